@@ -1,0 +1,48 @@
+"""What was decided about one image, and why: the value that selection returns and a plan holds."""
+
+from enum import StrEnum
+
+import msgspec
+
+from cleanup.image import Image
+
+
+class Action(StrEnum):
+    DELETE = "delete"
+    KEEP = "keep"
+
+
+class Reason(StrEnum):
+    """Why, in the order in which it is asked (contract.md, How an image is decided)."""
+
+    BUILT_IN = "built-in"
+    BUSY = "busy"
+    PROTECTED = "protected"
+    IN_USE = "in-use"
+    NO_RULE = "no-rule"
+    UNKNOWN = "unknown"
+    KEEP_LAST = "keep-last"
+    TOO_YOUNG = "too-young"
+    EXPIRED = "expired"
+
+
+class Withheld(StrEnum):
+    """Why `force` was asked for and not given."""
+
+    PUBLIC = "public"
+    SHARED_CONTENT = "shared-content"
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """One image's fate. `rule` names the rule that decided, None where none did.
+
+    `detail` is one sentence for people; `force` is only ever true for a delete.
+    """
+
+    image: Image
+    action: Action
+    reason: Reason
+    detail: str
+    rule: str | None = None
+    force: bool = False
+    force_withheld: Withheld | None = None
