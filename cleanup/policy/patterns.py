@@ -1,0 +1,162 @@
+"""Patterns on one known text: equality, globs and regular expressions (RE2), versions, and mixes."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+import re2
+
+from cleanup.policy.bounds import Bounds
+from cleanup.policy.place import Place
+from cleanup.policy.versions import Version, parse_version
+
+
+class _Compiled(Protocol):
+    """What is used of RE2's compiled expressions, which come without types."""
+
+    def search(self, text: bytes) -> object | None: ...
+    def fullmatch(self, text: bytes) -> object | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """One text, and no other. `key` is what is compared: `text`, folded where case is ignored."""
+
+    text: str
+    ignores_case: bool
+    key: str
+    place: Place = field(compare=False)
+
+    def matches(self, value: str) -> bool:
+        return (value.casefold() if self.ignores_case else value) == self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Glob:
+    """A glob over the whole value: `*` any run of characters (also `/`), `?` one, `[abc]`, `[!abc]`."""
+
+    text: str
+    ignores_case: bool
+    compiled: _Compiled = field(compare=False, repr=False)
+    place: Place = field(compare=False)
+
+    def matches(self, value: str) -> bool:
+        return self.compiled.fullmatch(_encoded(value)) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    """An RE2 expression, searched anywhere in the value."""
+
+    text: str
+    ignores_case: bool
+    compiled: _Compiled = field(compare=False, repr=False)
+    place: Place = field(compare=False)
+
+    def matches(self, value: str) -> bool:
+        return self.compiled.search(_encoded(value)) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Semver:
+    """A range of semantic versions; a value that is no semantic version lies in none."""
+
+    text: str
+    bounds: Bounds[Version]
+    place: Place = field(compare=False)
+
+    def matches(self, value: str) -> bool:
+        version = parse_version(value)
+        return version is not None and version in self.bounds
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """At least one of several patterns."""
+
+    parts: "tuple[Pattern, ...]"
+
+    def matches(self, value: str) -> bool:
+        return any(part.matches(value) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Except:
+    """Every text but those of one pattern."""
+
+    part: "Pattern"
+
+    def matches(self, value: str) -> bool:
+        return not self.part.matches(value)
+
+
+Pattern: TypeAlias = Exact | Glob | Regex | Semver | Either | Except
+
+
+def text_pattern(text: str, *, ignores_case: bool, place: Place) -> Exact | Glob:
+    """A plain text, or a glob where it has wildcards; raises ValueError for a glob that is malformed."""
+    if not any(wildcard in text for wildcard in "*?["):
+        return Exact(text, ignores_case, text.casefold() if ignores_case else text, place)
+    compiled = _compile(_glob_to_re2(text), ignores_case=ignores_case, dot_matches_newline=True)
+    return Glob(text, ignores_case, compiled, place)
+
+
+def regex(text: str, *, ignores_case: bool, place: Place) -> Regex:
+    """An RE2 expression; raises ValueError with RE2's own complaint where it is malformed."""
+    return Regex(text, ignores_case, _compile(text, ignores_case=ignores_case), place)
+
+
+def _compile(source: str, *, ignores_case: bool, dot_matches_newline: bool = False) -> _Compiled:
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    options.case_sensitive = not ignores_case
+    options.dot_nl = dot_matches_newline
+    try:
+        compiled: _Compiled = re2.compile(source, options)
+    except re2.error as error:
+        complaint = error.args[0]
+        raise ValueError(complaint.decode() if isinstance(complaint, bytes) else str(complaint)) from None
+    return compiled
+
+
+_GLOB_PART = re.compile(
+    r"(?P<run>\*+)|(?P<one>\?)|\[(?P<set>[!^]?\]?[^]]*)\]|(?P<open>\[)|(?P<literal>[^*?[]+)"
+)
+
+
+def _glob_to_re2(text: str) -> str:
+    return "".join(map(_glob_part, _GLOB_PART.finditer(text)))
+
+
+def _glob_part(part: re.Match[str]) -> str:
+    match part.lastgroup:
+        case "run":
+            return ".*"
+        case "one":
+            return "."
+        case "set":
+            return _glob_set(part["set"])
+        case "open":
+            raise ValueError(f"'[' without its ']' in '{part.string}': a literal bracket is [[]")
+        case _:
+            return str(re2.escape(part["literal"]))
+
+
+def _glob_set(inside: str) -> str:
+    """`[abc]`, `[!abc]`, `[a-z]` for RE2; refuses what shells disagree about."""
+    if inside.startswith("^"):
+        raise ValueError(f"'[{inside}]': write [!{inside[1:]}] for all characters but these")
+    negated, members = ("^", inside[1:]) if inside.startswith("!") else ("", inside)
+    if not members:
+        raise ValueError(f"'[{inside}]' is an empty set: write the characters between the brackets")
+    for low, high in re.findall(r"(?s)(.)-(.)", members):
+        if low > high:
+            raise ValueError(f"'[{inside}]': the range {low}-{high} runs backwards, write {high}-{low}")
+    escaped = re.sub(r"([\\\[\]^&~|])", r"\\\1", members)
+    return f"[{negated}{escaped}]"
+
+
+def _encoded(value: str) -> bytes:
+    # JSON may hold half a surrogate pair; RE2 simply finds no match in such bytes.
+    return value.encode("utf-8", "surrogatepass")

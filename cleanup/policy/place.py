@@ -1,0 +1,21 @@
+"""Where in a file something is written."""
+
+from dataclasses import dataclass
+
+from cleanup.errors import Problem
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A place in a file; `line` and `column` count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def problem(self, message: str) -> Problem:
+        """Something that is wrong, or doubtful, at this place."""
+        return Problem(self.file, self.line, self.column, message)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
