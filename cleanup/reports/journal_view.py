@@ -1,0 +1,266 @@
+"""A journal as a report: how each planned image ended, the bad news first."""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+import msgspec
+
+from cleanup.journal import Intent, JournalFile, Result, Run
+from cleanup.outcome import BAD, TO_RESUME, Outcome, tally
+from cleanup.reports.text import count, duration, label, moment, plain, plain_words, size
+from cleanup.reports.view import Column, Fact, Report, Section, Tally
+
+_WORST_FIRST: tuple[Outcome | None, ...] = (
+    None,
+    Outcome.UNKNOWN,
+    Outcome.FAILED,
+    Outcome.DENIED,
+    Outcome.NOT_ATTEMPTED,
+    Outcome.IN_USE,
+    Outcome.DRIFTED,
+    Outcome.ALREADY_GONE,
+    Outcome.DELETED,
+)
+_NO_RESULT = "no result"
+
+
+class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of the journal. Where it was cut off, all it would have said at its end is None."""
+
+    run_id: str
+    resumes: str | None
+    started_at: datetime | None
+    finished_at: datetime | None = None
+    duration_s: float | None = None
+    requests: int | None = None
+    throttled: int | None = None
+    bytes_freed: int | None = None
+    exit_code: int | None = None
+    stopped: str | None = None
+
+
+class JournalHead(msgspec.Struct, frozen=True, kw_only=True):
+    """The top of the JSON document; sums are over `runs`, the last apply and what resumed it.
+
+    `no_result` counts planned images without any result, `to_resume` those that `resume` would
+    take up. Runs that were cut off have not counted their `bytes_freed`: it is a lower bound then.
+    """
+
+    report: str = "journal"
+    schema: int = 1
+    plan_id: str
+    plan: str
+    policy_sha256: str
+    target: str
+    endpoint: str
+    project_id: str
+    workspaces: tuple[str, ...]
+    runs: tuple[RunFacts, ...]
+    finished: bool
+    exit_code: int | None
+    warnings: tuple[str, ...]
+    planned: int
+    by_outcome: dict[str, int]
+    no_result: int
+    to_resume: int
+    bytes_freed: int
+    requests: int
+    throttled: int
+    duration_s: float
+    deleted_by_rule: dict[str, int]
+
+
+class ResultRow(msgspec.Struct, frozen=True, kw_only=True):
+    """How one planned image ended, as JSON and CSV give it: the result that counts.
+
+    `outcome` is None where a DELETE was about to be sent and no result was written any more.
+    """
+
+    outcome: Outcome | None
+    http_status: int | None
+    error_code: str | None
+    error_msg: str | None
+    namespace: str | None
+    name: str | None
+    tag: str | None
+    rule: str | None
+    force: bool
+    attempts: int
+    duration_ms: int
+    request_id: str | None
+    image_status: str | None
+    swr_path: str | None
+    image_id: str
+    run_id: str
+    timestamp: datetime | None
+
+
+def view(journal: JournalFile) -> Report:
+    """The report of a journal: of its last apply and the runs that resumed it."""
+    rows = tuple(sorted(_rows(journal), key=lambda row: _WORST_FIRST.index(row.outcome)))
+    head = _head(journal, rows)
+    ended = {word: number for word, number in head.by_outcome.items() if number}
+    missing = {_NO_RESULT: head.no_result} if head.no_result else {}
+    return Report(
+        title=f"Journal {plain(str(journal.path))}",
+        head=head,
+        warnings=tuple(map(plain, head.warnings)),
+        facts=tuple(_facts(head)),
+        tallies=(
+            Tally(title="By outcome", counts=ended | missing),
+            Tally(title="Deleted, by rule", counts=plain_words(head.deleted_by_rule)),
+        ),
+        sections=(
+            Section(
+                title="Images, what did not end well first",
+                columns=_COLUMNS,
+                rows=rows,
+                urgent=sum(row.outcome is None or row.outcome in BAD for row in rows),
+            ),
+        ),
+        rows=rows,
+        row_type=ResultRow,
+    )
+
+
+def _rows(journal: JournalFile) -> Iterator[ResultRow]:
+    latest = journal.latest
+    for result in latest.values():
+        yield _ended(result)
+    intents = {id_: intent for run in journal.chain for id_, intent in run.intents.items()}
+    for image_id in sorted(intents.keys() - latest.keys()):
+        yield _in_doubt(intents[image_id])
+
+
+def _ended(result: Result) -> ResultRow:
+    return ResultRow(**{field: getattr(result, field) for field in ResultRow.__struct_fields__})
+
+
+def _in_doubt(intent: Intent) -> ResultRow:
+    record = msgspec.json.decode(intent.image, type=dict[str, object])
+    return ResultRow(
+        outcome=None,
+        http_status=None,
+        error_code=None,
+        error_msg="the DELETE may have left: nothing was written after it",
+        namespace=_text(record.get("namespace")),
+        name=_text(record.get("name")),
+        tag=_text(record.get("tag")),
+        rule=intent.rule,
+        force=intent.force,
+        attempts=0,
+        duration_ms=0,
+        request_id=None,
+        image_status=None,
+        swr_path=_text(record.get("swr_path")),
+        image_id=intent.image_id,
+        run_id=intent.run_id,
+        timestamp=intent.timestamp,
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _run(run: Run) -> RunFacts:
+    end = run.finished or {}
+    known = {
+        "run_id": run.started.run_id,
+        "resumes": run.started.resumes,
+        "started_at": run.started.timestamp,
+        "finished_at": end.get("timestamp"),
+    }
+    return msgspec.convert(end | known, type=RunFacts)
+
+
+def _head(journal: JournalFile, rows: Sequence[ResultRow]) -> JournalHead:
+    first, runs = journal.chain[0].started, tuple(_run(run) for run in journal.chain)
+    outcomes = tally(row.outcome for row in rows if row.outcome)
+    no_result = max(first.planned - sum(outcomes.values()), 0)
+    to_resume = no_result + sum(outcomes[outcome] for outcome in TO_RESUME)
+    finished = runs[-1].finished_at is not None
+    return JournalHead(
+        plan_id=first.plan_id,
+        plan=first.plan,
+        policy_sha256=first.policy_sha256,
+        target=first.target,
+        endpoint=first.endpoint,
+        project_id=first.project_id,
+        workspaces=first.workspaces,
+        runs=runs,
+        finished=finished,
+        exit_code=runs[-1].exit_code,
+        warnings=tuple(_warnings(journal, finished, to_resume)),
+        planned=first.planned,
+        by_outcome={outcome.value: number for outcome, number in outcomes.items()},
+        no_result=no_result,
+        to_resume=to_resume,
+        bytes_freed=sum(run.bytes_freed or 0 for run in runs),
+        requests=sum(run.requests or 0 for run in runs),
+        throttled=sum(run.throttled or 0 for run in runs),
+        duration_s=round(sum(run.duration_s or 0 for run in runs), 3),
+        deleted_by_rule=_deleted_by_rule(rows),
+    )
+
+
+def _deleted_by_rule(rows: Iterable[ResultRow]) -> dict[str, int]:
+    return dict(sorted(Counter(row.rule or "" for row in rows if row.outcome is Outcome.DELETED).items()))
+
+
+def _warnings(journal: JournalFile, finished: bool, to_resume: int) -> Iterator[str]:
+    resume = f"finish with: image-cleanup resume {shlex.quote(str(journal.path))}"
+    if not finished:
+        yield f"still running or cut off: {resume}"
+    elif to_resume:
+        yield f"{count(to_resume, 'image')} not attempted or in doubt: {resume}"
+    if journal.torn:
+        yield "the last line of the journal was cut off"
+
+
+def _facts(head: JournalHead) -> Iterator[Fact]:
+    last = head.runs[-1]
+    yield Fact("target", plain(head.target))
+    yield Fact("endpoint", plain(head.endpoint))
+    yield Fact("project", plain(f"{head.project_id} (workspace {', '.join(head.workspaces)})"))
+    yield Fact("plan", plain(f"{head.plan_id} ({head.plan})"))
+    yield Fact("policy", plain(f"sha256 {head.policy_sha256[:12]}"))
+    yield Fact("runs", plain("; ".join(map(_told, head.runs))))
+    yield Fact("started", moment(head.runs[0].started_at))
+    yield Fact("finished", moment(last.finished_at) if head.finished else "still running or cut off")
+    yield Fact("took", duration(head.duration_s))
+    yield Fact("requests", f"{head.requests:,}, throttled {count(head.throttled, 'time')}")
+    yield Fact("planned", count(head.planned, "image"))
+    yield Fact("freed in SWR", _freed(head))
+    if last.exit_code is not None:
+        stopped = f" (stopped: {last.stopped})" if last.stopped else ""
+        yield Fact("exit code", plain(f"{last.exit_code}{stopped}"))
+
+
+def _told(run: RunFacts) -> str:
+    resumes = f", resumes {run.resumes}" if run.resumes else ""
+    end = "not finished" if run.finished_at is None else f"exit code {run.exit_code}"
+    return f"{run.run_id} ({end}{resumes})"
+
+
+def _freed(head: JournalHead) -> str:
+    counted = all(run.bytes_freed is not None for run in head.runs)
+    return f"{'' if counted else 'at least '}{size(head.bytes_freed)}"
+
+
+def _why(row: ResultRow) -> str:
+    """The service's error in one line, and the id that the vendor's support asks for."""
+    ended_well = row.outcome in (Outcome.DELETED, Outcome.ALREADY_GONE)
+    request = f"(request {row.request_id})" if row.request_id and not ended_well else ""
+    return plain(" ".join(part for part in (row.error_code, row.error_msg, request) if part))
+
+
+_COLUMNS = (
+    Column(title="outcome", of=lambda row: row.outcome or _NO_RESULT),
+    Column(title="image", of=lambda row: plain(label(row.namespace, row.name, row.tag))),
+    Column(title="http", of=lambda row: str(row.http_status or ""), right=True),
+    Column(title="tries", of=lambda row: str(row.attempts), right=True),
+    Column(title="error", of=_why),
+)

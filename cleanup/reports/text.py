@@ -1,0 +1,72 @@
+"""Figures, times and foreign text as people read them: one spelling for every format."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+_UNITS = ("KiB", "MiB", "GiB", "TiB")
+_BEYOND = "PiB"
+
+
+def plain(text: str) -> str:
+    """`text` on one line and without effect on a terminal: what does not print is shown as an escape.
+
+    Names, tags and error messages come from the service and may hold control characters, ANSI
+    escapes, newlines, or marks that turn the reading direction.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else escaped(char) for char in text)
+
+
+def plain_words(counts: Mapping[str, int]) -> dict[str, int]:
+    """Counts by word, each word safe to print."""
+    return {plain(word): number for word, number in counts.items()}
+
+
+def escaped(char: str) -> str:
+    r"""One character as `\xNN`, `\uNNNN` or `\UNNNNNNNN`, whichever is shortest."""
+    code = ord(char)
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def size(amount: int | None) -> str:
+    """Bytes in binary units with one decimal; `?` for unknown."""
+    if amount is None:
+        return "?"
+    if amount < 1024:
+        return f"{amount} B"
+    value = amount / 1024
+    for unit in _UNITS:
+        if round(value, 1) < 1024:
+            return f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:,.1f} {_BEYOND}"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 image`, `2,000 images`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def moment(time: datetime | None) -> str:
+    """A time in UTC, to the second; `?` for unknown."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if time else "?"
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `35 s`, `12 min 5 s`, `2 h 3 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def label(namespace: str | None, name: str | None, tag: str | None) -> str:
+    """`namespace/name:tag`, `?` where the service did not say."""
+    return f"{namespace or '?'}/{name or '?'}:{tag or '?'}"

@@ -1,0 +1,64 @@
+"""What every format shows: one frozen view of a plan or a journal, so that all formats say the same.
+
+`head` and `rows` are for programs (JSON, CSV), `facts`, `tallies` and `sections` for people
+(table, Markdown). All texts in the latter are safe to print (see text.plain).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import msgspec
+
+
+class Fact(NamedTuple):
+    """One line about the whole, e.g. `expires` and `2026-11-24 03:17:00 UTC`."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many images, by a word; a word that nothing fell under may be missing."""
+
+    title: str
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column for people. `of` gives a row's text; only wide terminals show a `wide` one."""
+
+    title: str
+    of: Callable[[Any], str]
+    right: bool = False
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A list of images for people, the first `urgent` of them not to be left out.
+
+    `aside` is for what is only looked at on demand: the table leaves it to its counts.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: Sequence[msgspec.Struct]
+    urgent: int = 0
+    aside: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A plan or a journal, ready to be shown. `rows` holds every image, all of type `row_type`."""
+
+    title: str
+    head: msgspec.Struct
+    warnings: tuple[str, ...]
+    facts: tuple[Fact, ...]
+    tallies: tuple[Tally, ...]
+    sections: tuple[Section, ...]
+    rows: Sequence[msgspec.Struct]
+    row_type: type[msgspec.Struct]
