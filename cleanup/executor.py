@@ -54,13 +54,15 @@ async def execute(
     After `breaker` bad results in a row the run stops (0 switches that off).
     """
     pool = _Pool(due, hands, stop, max_staleness, breaker)
-    async with anyio.create_task_group() as guard:
-        guard.start_soon(_end_draining, stop, guard.cancel_scope)
-        async with anyio.create_task_group() as workers:
-            for _ in range(min(concurrency, len(due))):
-                workers.start_soon(pool.work)
-        guard.cancel_scope.cancel()
-    pool.settle_the_rest()
+    try:
+        async with anyio.create_task_group() as guard:
+            guard.start_soon(_end_draining, stop, guard.cancel_scope)
+            async with anyio.create_task_group() as workers:
+                for _ in range(min(concurrency, len(due))):
+                    workers.start_soon(pool.work)
+            guard.cancel_scope.cancel()
+    finally:
+        pool.settle_the_rest()
     return pool.verdicts
 
 
@@ -140,7 +142,9 @@ class _Pool:
         except InventoryError as error:
             if self._stop:
                 return self._not_attempted()
-            return Verdict(outcome=Outcome.FAILED, error_msg=f"not deleted, since it could not be looked up: {error}")
+            return Verdict(
+                outcome=Outcome.FAILED, error_msg=f"not deleted, since it could not be looked up: {error}"
+            )
         return one
 
     async def _shared(self, one: Due) -> bool:
@@ -171,7 +175,8 @@ class _Pool:
         if len(self._recent) >= self._breaker and all(self._recent):
             last = f"{verdict.outcome}: {verdict.error_msg or verdict.http_status}"
             self._stop.request(
-                Cause.BREAKER, f"the last {len(self._recent)} results were all failures or denials (last: {last})"
+                Cause.BREAKER,
+                f"the last {len(self._recent)} results were all failures or denials (last: {last})",
             )
 
     def _not_attempted(self) -> Verdict:

@@ -45,7 +45,9 @@ def breaches(deletes: Sequence[Decision], images: Sequence[Image], limits: RunLi
     found = list(_breaches("the policy", "limits", deletes, own, active, total))
     for name, rule_limits in limits.rules.items():
         by_rule = [decision for decision in deletes if decision.rule == name]
-        found += _breaches(f"rule '{name}'", f"the limits of rule '{name}'", by_rule, own, active, rule_limits)
+        found += _breaches(
+            f"rule '{name}'", f"the limits of rule '{name}'", by_rule, own, active, rule_limits
+        )
     return tuple(found)
 
 

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from cleanup.stopping import Cause
+
 
 class Outcome(StrEnum):
     """The final status of one planned image (contract.md, The journal)."""
@@ -21,14 +23,15 @@ class Outcome(StrEnum):
 
 
 BAD = frozenset({Outcome.FAILED, Outcome.UNKNOWN, Outcome.DENIED})
+TRIED = BAD | {Outcome.DELETED, Outcome.ALREADY_GONE, Outcome.IN_USE}
 TO_RESUME = frozenset({Outcome.NOT_ATTEMPTED, Outcome.UNKNOWN})
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one image, with the evidence: the answer it rests on and what it took.
 
-    `duration_ms` is from the first request sent for this image to the last answer, waiting for
-    the limiter left out of nothing; `response` is the body as JSON where it was JSON, else text.
+    `attempts` counts DELETEs sent; `duration_ms` is the whole time this image took, waiting for
+    the limiter included; `response` is the body as JSON where it was JSON, else text.
     """
 
     outcome: Outcome
@@ -49,15 +52,16 @@ def tally(outcomes: Iterable[Outcome]) -> dict[Outcome, int]:
     return {outcome: counted[outcome] for outcome in Outcome}
 
 
-def exit_code(counts: dict[Outcome, int]) -> int:
-    """The exit code a run's counts lead to (contract.md, Exit codes).
+def exit_code(counts: dict[Outcome, int], cause: Cause | None = None) -> int:
+    """The exit code a run's counts lead to (contract.md, Exit codes); `cause` is why it was stopped.
 
-    7 while something is left to resume, 5 when every delete that was tried was denied,
-    3 when some ended badly, else 0.
+    5 when the credentials were refused for good or every delete that was tried was denied, 7 when
+    a signal, the deadline or the disk left something to resume, 3 when some ended badly, else 0.
     """
-    if counts[Outcome.NOT_ATTEMPTED]:
-        return 7
-    tried = counts[Outcome.DELETED] + counts[Outcome.FAILED] + counts[Outcome.UNKNOWN] + counts[Outcome.IN_USE]
-    if counts[Outcome.DENIED] and not tried:
+    tried = sum(counts[outcome] for outcome in TRIED)
+    if cause is Cause.DENIED or (counts[Outcome.DENIED] and counts[Outcome.DENIED] == tried):
         return 5
-    return 3 if any(counts[outcome] for outcome in BAD) else 0
+    left = sum(counts[outcome] for outcome in TO_RESUME)
+    if cause is Cause.JOURNAL or (left and cause in (Cause.SIGNAL, Cause.DEADLINE)):
+        return 7
+    return 3 if any(counts[outcome] for outcome in BAD) or cause is Cause.BREAKER else 0

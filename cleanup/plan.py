@@ -20,7 +20,6 @@ from cleanup.image import Image
 from cleanup.limits import RunLimits
 
 
-
 class TargetRef(msgspec.Struct, frozen=True, kw_only=True):
     """Which project at which endpoint a plan or a journal is about."""
 
@@ -174,7 +173,9 @@ def write(plan: Plan, path: Path) -> Plan:
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise UsageError(f"cannot write the plan {path}: {error.strerror}; choose another place with -o") from error
+        raise UsageError(
+            f"cannot write the plan {path}: {error.strerror}; choose another place with -o"
+        ) from error
     return msgspec.structs.replace(plan, summary=sealed)
 
 
@@ -227,7 +228,9 @@ def read(path: Path, decode: Callable[[msgspec.Raw], Image]) -> Plan:
     except (msgspec.MsgspecError, ValueError) as error:
         raise RecordRejected(f"the plan {path} is damaged ({error}): plan again") from error
     if header.schema != 1:
-        raise RecordRejected(f"the plan {path} has schema {header.schema}; this version reads schema 1: plan again")
+        raise RecordRejected(
+            f"the plan {path} has schema {header.schema}; this version reads schema 1: plan again"
+        )
     plan = Plan(header=header, decisions=decisions, summary=summary)
     _check_counts(plan, path)
     return plan
@@ -241,9 +244,13 @@ def _unseal(content: bytes, path: Path) -> tuple[bytes, Summary]:
     try:
         summary = msgspec.json.decode(last, type=Summary)
     except msgspec.MsgspecError as error:
-        raise RecordRejected(f"{path} does not end in the summary of a plan: is it a plan? plan again") from error
+        raise RecordRejected(
+            f"{path} does not end in the summary of a plan: is it a plan? plan again"
+        ) from error
     if hashlib.sha256(body + newline).hexdigest() != summary.sha256:
-        raise RecordRejected(f"the plan {path} was changed after it was written (its sha256 differs): plan again")
+        raise RecordRejected(
+            f"the plan {path} was changed after it was written (its sha256 differs): plan again"
+        )
     return body + newline, summary
 
 
@@ -264,7 +271,9 @@ def _check_counts(plan: Plan, path: Path) -> None:
     ids = {decision.image.id for decision in plan.decisions}
     deletes = len(plan.deletes)
     if (plan.summary.delete, plan.summary.keep) != (deletes, len(plan.decisions) - deletes):
-        raise RecordRejected(f"the plan {path} is damaged: its summary counts other decisions than it holds: plan again")
+        raise RecordRejected(
+            f"the plan {path} is damaged: its summary counts other decisions than it holds: plan again"
+        )
     if len(ids) != len(plan.decisions):
         raise RecordRejected(f"the plan {path} is damaged: it names an image twice: plan again")
 
@@ -276,13 +285,15 @@ def check_applicable(plan: Plan, target: TargetRef, now: datetime) -> None:
         raise RecordRejected(
             f"the plan is for project {header.target.project_id} (workspaces {', '.join(header.target.workspaces)}) "
             f"at {header.target.endpoint}, not for project {target.project_id} "
-            f"(workspaces {', '.join(target.workspaces)}) at {target.endpoint}: plan again, or apply it where it belongs"
+            f"(workspaces {', '.join(target.workspaces)}) at {target.endpoint}: plan again for this target"
         )
     if header.as_of is not None:
-        raise RecordRejected("the plan is a forecast (made with --as-of) and cannot be applied: plan again without it")
+        raise RecordRejected(
+            "the plan is a forecast (made with --as-of) and cannot be applied: plan again without it"
+        )
     if now >= header.expires_at:
         raise RecordRejected(
-            f"the plan expired at {header.expires_at:%Y-%m-%d %H:%M:%S} UTC: plan again (--expires gives a plan more time)"
+            f"the plan expired at {header.expires_at:%Y-%m-%d %H:%M:%S} UTC: plan again (--expires gives it more time)"
         )
     if now < header.created_at and (header.created_at - now).total_seconds() > 300:
         raise RecordRejected("the plan was made in the future: is this machine's clock right?")

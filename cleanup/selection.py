@@ -159,7 +159,9 @@ def _unknown(image: Image, one: Claim, rule: Rule, now: datetime) -> str | None:
 
 
 def _missing(condition: Condition, image: Image) -> str:
-    unclear = [finding.text for finding in condition.trace(image) if finding.truth is None and finding.value is None]
+    unclear = [
+        finding.text for finding in condition.trace(image) if finding.truth is None and finding.value is None
+    ]
     return f"a field that is missing ({', '.join(unclear)})"
 
 
@@ -190,13 +192,11 @@ def _by_rule(image: Image, rule: Rule, place: Place | None, now: datetime) -> De
     if rule.keep_last and place and place.rank <= rule.keep_last.count:
         newest = f"number {place.rank} of the newest {rule.keep_last.count} (of {place.size})"
         return _keep(image, Reason.KEEP_LAST, f"{newest} in {_group_label(image, rule)}", rule)
-    if rule.older_than:
-        age = age_of(image, rule, now)
-        if age <= rule.older_than.age:
-            due = f"{now + (rule.older_than.age - age):%Y-%m-%d}"
-            verb = "updated" if rule.older_than.clock is Clock.UPDATE_AT else "created"
-            detail = f"{verb} {format_duration(age)} ago, not more than {format_duration(rule.older_than.age)}; until {due}"
-            return _keep(image, Reason.TOO_YOUNG, detail, rule)
+    if rule.older_than and age_of(image, rule, now) <= rule.older_than.age:
+        due = now + rule.older_than.age - age_of(image, rule, now)
+        return _keep(
+            image, Reason.TOO_YOUNG, f"{_age(image, rule, now, 'not more than')}; until {due:%Y-%m-%d}", rule
+        )
     return Decision(
         image=image,
         action=Action.DELETE,
@@ -212,6 +212,15 @@ def age_of(image: Image, rule: Rule, now: datetime) -> timedelta:
     return now - moment if moment else timedelta(0)
 
 
+def _age(image: Image, rule: Rule, now: datetime, relation: str) -> str:
+    """`updated 12d ago, not more than 90d`."""
+    if not rule.older_than:
+        return ""
+    verb = "updated" if rule.older_than.clock is Clock.UPDATE_AT else "created"
+    age, limit = age_of(image, rule, now), rule.older_than.age
+    return f"{verb} {format_duration(age)} ago, {relation} {format_duration(limit)}"
+
+
 def _group_label(image: Image, rule: Rule) -> str:
     return "/".join(part or "?" for part in _group(image, rule))
 
@@ -219,17 +228,19 @@ def _group_label(image: Image, rule: Rule) -> str:
 def _why_expired(image: Image, rule: Rule, place: Place | None, now: datetime) -> str:
     reasons = []
     if rule.older_than:
-        verb = "updated" if rule.older_than.clock is Clock.UPDATE_AT else "created"
-        age = format_duration(age_of(image, rule, now))
-        reasons.append(f"{verb} {age} ago, more than {format_duration(rule.older_than.age)}")
+        reasons.append(_age(image, rule, now, "more than"))
     if rule.keep_last:
         standing = f"number {place.rank} of {place.size}" if place else f"not ACTIVE ({image.status})"
-        reasons.append(f"{standing} in {_group_label(image, rule)}, not one of the newest {rule.keep_last.count}")
+        reasons.append(
+            f"{standing} in {_group_label(image, rule)}, not one of the newest {rule.keep_last.count}"
+        )
     return "; ".join(reasons) or "everything in the rule's scope is deleted (delete_all)"
 
 
 def _keep(image: Image, reason: Reason, detail: str, rule: Rule | None = None) -> Decision:
-    return Decision(image=image, action=Action.KEEP, reason=reason, detail=detail, rule=rule.name if rule else None)
+    return Decision(
+        image=image, action=Action.KEEP, reason=reason, detail=detail, rule=rule.name if rule else None
+    )
 
 
 def _with_force(judged: Sequence[Decision], rules: Mapping[str, Rule]) -> tuple[Decision, ...]:

@@ -97,4 +97,3 @@ def _take(line: bytes, runs: dict[str, Run]) -> None:
             runs[head.run_id].results[result.image_id] = result
         case "run.finished":
             runs[head.run_id].finished = msgspec.json.decode(line)
-

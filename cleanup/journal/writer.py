@@ -20,6 +20,13 @@ from cleanup.outcome import BAD, Outcome
 _ENVELOPE = ("timestamp", "level", "event", "run_id", "target")
 
 
+def require_writable(path: Path) -> None:
+    """Raise UsageError now, before any request, where a journal could not be written later."""
+    place = path if path.exists() else path.absolute().parent
+    if path.is_dir() or not os.access(place, os.W_OK):
+        raise UsageError(f"cannot write the journal {path}: choose another place with --journal")
+
+
 class Journal:
     """One run's writer. Every method that writes raises JournalWriteError when the disk refuses.
 
@@ -99,7 +106,9 @@ class Journal:
     def result(self, result: Result) -> None:
         fields = msgspec.structs.asdict(result)
         del fields["run_id"], fields["timestamp"]
-        level = "error" if result.outcome in BAD else "warning" if result.outcome is Outcome.DRIFTED else "info"
+        level = (
+            "error" if result.outcome in BAD else "warning" if result.outcome is Outcome.DRIFTED else "info"
+        )
         self._event(level, "delete.result", **fields)
 
     def note(self, event: str, **fields: Any) -> None:
@@ -128,7 +137,10 @@ class Journal:
             if error.errno not in (errno.EINVAL, errno.ENOTSUP):
                 raise JournalWriteError(f"cannot write the journal {self.path}: {error.strerror}") from error
 
-    def close(self) -> None:
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         try:
             self.flush()
         finally:
@@ -145,7 +157,7 @@ def _stamp(now: Callable[[], datetime]) -> structlog.typing.Processor:
 
 def _in_order(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """The five fields that every line has come first, so that people can read the file too."""
-    return {key: event.pop(key) for key in _ENVELOPE} | event
+    return {key: event.pop(key) for key in _ENVELOPE} | dict(event)
 
 
 def _encode(event: Any, **_: Any) -> Any:
