@@ -1,0 +1,176 @@
+"""The image API's state and semantics, without HTTP: a call in, an answer out, and everything remembered."""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from random import Random
+
+import msgspec
+
+from cleanup.simulator.calls import Answer, Call, Operation, Record, Request, answer, refusal
+from cleanup.simulator.occupancy import Occupancy
+from cleanup.simulator.queries import ParameterError, notebook_page, wanted_images, whole_number
+from cleanup.simulator.registration import register
+from cleanup.simulator.shelves import BUILD_IN, Shelves
+from cleanup.simulator.stock import new_id
+from cleanup.simulator.world import World
+
+_REMEMBERED = 500_000
+
+
+class WhenInUse(StrEnum):
+    """What a DELETE of an image that a running notebook uses is answered with."""
+
+    CONFLICT = "409"
+    BAD_REQUEST = "400"
+    ALLOW = "allow"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deletion:
+    """One image that a DELETE removed.
+
+    `force` is what the request asked for; `content_removed` whether that took the content in SWR along.
+    """
+
+    time: datetime
+    image_id: str
+    swr_path: str | None
+    force: bool
+    content_removed: bool
+
+
+class Service:
+    """One project of ModelArts in memory. Not thread-safe: one event loop owns it.
+
+    `now` is the service's clock. `not_found` is the status of "cannot be found": the pages say 400,
+    404 is seen too. With `sees_all` false, `/notebooks/all` is refused for want of permission.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        now: Callable[[], datetime],
+        *,
+        when_in_use: WhenInUse = WhenInUse.CONFLICT,
+        not_found: int = 404,
+        sees_all: bool = True,
+        seed: int = 0,
+    ) -> None:
+        self.project_id = world.project_id
+        self.user_id = world.user_id
+        self.now = now
+        self.images = Shelves(dict(image) for image in world.images)
+        self.notebooks = Occupancy(dict(notebook) for notebook in world.notebooks)
+        self.contents = dict(world.contents)
+        self.when_in_use = when_in_use
+        self.not_found = not_found
+        self.sees_all = sees_all
+        self.requests: deque[Request] = deque(maxlen=_REMEMBERED)
+        self.deletions: list[Deletion] = []
+        self._random = Random(f"service {seed}")
+        self._answers: Mapping[Operation, Callable[[Call], Answer]] = {
+            Operation.LIST: self._list,
+            Operation.SHOW: self._show,
+            Operation.DELETE: self._delete,
+            Operation.REGISTER: self._register,
+            Operation.NOTEBOOKS: self._notebooks,
+            Operation.ALL_NOTEBOOKS: self._notebooks,
+        }
+
+    def handle(self, call: Call) -> Answer:
+        """Do what one call asks and answer it as the service would."""
+        if call.operation not in self._answers:
+            return refusal(404, "APIG.0101", "The API does not exist or has not been published.")
+        if call.project_id != self.project_id:
+            return refusal(403, "ModelArts.0210", "The project id in the URL and in the token differ.")
+        try:
+            return self._answers[call.operation](call)
+        except ParameterError as bad:
+            return refusal(400, bad.code, str(bad))
+        except msgspec.DecodeError:
+            return refusal(400, "ModelArts.0107", "The request body is not valid JSON.")
+
+    def remember(self, request: Request) -> None:
+        """Add one line to `requests`; the oldest of half a million are forgotten."""
+        self.requests.append(request)
+
+    def new_id(self) -> str:
+        """An id for a new record."""
+        return new_id(self._random)
+
+    def milliseconds(self) -> int:
+        """The service's clock as the API writes it."""
+        return int(self.now().timestamp() * 1000)
+
+    def _list(self, call: Call) -> Answer:
+        offset, limit = whole_number(call.query, "offset", 0, 0), whole_number(call.query, "limit", 200, 1)
+        records, total = self.images.page(wanted_images(call.query), offset, limit)
+        return answer(200, envelope(records, total, offset, limit))
+
+    def _show(self, call: Call) -> Answer:
+        image = self.images.get(call.image_id or "")
+        return self._missing(call) if image is None else answer(200, image)
+
+    def _delete(self, call: Call) -> Answer:
+        image = self.images.get(call.image_id or "")
+        if image is None:
+            return self._missing(call)
+        if image.get("type") == BUILD_IN:
+            return refusal(403, "ModelArts.0108", "Not authorized to delete a built-in image.")
+        if self.when_in_use is not WhenInUse.ALLOW and self.notebooks.running_on(image):
+            text = f"The image {image['id']} is being used by a notebook instance."
+            return refusal(int(self.when_in_use), "ModelArts.0104", text)
+        return answer(200, self.remove(image, _is_force(call)) | {"status": "DELETED"}, effect="deleted")
+
+    def remove(self, image: Record, force: bool) -> Record:
+        """Delete a record and, with `force` if it is PRIVATE, its content under every record of that path."""
+        self.images.take(image["id"])
+        path = image.get("swr_path")
+        with_content = (
+            force and str(image.get("visibility", "")).upper() == "PRIVATE" and path in self.contents
+        )
+        if with_content and path:
+            del self.contents[path]
+        deletion = Deletion(
+            time=self.now(), image_id=image["id"], swr_path=path, force=force, content_removed=with_content
+        )
+        self.deletions.append(deletion)
+        return image
+
+    def _register(self, call: Call) -> Answer:
+        image = register(call.json(), self.contents, self.new_id(), self.milliseconds())
+        self.images.put(image)
+        return answer(201, image, effect="registered")
+
+    def _notebooks(self, call: Call) -> Answer:
+        everybody = call.operation is Operation.ALL_NOTEBOOKS
+        if everybody and not self.sees_all:
+            return refusal(403, "ModelArts.0108", "Not authorized to list the notebooks of other users.")
+        records, total, offset, limit = notebook_page(
+            call.query, self.notebooks, None if everybody else self.user_id
+        )
+        return answer(200, envelope(records, total, offset, limit))
+
+    def _missing(self, call: Call) -> Answer:
+        return refusal(self.not_found, "ModelArts.6797", f"Specified image {call.image_id} cannot be found.")
+
+
+def envelope(records: list[Record], total: int, offset: int, limit: int) -> Record:
+    """A page as every list call answers it; `current` counts pages from zero."""
+    return {
+        "current": offset // limit,
+        "data": records,
+        "pages": -(-total // limit),
+        "size": len(records),
+        "total": total,
+    }
+
+
+def _is_force(call: Call) -> bool:
+    """`force` in the query is the documented way; the SDK of late 2026 sends `is_force` in a JSON body."""
+    body = call.json()
+    in_body = isinstance(body, dict) and body.get("is_force") is True
+    return in_body or call.query.get("force", "").lower() == "true"
