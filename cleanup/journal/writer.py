@@ -61,7 +61,8 @@ class Journal:
                 ended = whole == 0 or content[whole - 1 : whole] == b"\n"
                 os.truncate(self.path, whole)
             self._file = self.path.open("ab", buffering=0)
-            self._file.write(b"" if ended else b"\n")
+            if not ended:
+                self._file.write(b"\n")
         except OSError as error:
             raise UsageError(
                 f"cannot write the journal {self.path}: {error.strerror}; choose another place with --journal"
