@@ -1,0 +1,71 @@
+"""The front door: parse, wire together, print, exit."""
+
+import sys
+import traceback
+
+import typer
+
+from cleanup.cli import output
+from cleanup.errors import CleanupError
+
+EPILOG = (
+    "Exit codes: 0 all done, nothing to do, or a dry run; 1 a bug; 2 usage, policy or configuration; "
+    "3 some deletes failed, are unknown or denied; 4 refused by a limit; 5 credentials or permission; "
+    "6 inventory not complete; 7 interrupted, `resume` finishes it; 8 plan expired, damaged or for another "
+    "target; 10 something to delete (--detailed-exitcode)."
+)
+
+
+def build() -> typer.Typer:
+    """The application with all its commands; importing them is left until it is needed."""
+    from cleanup.cli import apply, demo, explain, plan, policies, report, resume, simulate
+    from cleanup.cli.options import grouped
+
+    app = typer.Typer(
+        name="image-cleanup",
+        help="A safe bulk cleanup for Huawei Cloud ModelArts images: plan, review, apply exactly that.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for command in (
+        demo.demo,
+        policies.validate,
+        policies.schema,
+        plan.plan,
+        apply.apply,
+        apply.run,
+        resume.resume,
+        explain.explain,
+        report.report,
+        simulate.simulate,
+    ):
+        app.command(epilog=EPILOG)(grouped(command))
+    app.callback()(_version_option)
+    return app
+
+
+def _version_option(
+    version: bool = typer.Option(False, "--version", help="Show the version and exit."),
+) -> None:
+    if version:
+        from cleanup import __version__
+
+        output.say(f"image-cleanup {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line and exit with the code that contract.md names for what happened."""
+    output.set_up_logs(output.LogFormat.AUTO)
+    try:
+        build()()
+    except CleanupError as error:
+        output.complain(error)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        traceback.print_exc()
+        output.log().error(f"this is a bug in image-cleanup: {type(error).__name__}", exit_code=1)
+        sys.exit(1)

@@ -1,0 +1,195 @@
+"""Options that several commands share, as frozen groups; `grouped` spells a group out for typer."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from cleanup.in_use import InUse
+from cleanup.modelarts.inventory import Scope
+from cleanup.settings import Auth, Target, Terms, make_target, positive, read_pins, seconds
+
+_CONNECTING = "Connecting"
+_WORKING = "Working"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connecting:
+    """Which target, and as whom."""
+
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MODELARTS_ENDPOINT",
+            help="The service's URL; from the region when left out.",
+            rich_help_panel=_CONNECTING,
+        ),
+    ] = None
+    region: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HUAWEICLOUD_REGION", help="For example cn-north-4.", rich_help_panel=_CONNECTING
+        ),
+    ] = None
+    project_id: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HUAWEICLOUD_SDK_PROJECT_ID", help="The project's id.", rich_help_panel=_CONNECTING
+        ),
+    ] = None
+    workspace: Annotated[
+        list[str] | None,
+        typer.Option(help="A workspace's id; repeatable. [default: 0]", rich_help_panel=_CONNECTING),
+    ] = None
+    auth: Annotated[
+        Auth,
+        typer.Option(
+            envvar="MODELARTS_AUTH",
+            help="How to log in. auto: MODELARTS_TOKEN, then OS_USERNAME and OS_PASSWORD, then the vendor's chain.",
+            rich_help_panel=_CONNECTING,
+        ),
+    ] = Auth.AUTO
+    iam_endpoint: Annotated[
+        str | None,
+        typer.Option(
+            envvar="OS_AUTH_URL",
+            help="IAM's URL, for passwords; from the region.",
+            rich_help_panel=_CONNECTING,
+        ),
+    ] = None
+    ca_bundle: Annotated[
+        Path | None,
+        typer.Option(help="CA certificates to trust instead of the system's.", rich_help_panel=_CONNECTING),
+    ] = None
+
+    def target(self, working: "Working") -> Target:
+        """The one target that the options and the environment name. Raises UsageError."""
+        return make_target(
+            endpoint=self.endpoint,
+            region=self.region,
+            project_id=self.project_id,
+            workspaces=tuple(dict.fromkeys(self.workspace or ())),
+            auth=self.auth,
+            iam_endpoint=self.iam_endpoint,
+            rate=working.rate,
+            concurrency=working.concurrency,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Working:
+    """How hard to work, and what counts as in use."""
+
+    rate: Annotated[float, typer.Option(help="Requests a second, at most.", rich_help_panel=_WORKING)] = 10.0
+    concurrency: Annotated[
+        int, typer.Option(help="Requests at a time, at most.", rich_help_panel=_WORKING)
+    ] = 16
+    timeout: Annotated[str, typer.Option(help="For one request.", rich_help_panel=_WORKING)] = "30s"
+    max_attempts: Annotated[int, typer.Option(help="Tries for one request.", rich_help_panel=_WORKING)] = 5
+    in_use: Annotated[
+        Scope,
+        typer.Option(
+            help="Whose notebooks protect their images: all users', only your own, or (off) nobody's.",
+            rich_help_panel=_WORKING,
+        ),
+    ] = Scope.ALL
+    pins: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file of images in use elsewhere: ids, namespace/name:tag or registry paths, one a line.",
+            rich_help_panel=_WORKING,
+        ),
+    ] = None
+
+    def terms(self, connecting: Connecting, deleting: "Deleting | None" = None) -> Terms:
+        """The settings all targets share. Raises UsageError naming the option."""
+        own = (deleting or Deleting()).terms()
+        return Terms(
+            timeout=positive(seconds(self.timeout, "--timeout"), "--timeout"),
+            max_attempts=int(positive(self.max_attempts, "--max-attempts")),
+            ca_bundle=connecting.ca_bundle,
+            scope=self.in_use,
+            pins=read_pins(self.pins) if self.pins else InUse(),
+            **own,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deleting:
+    """How a run may go and when it ends."""
+
+    deadline: Annotated[
+        str | None,
+        typer.Option(
+            help="Stop starting deletes in time to end by then, e.g. 50m.", rich_help_panel=_WORKING
+        ),
+    ] = None
+    max_staleness: Annotated[
+        str,
+        typer.Option(
+            help="No DELETE on an older observation; 0s looks every image up first.", rich_help_panel=_WORKING
+        ),
+    ] = "5m"
+    drain_timeout: Annotated[
+        str, typer.Option(help="How long requests in hand may take after a signal.", rich_help_panel=_WORKING)
+    ] = "25s"
+    breaker: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Stop after so many bad results in a row; 0 never does.", rich_help_panel=_WORKING
+        ),
+    ] = 20
+
+    def terms(self) -> dict[str, Any]:
+        return {
+            "deadline": positive(seconds(self.deadline, "--deadline"), "--deadline")
+            if self.deadline
+            else None,
+            "max_staleness": seconds(self.max_staleness, "--max-staleness"),
+            "drain_timeout": seconds(self.drain_timeout, "--drain-timeout"),
+            "breaker": self.breaker,
+        }
+
+
+PolicyPaths = Annotated[
+    list[Path],
+    typer.Option("--policy", "-p", help="A policy file or a folder of them; repeatable.", show_default=False),
+]
+JournalPath = Annotated[
+    Path | None,
+    typer.Option("--journal", help="Where to write the journal. [default: image-cleanup-<run_id>.jsonl]"),
+]
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace each parameter whose type is an option group by the group's fields, for typer's eyes."""
+    hints = get_type_hints(command, include_extras=True)
+    groups = {name: hint for name, hint in hints.items() if hint in (Connecting, Working, Deleting)}
+
+    def spelled_out(**options: Any) -> None:
+        taken = {
+            name: group(**{field.name: options.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        command(**options, **taken)
+
+    parameters = [
+        parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in inspect.signature(command).parameters.items()
+        if name not in groups
+    ]
+    for group in groups.values():
+        types = get_type_hints(group, include_extras=True)
+        parameters += [
+            inspect.Parameter(
+                f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=types[f.name]
+            )
+            for f in fields(group)
+        ]
+    spelled_out.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    spelled_out.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    spelled_out.__name__, spelled_out.__doc__ = command.__name__, command.__doc__
+    return spelled_out

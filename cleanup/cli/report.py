@@ -1,0 +1,35 @@
+"""`report`: a plan or a journal, as people and programs want to see it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cleanup import journal, plan
+from cleanup.cli import running
+from cleanup.cli.output import emit
+from cleanup.errors import UsageError
+from cleanup.journal import JournalFile
+from cleanup.modelarts.wire import decode_image
+from cleanup.plan import Plan
+from cleanup.reports import Format, render
+
+
+def report(
+    file: Annotated[Path, typer.Argument(help="A plan or a journal.", show_default=False)],
+    format: Annotated[Format, typer.Option(help="How to show it.")] = Format.TABLE,  # noqa: A002
+) -> None:
+    """Show a plan or a journal as table, JSON, CSV or Markdown."""
+    emit(render(read(file), format, **running.terminal()))
+
+
+def read(file: Path) -> Plan | JournalFile:
+    """A plan or a journal, told apart by its first bytes. Raises UsageError, RecordRejected."""
+    try:
+        with file.open("rb") as stream:
+            first = stream.readline(64)
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error
+    if first.startswith(b'{"kind":'):
+        return plan.read(file, decode_image)
+    return journal.read(file)
