@@ -93,7 +93,10 @@ class Except:
 Pattern: TypeAlias = Exact | Glob | Regex | Semver | Either | Except
 
 
-def text_pattern(text: str, *, ignores_case: bool, place: Place) -> Exact | Glob:
+_PERL_ONLY = re.compile(r"perl operator|escape sequence: \\[1-9]")
+
+
+def glob(text: str, *, ignores_case: bool, place: Place) -> Exact | Glob:
     """A plain text, or a glob where it has wildcards; raises ValueError for a glob that is malformed."""
     if not any(wildcard in text for wildcard in "*?["):
         return Exact(text, ignores_case, text.casefold() if ignores_case else text, place)
@@ -115,8 +118,9 @@ def _compile(source: str, *, ignores_case: bool, dot_matches_newline: bool = Fal
     try:
         compiled: _Compiled = re2.compile(source, options)
     except re2.error as error:
-        complaint = error.args[0]
-        raise ValueError(complaint.decode() if isinstance(complaint, bytes) else str(complaint)) from None
+        complaint = error.args[0].decode("utf-8", "replace")
+        advice = "; RE2 has no look-around and no back references" if _PERL_ONLY.search(complaint) else ""
+        raise ValueError(complaint + advice) from None
     return compiled
 
 

@@ -38,7 +38,10 @@ def parse_size_range(text: str) -> Bounds[int]:
     parts = [part.strip() for part in text.split(",")]
     if len(parts) > 2:
         raise ValueError(f"'{text}' has {len(parts)} bounds: one or two are enough, such as > 1GiB, < 20GiB")
-    return Bounds(tuple(map(_parse_bound, parts)))
+    bounds = Bounds(tuple(map(_parse_bound, parts)))
+    if bounds.contradictory:
+        raise ValueError(f"no size is '{text}': the two bounds exclude each other")
+    return bounds
 
 
 def _parse_bound(text: str) -> tuple[str, int]:

@@ -40,7 +40,10 @@ def _identifier(part: str) -> Identifier:
 
 def parse_range(text: str) -> Bounds[Version]:
     """Read `>= 1.0.0, < 2.0.0`; raises ValueError with a message that says what to write instead."""
-    return Bounds(tuple(_parse_bound(part.strip()) for part in text.split(",")))
+    bounds = Bounds(tuple(_parse_bound(part.strip()) for part in text.split(",")))
+    if bounds.contradictory:
+        raise ValueError(f"no version is '{text}': the two bounds exclude each other")
+    return bounds
 
 
 def _parse_bound(text: str) -> tuple[str, Version]:
