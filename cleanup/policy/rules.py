@@ -20,8 +20,8 @@ from cleanup.policy.language import (
     Protection,
     Rule,
 )
-from cleanup.policy.scalars import BOOLEAN, LINE, PERCENT, TEXT, Shape, integer, line, parsed, written, wrong
-from cleanup.policy.structure import Fields, Key, mapping_schema, sequence, suggestion
+from cleanup.policy.scalars import BOOLEAN, LINE, PERCENT, TEXT, Shape, integer, parsed, written, wrong
+from cleanup.policy.structure import Fields, Key, choice, mapping_schema, sequence
 
 GROUP_FIELDS: Final = (
     "namespace",
@@ -74,14 +74,7 @@ def _older_than(node: yaml.Node) -> OlderThan:
 OLDER_THAN: Final = Shape(_older_than, {"anyOf": [_AGE.schema, mapping_schema(_CLOCK_KEYS, maxProperties=1)]})
 
 
-def _group_field(node: yaml.Node) -> str:
-    field = line(node)
-    if field not in GROUP_FIELDS:
-        raise wrong(node, f"images cannot be grouped by '{field}': {suggestion(field, GROUP_FIELDS)}")
-    return field
-
-
-_PER = sequence(Shape(_group_field, {"enum": list(GROUP_FIELDS)}), "per")
+_PER: Final = sequence(choice(GROUP_FIELDS, "field to group by"), "per")
 
 
 def _per(node: yaml.Node) -> tuple[str, ...]:
@@ -235,8 +228,10 @@ def _version(node: yaml.Node) -> int:
     return version
 
 
+VERSION: Final = Key(Shape(_version, {"const": 1}), "the version of the language: 1", required=True)
+
 FILE_KEYS: Final = {
-    "version": Key(Shape(_version, {"const": 1}), "the version of the language: 1", required=True),
+    "version": VERSION,
     "protect": Key(
         sequence(PROTECTION, "protect"), "what no rule may delete; an entry that cannot be evaluated protects"
     ),

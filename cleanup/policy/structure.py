@@ -9,7 +9,7 @@ import yaml
 
 from cleanup.errors import PolicyError, Problem
 from cleanup.policy.document import place_of
-from cleanup.policy.scalars import Shape, is_a, kind, wrong
+from cleanup.policy.scalars import Shape, is_a, kind, line, wrong
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -65,6 +65,19 @@ def sequence(of: Shape[T], what: str) -> Shape[tuple[T, ...]]:
         return each(node.value, of.read)
 
     return Shape(read, {"type": "array", "items": of.schema, "minItems": 1})
+
+
+def choice(words: Iterable[T], what: str) -> Shape[T]:
+    """One of a closed set of words; `what` names it in messages."""
+    known = {str(word): word for word in words}
+
+    def read(node: yaml.Node) -> T:
+        word = line(node)
+        if word not in known:
+            raise wrong(node, f"'{word}' is no {what}: {suggestion(word, known)}")
+        return known[word]
+
+    return Shape(read, {"enum": list(known)})
 
 
 class Fields:

@@ -15,7 +15,6 @@ _LEFT_OVER: Final = (
     "the whole, a quote inside single quotes is written twice"
 )
 _ADVICE: Final = (
-    (r"left over", _LEFT_OVER),
     (
         r"undefined alias|scanning an (?:alias|anchor)",
         "a text that starts with {first} needs quotes: write '{text}'",
@@ -73,11 +72,13 @@ def syntax_problem(error: yaml.MarkedYAMLError, text: str) -> Problem:
     if mark is None:
         raise error
     if "alias" in complaint and text[mark.index - 1 : mark.index] in ("]", "}"):
-        complaint = "left over"
-    return place_at(mark).problem(_advice(complaint, _value_at(text, mark.index), error.context_mark or mark))
+        return place_at(mark).problem(_LEFT_OVER)  # [abc]* without quotes
+    return place_at(mark).problem(
+        _explain(complaint, _value_at(text, mark.index), error.context_mark or mark)
+    )
 
 
-def _advice(complaint: str, value: str, opened: yaml.Mark) -> str:
+def _explain(complaint: str, value: str, opened: yaml.Mark) -> str:
     for sign, advice in _ADVICE:
         if re.search(sign, complaint):
             return advice.format(first=value[:1], text=value, opened=opened.line + 1)
