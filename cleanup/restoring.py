@@ -1,12 +1,15 @@
 """Registering again what was deleted without its content: what can come back, and why the rest cannot. Pure."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
 import msgspec
 
 from cleanup.image import Image, content_key
 from cleanup.journal import Intent, JournalFile, Result, Run
 from cleanup.outcome import Outcome
+
+_CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +74,14 @@ def registration(record: msgspec.Raw) -> dict[str, object]:
 
 
 def living_twin(candidate: Candidate, images: Iterable[Image]) -> Image | None:
-    """A live record of the same content: somebody, perhaps an earlier restore, has registered it already."""
-    key = content_key(candidate.result.swr_path)
-    return next((image for image in images if image.content == key), None)
+    """A live record of the same content that came after the delete: somebody registered it already."""
+    result = candidate.result
+    key = content_key(result.swr_path)
+    return next((one for one in images if one.content == key and _came_after(one, result.timestamp)), None)
+
+
+def _came_after(image: Image, deleted_at: datetime | None) -> bool:
+    """Unknown times count as after: rather not registered than registered twice."""
+    if image.created_at is None or deleted_at is None:
+        return True
+    return image.created_at >= deleted_at - _CLOCKS_DIFFER

@@ -25,6 +25,15 @@ class Stop:
         self.cause: Cause | None = None
         self.why = ""
         self.drain_seconds = drain_seconds
+        self._children: list[Stop] = []
+
+    def child(self) -> "Stop":
+        """A stop of one target's own: it follows this one, but what stops it stops nobody else."""
+        child = Stop(self.drain_seconds)
+        self._children.append(child)
+        if self.cause is not None:
+            child.request(self.cause, self.why)
+        return child
 
     def __bool__(self) -> bool:
         return self.requested.is_set()
@@ -34,8 +43,13 @@ class Stop:
         if self.cause is None:
             self.cause, self.why = cause, why
             self.requested.set()
+        for child in self._children:
+            child.drain_seconds = self.drain_seconds
+            child.request(cause, why)
 
     def abort(self, cause: Cause, why: str) -> None:
         """Stop at once."""
         self.request(cause, why)
         self.aborted.set()
+        for child in self._children:
+            child.abort(cause, why)

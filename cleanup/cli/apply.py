@@ -6,31 +6,65 @@ from typing import Annotated
 import typer
 
 from cleanup import plan as plans
-from cleanup.cli import running
-from cleanup.cli.deleting import LIFETIME, apply_plan, conclude, run_policy
+from cleanup.cli import fleet, running
+from cleanup.cli.deleting import LIFETIME, apply_plan, conclude, new_job, run_policy
 from cleanup.cli.options import Connecting, Deleting, JournalPath, PolicyPaths, Working
-from cleanup.cli.output import emit
-from cleanup.cli.plan import make_plan, warn
+from cleanup.cli.output import emit, log
+from cleanup.cli.plan import make_plan, plan_file, warn
+from cleanup.errors import UsageError
+from cleanup.journal import Finished
 from cleanup.modelarts.wire import decode_image
+from cleanup.plan import Plan
 from cleanup.policy import load
-from cleanup.reports import Format, render
+from cleanup.reports import Format, plan_line, render, summary_line
+from cleanup.settings import Target, Terms
+from cleanup.stopping import Stop
 
 
 def apply(
-    plan: Annotated[Path, typer.Argument(help="A plan file written by `plan`.", show_default=False)],
+    plan: Annotated[
+        Path,
+        typer.Argument(
+            help="A plan file written by `plan`; with --targets, the folder of plans.", show_default=False
+        ),
+    ],
     connecting: Connecting,
     working: Working,
     deleting: Deleting,
     journal: JournalPath = None,
 ) -> None:
     """Delete exactly what the plan names and what still is as the plan saw it."""
-    target = connecting.target(working)
     terms = working.terms(connecting, deleting)
-    reviewed = plans.read(plan, decode_image)
+    if (targets := connecting.fleet()) is not None:
+        _apply_fleet(targets, terms, plan, _folder(journal))
+        return
+    target = connecting.target(working)
+    reviewed = reviewed_plan(plan, target)
+
+    async def work(stop: Stop) -> Finished:
+        return await apply_plan(new_job(target, terms, stop, journal), reviewed, plan)
+
+    conclude([running.run_stoppable(work, terms).exit_code])
+
+
+def reviewed_plan(path: Path, target: Target) -> Plan:
+    """A plan that may be applied to this target now. Raises RecordRejected, UsageError."""
+    reviewed = plans.read(path, decode_image)
     plans.check_applicable(reviewed, target.ref, running.now())
-    conclude(
-        running.run_stoppable(lambda stop: apply_plan(target, terms, reviewed, plan, journal, stop), terms)
-    )
+    return reviewed
+
+
+def _apply_fleet(targets: tuple[Target, ...], terms: Terms, folder: Path, journals: Path) -> None:
+    async def work(stop: Stop) -> list[fleet.Ended]:
+        async def one(target: Target) -> fleet.Ended:
+            path = plan_file(folder, target)
+            reviewed = reviewed_plan(path, target)
+            job = new_job(target, terms, stop.child(), _journal(journals, target))
+            return _ended(target, await apply_plan(job, reviewed, path))
+
+        return await fleet.over(targets, one)
+
+    _conclude_fleet(running.run_stoppable(work, terms))
 
 
 def run(
@@ -45,17 +79,73 @@ def run(
     journal: JournalPath = None,
 ) -> None:
     """Plan and apply in one go, for cron. Without --apply it is a dry run."""
-    target = connecting.target(working)
     terms = working.terms(connecting, deleting)
+    if (targets := connecting.fleet()) is not None:
+        _run_fleet(targets, terms, policy, apply, format, _folder(journal))
+        return
+    target = connecting.target(working)
     read_policy = load(policy)
+
+    async def work(stop: Stop) -> Finished:
+        job = new_job(target, terms, stop, journal)
+        return await run_policy(job, read_policy, lambda made: _show(made, format))
+
     if apply:
-        conclude(
-            running.run_stoppable(
-                lambda stop: run_policy(target, terms, read_policy, format, journal, stop), terms
-            )
-        )
+        conclude([running.run_stoppable(work, terms).exit_code])
         return
     made = running.run_async(lambda: make_plan(target, terms, read_policy, LIFETIME))
-    emit(render(made, format, **running.terminal()))
+    _show(made, format)
     warn(made)
-    running.log().info("this was a dry run: nothing was deleted; --apply deletes")
+    log().info("this was a dry run: nothing was deleted; --apply deletes")
+
+
+def _run_fleet(
+    targets: tuple[Target, ...],
+    terms: Terms,
+    policy: list[Path],
+    apply: bool,
+    format: Format,  # noqa: A002
+    journals: Path,
+) -> None:
+    policies = {target.name: load(target.policies or policy) for target in targets}
+
+    async def work(stop: Stop) -> list[fleet.Ended]:
+        async def one(target: Target) -> fleet.Ended:
+            mine = policies[target.name]
+            if not apply:
+                made = await make_plan(target, terms, mine, LIFETIME)
+                _show(made, format)
+                return fleet.Ended(target.name, 0, plan_line(made.summary) + " (dry run)")
+            job = new_job(target, terms, stop.child(), _journal(journals, target))
+            return _ended(target, await run_policy(job, mine, lambda made: _show(made, format)))
+
+        return await fleet.over(targets, one)
+
+    _conclude_fleet(running.run_stoppable(work, terms))
+
+
+def _show(made: Plan, format: Format) -> None:  # noqa: A002
+    emit(render(made, format, **running.terminal()))
+
+
+def _ended(target: Target, finished: Finished) -> fleet.Ended:
+    return fleet.Ended(target.name, finished.exit_code, summary_line(finished))
+
+
+def _conclude_fleet(ends: list[fleet.Ended]) -> None:
+    fleet.summarize(ends)
+    conclude(end.exit_code for end in ends)
+
+
+def _folder(journal: Path | None) -> Path:
+    """Where the journals of many targets go. Raises UsageError unless it is a folder."""
+    folder = journal or Path()
+    if not folder.is_dir():
+        raise UsageError(
+            f"--journal {folder}: with --targets this is a folder that exists; each target gets its file"
+        )
+    return folder
+
+
+def _journal(folder: Path, target: Target) -> Path:
+    return folder / f"image-cleanup-{target.name}-{running.new_id(running.now())}.jsonl"

@@ -1,6 +1,7 @@
 """What `apply`, `run --apply` and `resume` have in common: look, check, delete, conclude."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,56 +11,68 @@ import typer
 from cleanup import applying, planning
 from cleanup import plan as plans
 from cleanup.cli import running
-from cleanup.cli.output import emit, log
+from cleanup.cli.output import log
 from cleanup.decision import Decision
 from cleanup.errors import InventoryError
-from cleanup.journal import Finished, Journal
+from cleanup.journal import Finished, Journal, require_writable
 from cleanup.modelarts.client import Client
 from cleanup.outcome import Verdict
 from cleanup.plan import Plan
 from cleanup.planning import Survey
 from cleanup.policy.language import Policy
-from cleanup.reports import Format, render
-from cleanup.reports.matters import summary_line
+from cleanup.reports import summary_line
+from cleanup.reports.progress import Progress
 from cleanup.settings import Target, Terms
 from cleanup.stopping import Stop
 
 LIFETIME = timedelta(hours=24)
 
 
-async def apply_plan(
-    target: Target, terms: Terms, plan: Plan, plan_path: Path, journal: Path | None, stop: Stop
-) -> Finished:
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run against one target: where, how, how it may be stopped, and where it is written down."""
+
+    target: Target
+    terms: Terms
+    stop: Stop
+    run_id: str
+    journal: Path
+
+
+def new_job(target: Target, terms: Terms, stop: Stop, journal: Path | None) -> Job:
+    """A job with an id of its own. Raises UsageError where its journal could not be written."""
+    run_id = running.new_id(running.now())
+    path = journal or Path(f"image-cleanup-{run_id}.jsonl")
+    require_writable(path)
+    return Job(target=target, terms=terms, stop=stop, run_id=run_id, journal=path)
+
+
+async def apply_plan(job: Job, plan: Plan, plan_path: Path) -> Finished:
     """Look again at the target, then apply a reviewed plan to it."""
     require_complete(plan)
-    run_id = running.new_id(running.now())
-    async with running.connected(target, terms, stop) as client:
-        seen = await look(client, target, terms, stop)
-        seen.require_complete()
-        applying.check_limits(plan, plan.deletes, seen.images)
-        with Journal(journal or default_journal(run_id), run_id, target.name, running.now) as writer:
-            return await delete(
-                target, terms, plan, plan_path, writer, client, seen, stop, run_id, plan.deletes
-            )
+    async with running.connected(job.target, job.terms, job.stop) as client:
+        with running.progress() as progress:
+            seen = await look(job, client, progress)
+            seen.require_complete()
+            applying.check_limits(plan, plan.deletes, seen.images)
+            return await delete(job, plan, plan_path, client, seen, plan.deletes, progress)
 
 
-async def run_policy(
-    target: Target, terms: Terms, policy: Policy, shown_as: Format, journal: Path | None, stop: Stop
-) -> Finished:
-    """Plan and apply on one listing, as long as that is fresh."""
-    moment = running.now()
-    run_id = running.new_id(moment)
-    journal = journal or default_journal(run_id)
-    async with running.connected(target, terms, stop) as client:
-        seen = await look(client, target, terms, stop)
-        made = planning.draw_up(seen, policy, target.ref, plan_id=run_id, now=running.now(), expires=LIFETIME)
-        path = journal.with_name(f"image-cleanup-{run_id}.plan.jsonl")
+async def run_policy(job: Job, policy: Policy, show: Callable[[Plan], None]) -> Finished:
+    """Plan and apply on one listing, as long as that is fresh; the plan lies beside the journal."""
+    async with running.connected(job.target, job.terms, job.stop) as client:
+        with running.progress() as progress:
+            seen = await look(job, client, progress)
+        made = planning.draw_up(
+            seen, policy, job.target.ref, plan_id=job.run_id, now=running.now(), expires=LIFETIME
+        )
+        path = job.journal.with_name(f"image-cleanup-{job.run_id}.plan.jsonl")
         made = plans.write(made, path)
-        emit(render(made, shown_as, **running.terminal()))
+        show(made)
         seen.require_complete()
         applying.check_limits(made, made.deletes, seen.images)
-        with Journal(journal, run_id, target.name, running.now) as writer:
-            return await delete(target, terms, made, path, writer, client, seen, stop, run_id, made.deletes)
+        with running.progress() as progress:
+            return await delete(job, made, path, client, seen, made.deletes, progress)
 
 
 def require_complete(plan: Plan) -> None:
@@ -69,66 +82,71 @@ def require_complete(plan: Plan) -> None:
         raise InventoryError(f"the plan was made on an inventory that is not complete ({doubts}): plan again")
 
 
-def default_journal(run_id: str) -> Path:
-    return Path(f"image-cleanup-{run_id}.jsonl")
-
-
-async def look(client: Client, target: Target, terms: Terms, stop: Stop) -> Survey:
+async def look(job: Job, client: Client, progress: Progress) -> Survey:
     """One look at the target, given up when a stop is asked for."""
-    with running.progress() as progress:
-        return await running.unless_stopped(
-            stop,
-            planning.survey(
-                client, target.workspaces, terms.scope, terms.pins, anyio.current_time, progress.listed
-            ),
-        )
+    return await running.unless_stopped(
+        job.stop,
+        planning.survey(
+            client,
+            job.target.workspaces,
+            job.terms.scope,
+            job.terms.pins,
+            anyio.current_time,
+            progress.listed,
+        ),
+    )
 
 
 async def delete(
-    target: Target,
-    terms: Terms,
+    job: Job,
     plan: Plan,
     plan_path: Path,
-    journal: Journal,
     client: Client,
     seen: Survey,
-    stop: Stop,
-    run_id: str,
     planned: tuple[Decision, ...],
+    progress: Progress,
+    *,
     settled: Mapping[str, Verdict] | None = None,
     resumes: str | None = None,
 ) -> Finished:
-    """Apply under a journal, with a progress bar on a terminal."""
-    with running.progress() as progress:
-        progress.total(len(planned))
+    """Apply under the job's journal."""
+    progress.total(len(planned))
+    with Journal(job.journal, job.run_id, job.target.name, running.now) as journal:
         run = applying.Run(
             plan=plan,
             plan_path=plan_path,
             journal=journal,
             client=client,
             terms=applying.Terms(
-                concurrency=target.concurrency,
-                rate=target.rate,
-                max_staleness=terms.max_staleness,
-                breaker=terms.breaker,
+                concurrency=job.target.concurrency,
+                rate=job.target.rate,
+                max_staleness=job.terms.max_staleness,
+                breaker=job.terms.breaker,
             ),
-            stop=stop,
-            pins=terms.pins,
-            scope=terms.scope,
+            stop=job.stop,
+            pins=job.terms.pins,
+            scope=job.terms.scope,
             clock=anyio.current_time,
-            run_id=run_id,
+            run_id=job.run_id,
             resumes=resumes,
             ended=progress.ended,
         )
         finished = await applying.apply(run, planned, seen, settled or {})
-    log().info(summary_line(finished))
-    log().info(f"journal: {journal.path}")
+    log().info(f"{summary_line(finished)}; journal: {job.journal}")
+    if finished.stopped:
+        log().warning(f"stopped early: {finished.stopped}")
     return finished
 
 
-def conclude(finished: Finished) -> None:
-    """End the command with the run's exit code, saying why where it is not 0."""
-    if finished.stopped:
-        log().warning(f"stopped early: {finished.stopped}")
-    if finished.exit_code:
-        raise typer.Exit(finished.exit_code)
+def conclude(exit_codes: Iterable[int]) -> None:
+    """End the command with the worst of these exit codes."""
+    if code := worst(exit_codes):
+        raise typer.Exit(code)
+
+
+def worst(exit_codes: Iterable[int]) -> int:
+    """The exit code that speaks for all: a bug before all else, then the highest error; 10 is no error."""
+    codes = set(exit_codes) - {0}
+    if 1 in codes:
+        return 1
+    return max(codes - {10}, default=10 if 10 in codes else 0)

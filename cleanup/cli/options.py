@@ -1,6 +1,7 @@
 """Options that several commands share, as frozen groups; `grouped` spells a group out for typer."""
 
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -8,9 +9,12 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from cleanup.cli.output import LogFormat, set_up_logs
+from cleanup.errors import UsageError
 from cleanup.in_use import InUse
 from cleanup.modelarts.inventory import Scope
 from cleanup.settings import Auth, Target, Terms, make_target, positive, read_pins, seconds
+from cleanup.targets import parse_shard, read_targets, shard_of
 
 _CONNECTING = "Connecting"
 _WORKING = "Working"
@@ -60,6 +64,27 @@ class Connecting:
             rich_help_panel=_CONNECTING,
         ),
     ] = None
+    targets: Annotated[
+        Path | None,
+        typer.Option(
+            help="A YAML file of many targets, instead of the one above.", rich_help_panel=_CONNECTING
+        ),
+    ] = None
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="I/N, I from 0: this share of the targets. [env: JOB_COMPLETION_INDEX, IMAGE_CLEANUP_SHARDS]",
+            rich_help_panel=_CONNECTING,
+        ),
+    ] = None
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(
+            help="How logs on stderr look; auto: plain on a terminal, else JSON.",
+            callback=set_up_logs,
+            rich_help_panel=_CONNECTING,
+        ),
+    ] = LogFormat.AUTO
     ca_bundle: Annotated[
         Path | None,
         typer.Option(help="CA certificates to trust instead of the system's.", rich_help_panel=_CONNECTING),
@@ -77,6 +102,14 @@ class Connecting:
             rate=working.rate,
             concurrency=working.concurrency,
         )
+
+    def fleet(self) -> tuple[Target, ...] | None:
+        """This process's share of the targets file, None where there is none. Raises UsageError."""
+        if self.targets is None:
+            if self.shard is not None:
+                raise UsageError("--shard shares out the targets of --targets FILE: give one")
+            return None
+        return shard_of(read_targets(self.targets), *parse_shard(self.shard, os.environ))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +189,13 @@ class Deleting:
 
 PolicyPaths = Annotated[
     list[Path],
-    typer.Option("--policy", "-p", help="A policy file or a folder of them; repeatable.", show_default=False),
+    typer.Option(
+        "--policy",
+        "-p",
+        help="A policy file or a folder of them; repeatable.",
+        show_default=False,
+        default_factory=list,
+    ),
 ]
 JournalPath = Annotated[
     Path | None,

@@ -28,7 +28,7 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-def set_up_logs(wanted: LogFormat) -> None:
+def set_up_logs(wanted: LogFormat) -> LogFormat:
     """Logs for people go to stderr: plain on a terminal, JSON otherwise, unless told."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -43,6 +43,7 @@ def set_up_logs(wanted: LogFormat) -> None:
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Stderr())),
         cache_logger_on_first_use=False,
     )
+    return wanted
 
 
 def _plain(_: Any, __: str, event: Any) -> str:

@@ -9,14 +9,15 @@ import typer
 
 from cleanup import plan as plans
 from cleanup import planning
-from cleanup.cli import running
+from cleanup.cli import fleet, running
+from cleanup.cli.deleting import conclude
 from cleanup.cli.options import Connecting, PolicyPaths, Working
 from cleanup.cli.output import emit, log
 from cleanup.errors import UsageError
 from cleanup.plan import Plan
 from cleanup.policy import load, parse_duration
 from cleanup.policy.language import Policy
-from cleanup.reports import Format, render
+from cleanup.reports import Format, plan_line, render
 from cleanup.settings import Target, Terms
 
 SOMETHING_TO_DELETE = 10
@@ -28,7 +29,11 @@ def plan(
     working: Working,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The plan file. [default: image-cleanup-<plan_id>.plan.jsonl]"),
+        typer.Option(
+            "--output",
+            "-o",
+            help="The plan file; with --targets, a folder. [default: image-cleanup-<plan_id>.plan.jsonl]",
+        ),
     ] = None,
     format: Annotated[Format, typer.Option(help="How to show the plan.")] = Format.TABLE,  # noqa: A002
     expires: Annotated[str, typer.Option(help="How long the plan may be applied.")] = "24h",
@@ -40,21 +45,62 @@ def plan(
     ] = False,
 ) -> None:
     """List, decide and show, read-only; write the plan file that `apply` takes."""
-    target = connecting.target(working)
     terms = working.terms(connecting)
-    forecast = _moment(as_of) if as_of else None
-    lifetime = _lifetime(expires)
+    wanted = _Wanted(_lifetime(expires), _moment(as_of) if as_of else None, format, detailed_exitcode)
+    if (targets := connecting.fleet()) is not None:
+        _plan_fleet(targets, terms, policy, output or Path(), wanted)
+        return
+    target = connecting.target(working)
     read_policy = load(policy)
-    made = running.run_async(lambda: make_plan(target, terms, read_policy, lifetime, forecast))
+    made = running.run_async(lambda: make_plan(target, terms, read_policy, wanted.expires, wanted.as_of))
     path = output or Path(f"image-cleanup-{made.header.plan_id}.plan.jsonl")
+    conclude([_written(made, path, wanted)])
+
+
+class _Wanted:
+    """What was asked of the plan, besides where and by which policy."""
+
+    def __init__(
+        self, expires: timedelta, as_of: datetime | None, shown_as: Format, detailed_exitcode: bool
+    ) -> None:
+        self.expires = expires
+        self.as_of = as_of
+        self.shown_as = shown_as
+        self.detailed_exitcode = detailed_exitcode
+
+
+def _written(made: Plan, path: Path, wanted: _Wanted) -> int:
+    """Write and show a plan; the exit code it deserves."""
     made = plans.write(made, path)
-    emit(render(made, format, **running.terminal()))
+    emit(render(made, wanted.shown_as, **running.terminal()))
     warn(made)
-    log().info(
-        f"plan written to {path}" + ("" if forecast else f"; apply it with: image-cleanup apply {path}")
-    )
-    if detailed_exitcode and made.summary.delete:
-        raise typer.Exit(SOMETHING_TO_DELETE)
+    hint = "" if wanted.as_of else f"; apply it with: image-cleanup apply {path}"
+    log().info(f"plan written to {path}{hint}")
+    return SOMETHING_TO_DELETE if wanted.detailed_exitcode and made.summary.delete else 0
+
+
+def _plan_fleet(
+    targets: tuple[Target, ...], terms: Terms, policy: list[Path], folder: Path, wanted: _Wanted
+) -> None:
+    if not folder.is_dir():
+        raise UsageError(
+            f"-o {folder}: with --targets this is a folder that exists; each target gets its file"
+        )
+    policies = {target.name: load(target.policies or policy) for target in targets}
+
+    async def one(target: Target) -> fleet.Ended:
+        made = await make_plan(target, terms, policies[target.name], wanted.expires, wanted.as_of)
+        code = _written(made, plan_file(folder, target), wanted)
+        return fleet.Ended(target.name, code, plan_line(made.summary))
+
+    ends = running.run_async(lambda: fleet.over(targets, one))
+    fleet.summarize(ends)
+    conclude(end.exit_code for end in ends)
+
+
+def plan_file(folder: Path, target: Target) -> Path:
+    """Where a target's plan lies when many are planned at once."""
+    return folder / f"{target.name}.plan.jsonl"
 
 
 async def make_plan(
@@ -68,7 +114,13 @@ async def make_plan(
             )
     moment = running.now()
     return planning.draw_up(
-        seen, policy, target.ref, plan_id=running.new_id(moment), now=moment, expires=expires, as_of=as_of
+        seen,
+        policy,
+        target.ref,
+        plan_id=running.new_id(moment),
+        now=moment,
+        expires=expires,
+        as_of=as_of,
     )
 
 

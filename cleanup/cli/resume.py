@@ -8,18 +8,18 @@ import typer
 from cleanup import applying
 from cleanup import plan as plans
 from cleanup.cli import running
-from cleanup.cli.deleting import conclude, delete, look, require_complete
+from cleanup.cli.deleting import Job, conclude, delete, look, new_job, require_complete
 from cleanup.cli.options import Connecting, Deleting, Working
 from cleanup.cli.output import log
 from cleanup.decision import Decision
-from cleanup.errors import InventoryError, RecordRejected
-from cleanup.journal import Finished, Journal, JournalFile, read
+from cleanup.errors import InventoryError, RecordRejected, UsageError
+from cleanup.journal import Finished, JournalFile, read
 from cleanup.modelarts import deletion
 from cleanup.modelarts.client import Client
 from cleanup.modelarts.wire import decode_image
 from cleanup.outcome import TO_RESUME, Outcome, Verdict
 from cleanup.plan import Plan
-from cleanup.settings import Target, Terms
+from cleanup.settings import Target
 from cleanup.stopping import Stop
 
 
@@ -30,30 +30,48 @@ def resume(
     deleting: Deleting,
 ) -> None:
     """Finish an interrupted apply: settle what was in doubt first, then delete the rest."""
-    target = connecting.target(working)
     terms = working.terms(connecting, deleting)
     told = read(journal)
+    target = _its_target(told, connecting.fleet() or (connecting.target(working),))
     plan = _its_plan(told)
+    plans.check_applicable(plan, target.ref, running.now())
     todo = unfinished(plan, told)
     if not todo:
         log().info(f"nothing to resume: every image that {journal} planned has its final status")
         return
-    plans.check_applicable(plan, target.ref, running.now())
-    conclude(running.run_stoppable(lambda stop: _resume(target, terms, told, plan, todo, stop), terms))
+
+    async def work(stop: Stop) -> Finished:
+        return await _resume(new_job(target, terms, stop, journal), told, plan, todo)
+
+    conclude([running.run_stoppable(work, terms).exit_code])
+
+
+def _its_target(told: JournalFile, targets: tuple[Target, ...]) -> Target:
+    """The target that the journal is about; the only one, where there is no targets file."""
+    name = told.chain[0].started.target
+    found = targets if len(targets) == 1 else [target for target in targets if target.name == name]
+    if not found:
+        raise UsageError(
+            f"the journal is about the target '{name}', which is not in the targets file (or its shard)"
+        )
+    return found[0]
 
 
 def _its_plan(told: JournalFile) -> Plan:
     """The plan that the journal's last apply was made from, unchanged. Raises RecordRejected."""
-    started = told.chain[0].started
-    path = told.path.absolute().parent / started.plan
+    path = _plan_path(told)
     if not path.exists():
         raise RecordRejected(f"the journal's plan {path} is gone; put it back there, or plan again")
     plan = plans.read(path, decode_image)
-    if plan.summary.sha256 != started.plan_sha256:
+    if plan.summary.sha256 != told.chain[0].started.plan_sha256:
         raise RecordRejected(
             f"{path} is not the plan that {told.path} was made from: put that one back, or plan again"
         )
     return plan
+
+
+def _plan_path(told: JournalFile) -> Path:
+    return told.path.absolute().parent / told.chain[0].started.plan
 
 
 def unfinished(plan: Plan, told: JournalFile) -> tuple[Decision, ...]:
@@ -66,30 +84,23 @@ def unfinished(plan: Plan, told: JournalFile) -> tuple[Decision, ...]:
     )
 
 
-async def _resume(
-    target: Target, terms: Terms, told: JournalFile, plan: Plan, todo: tuple[Decision, ...], stop: Stop
-) -> Finished:
+async def _resume(job: Job, told: JournalFile, plan: Plan, todo: tuple[Decision, ...]) -> Finished:
     require_complete(plan)
-    async with running.connected(target, terms, stop) as client:
-        seen = await look(client, target, terms, stop)
-        seen.require_complete()
-        applying.check_limits(plan, todo, seen.images)
-        settled = await running.unless_stopped(stop, _settle(client, told, todo))
-        run_id = running.new_id(running.now())
-        plan_path = told.path.absolute().parent / told.chain[0].started.plan
-        with Journal(told.path, run_id, target.name, running.now) as writer:
+    async with running.connected(job.target, job.terms, job.stop) as client:
+        with running.progress() as progress:
+            seen = await look(job, client, progress)
+            seen.require_complete()
+            applying.check_limits(plan, todo, seen.images)
+            settled = await running.unless_stopped(job.stop, _settle(client, told, todo))
             return await delete(
-                target,
-                terms,
+                job,
                 plan,
-                plan_path,
-                writer,
+                _plan_path(told),
                 client,
                 seen,
-                stop,
-                run_id,
                 todo,
-                settled,
+                progress,
+                settled=settled,
                 resumes=told.runs[-1].started.run_id,
             )
 

@@ -22,7 +22,7 @@ from cleanup.settings import Target, Terms
 from cleanup.stopping import Cause, Stop
 
 T = TypeVar("T")
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def now() -> datetime:
@@ -51,7 +51,7 @@ def run_async(work: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _cancel_on_signal(scope: anyio.CancelScope) -> None:
-    with anyio.open_signal_receiver(*_SIGNALS) as signals:
+    with anyio.open_signal_receiver(*STOPPING_SIGNALS) as signals:
         async for _ in signals:
             scope.cancel()
 
@@ -84,7 +84,7 @@ def _unwrapped(main: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _stop_on_signals(stop: Stop) -> None:
-    with anyio.open_signal_receiver(*_SIGNALS) as signals:
+    with anyio.open_signal_receiver(*STOPPING_SIGNALS) as signals:
         async for number in signals:
             name = signal.Signals(number).name
             if stop:

@@ -1,24 +1,26 @@
 """`simulate`: the embedded simulator on a loopback port, until a signal ends it."""
 
+import inspect
+import re
+import signal
 import sys
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import anyio
 import typer
-import yaml
 
 from cleanup.cli.output import emit
-from cleanup.cli.running import STOPPING_SIGNALS
 from cleanup.errors import UsageError
 from cleanup.policy import parse_duration
 from cleanup.simulator import (
     PROJECT_ID,
     Access,
     Auth,
+    Fault,
     Faults,
-    Login,
     Service,
     WhenInUse,
     build_world,
@@ -26,17 +28,127 @@ from cleanup.simulator import (
     parse_script,
     serve,
 )
-from cleanup.simulator.faults import MEANING, Step
+from cleanup.simulator.control import HELP as CONTROL
+from cleanup.simulator.faults import MEANING, SCRIPT_KEYS, Step
 
 _FAULTS = "Faults"
 _FAULT_HELP = (
-    "Let calls go wrong, e.g. drop-after=0.1 (every tenth call) or delete:500=0.2. CALLS is list, show, delete, "
-    "register, notebooks, all-notebooks, token, get, post or every (all but token). Repeatable. Names: "
-    + "; ".join(f"{fault}: {meaning}" for fault, meaning in MEANING.items())
-    + "."
+    "Let a share of the calls go wrong, by the names above; repeatable. E.g. drop-after=0.1, delete:500=0.2."
 )
-_SCRIPT_HELP = (
-    "YAML: a list of entries like {fault: drop-after, calls: delete, nth: 3}. Conditions: calls, image (an id), "
-    "nth (one call, counted from 1), after (not the first so many), times (at most so often). fault may be a "
-    "list that is shown one after another, ok among them. Comes before --fault."
+_SCRIPT_HELP = "A YAML file that says which call goes wrong how; its entries come before --fault."
+
+
+def simulate(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="On 127.0.0.1; 0 takes a free one.")] = 8080,
+    images: Annotated[int, typer.Option(min=0, help="The project's own images in workspace 0.")] = 500,
+    seed: Annotated[int, typer.Option(help="Which project; the same seed gives the same one.")] = 7,
+    project_id: Annotated[str, typer.Option(help="The project's id.")] = PROJECT_ID,
+    auth: Annotated[Auth, typer.Option(help="Which login is asked for; open takes anything.")] = Auth.OPEN,
+    token_lifetime: Annotated[str, typer.Option(help="How long issued tokens live.")] = "24h",  # noqa: S107 - a duration
+    in_use: Annotated[
+        WhenInUse, typer.Option(help="The answer to a DELETE of an image that a running notebook uses.")
+    ] = WhenInUse.CONFLICT,
+    all_notebooks: Annotated[
+        bool, typer.Option(help="Whether the caller may see other users' notebooks (else 403).")
+    ] = True,
+    throttle: Annotated[
+        float | None, typer.Option(min=0.1, help="Requests a second; more get 429.", rich_help_panel=_FAULTS)
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[CALLS:]NAME=RATE", help=_FAULT_HELP, rich_help_panel=_FAULTS),
+    ] = None,
+    script: Annotated[Path | None, typer.Option(help=_SCRIPT_HELP, rich_help_panel=_FAULTS)] = None,
+    fault_seed: Annotated[int, typer.Option(help="Which calls --fault takes.", rich_help_panel=_FAULTS)] = 0,
+) -> None:
+    """Serve the embedded simulator of the image API on this machine, until Ctrl-C.
+
+    Prints its URL on stdout and, on stderr, what to paste into another shell. The project, with its
+    teams, notebooks and oddities, is drawn from --seed; nothing is kept when the simulator ends.
+
+    Faults take [CALLS:]NAME=RATE, with a RATE from 0 to 1. CALLS is list, show, delete, register,
+    notebooks, all-notebooks, token, get, post, or every (the default: all of them but token).
+    """
+    lifetime = _lifetime(token_lifetime)
+    steps = _read_script(script) if script else ()
+    faults = Faults([parse_rate(text) for text in fault or ()], steps, throttle=throttle, seed=fault_seed)
+    service = Service(
+        build_world(seed, images, _now(), project_id=project_id),
+        _now,
+        when_in_use=in_use,
+        sees_all=all_notebooks,
+        seed=seed,
+    )
+    anyio.run(_serve, service, port, Access(auth, lifetime=lifetime), faults)
+
+
+def _listed(title: str, entries: Mapping[str, str] | Mapping[Fault, str]) -> str:
+    width = max(map(len, entries))
+    lines = "\n".join(f"  {name:<{width}}  {text}" for name, text in entries.items())
+    return f"\n\n\b\n{title}:\n{lines}"
+
+
+simulate.__doc__ = (
+    re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(simulate.__doc__ or ""))
+    + _listed("Faults", MEANING)
+    + _listed("Keys of a script's entries", SCRIPT_KEYS)
+    + _listed("Control calls, for tests and second shells", CONTROL)
 )
+
+
+async def _serve(service: Service, port: int, access: Access, faults: Faults) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with serve(service, port=port, access=access, faults=faults) as url:
+            emit(url)
+            settings = {"MODELARTS_ENDPOINT": url, "HUAWEICLOUD_SDK_PROJECT_ID": service.project_id}
+            for name, value in (settings | _login_settings(access, url)).items():
+                sys.stderr.write(f"export {name}={value}\n")
+            sys.stderr.flush()
+            async for _ in signals:
+                return
+
+
+def _login_settings(access: Access, url: str) -> dict[str, str]:
+    """The environment that logs in; the simulator's secrets are made up and guard nothing."""
+    login = access.login
+    keys = {"MODELARTS_AUTH": "aksk", "HUAWEICLOUD_SDK_AK": login.ak, "HUAWEICLOUD_SDK_SK": login.sk}
+    match access.auth:
+        case Auth.OPEN:
+            return {"MODELARTS_AUTH": "none"}
+        case Auth.TOKEN:
+            return {"MODELARTS_AUTH": "token", "MODELARTS_TOKEN": login.token}
+        case Auth.PASSWORD:
+            return {
+                "MODELARTS_AUTH": "password",
+                "OS_AUTH_URL": url,
+                "OS_USERNAME": login.user,
+                "OS_PASSWORD": login.password,
+                "OS_USER_DOMAIN_NAME": login.domain,
+                "OS_PROJECT_NAME": login.project,
+            }
+        case Auth.AKSK:
+            return keys
+        case Auth.TEMPORARY:
+            return keys | {"HUAWEICLOUD_SDK_SECURITY_TOKEN": login.security_token}
+
+
+def _read_script(path: Path) -> tuple[Step, ...]:
+    import yaml
+
+    try:
+        return parse_script(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
+    except OSError as error:
+        raise UsageError(f"--script {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"--script {path} is no YAML: {error}") from error
+
+
+def _lifetime(text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--token-lifetime '{text}': {error}") from error
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

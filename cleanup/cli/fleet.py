@@ -1,0 +1,65 @@
+"""One command over many targets at once: each ends on its own, one that fails stops no other."""
+
+import traceback
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import anyio
+
+from cleanup.cli.output import log, say
+from cleanup.errors import CleanupError
+from cleanup.settings import Target
+
+AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one target ended: the exit code it would have had alone, and one line about it."""
+
+    name: str
+    exit_code: int
+    line: str
+
+
+async def over(targets: Sequence[Target], work: Callable[[Target], Awaitable[Ended]]) -> list[Ended]:
+    """Do the work for every target, up to AT_ONCE at a time; errors become ends, in the targets' order."""
+    ends: dict[str, Ended] = {}
+    turns = anyio.CapacityLimiter(AT_ONCE)
+
+    async def one(target: Target) -> None:
+        async with turns:
+            ends[target.name] = await _end(target, work)
+
+    async with anyio.create_task_group() as group:
+        for target in targets:
+            group.start_soon(one, target)
+    return [ends[target.name] for target in targets]
+
+
+async def _end(target: Target, work: Callable[[Target], Awaitable[Ended]]) -> Ended:
+    try:
+        return await work(target)
+    except Exception as caught:
+        error = _innermost(caught)
+        if not isinstance(error, CleanupError):
+            traceback.print_exception(error)
+        message = str(error) if isinstance(error, CleanupError) else f"a bug: {type(error).__name__}"
+        log().error(message, target=target.name)
+        return Ended(target.name, getattr(error, "exit_code", 1), message)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def summarize(ends: Iterable[Ended]) -> None:
+    """One line a target on stdout, and one for all of them."""
+    ends = list(ends)
+    width = max((len(end.name) for end in ends), default=0)
+    for end in ends:
+        say(f"{end.name:{width}}  exit {end.exit_code:2}  {end.line}")
+    good = sum(end.exit_code in (0, 10) for end in ends)
+    say(f"{len(ends)} targets: {good} done, {len(ends) - good} with trouble")
