@@ -26,7 +26,7 @@ def odd(random: Random, images: Sequence[Record], today: int) -> list[Record]:
 
 
 def _being_saved(random: Random, image: Record, today: int) -> None:
-    tag = f"save-{today % 10_000_000}"
+    tag = f"save-{random.randrange(10**8, 10**9)}"
     image.update(status=random.choice(("INIT", "CREATING")), origin="IMAGE_SAVE", tag=tag)
     image.update(create_at=today - 120_000, update_at=today - 60_000)
     image["swr_path"] = f"{image['swr_path'].rpartition(':')[0]}:{tag}"

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from random import Random
 
@@ -97,6 +97,16 @@ class Service:
         """Add one line to `requests`; the oldest of half a million are forgotten."""
         self.requests.append(request)
 
+    def busiest_second(self) -> int:
+        """The most requests that arrived within any one second."""
+        most, times = 0, deque[datetime]()
+        for request in self.requests:
+            times.append(request.time)
+            while request.time - times[0] >= timedelta(seconds=1):
+                times.popleft()
+            most = max(most, len(times))
+        return most
+
     def new_id(self) -> str:
         """An id for a new record."""
         return new_id(self._random)
@@ -121,8 +131,7 @@ class Service:
         if image.get("type") == BUILD_IN:
             return refusal(403, "ModelArts.0108", "Not authorized to delete a built-in image.")
         if self.when_in_use is not WhenInUse.ALLOW and self.notebooks.running_on(image):
-            text = f"The image {image['id']} is being used by a notebook instance."
-            return refusal(int(self.when_in_use), "ModelArts.0104", text)
+            return in_use(image["id"], int(self.when_in_use))
         return answer(200, self.remove(image, _is_force(call)) | {"status": "DELETED"}, effect="deleted")
 
     def remove(self, image: Record, force: bool) -> Record:
@@ -167,6 +176,11 @@ def envelope(records: list[Record], total: int, offset: int, limit: int) -> Reco
         "size": len(records),
         "total": total,
     }
+
+
+def in_use(image_id: str, status: int) -> Answer:
+    """The refusal to delete an image that is being used; the pages name no code of its own for it."""
+    return refusal(status, "ModelArts.0104", f"The image {image_id} is being used by a notebook instance.")
 
 
 def _is_force(call: Call) -> bool:

@@ -127,6 +127,7 @@ def _repositories(random: Random, count: int, suffix: str) -> Iterator[_Reposito
             namespace=team.namespace + suffix,
             name=team.names[place] + (f"-{series + 1}" if series else ""),
             flavour=random.choice(_FLAVOURS),
+            minor=random.randrange(11),
         )
 
 

@@ -1,0 +1,278 @@
+"""Which calls go wrong, and how: by rate with a seeded die, by script, and by a token bucket."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from enum import StrEnum
+from random import Random
+
+import msgspec
+
+from cleanup.errors import UsageError
+from cleanup.simulator.calls import Call, Operation
+
+
+class Fault(StrEnum):
+    """Everything that can go wrong, by the names that options and scripts use."""
+
+    THROTTLED = "429"
+    THROTTLED_UNTIL = "429-date"
+    THROTTLED_BARE = "429-bare"
+    INTERNAL = "500"
+    BAD_GATEWAY = "502"
+    UNAVAILABLE = "503"
+    BAD_REQUEST = "400"
+    UNAUTHORIZED = "401"
+    FORBIDDEN = "403"
+    GONE = "404"
+    IN_USE = "in-use"
+    REDIRECT = "redirect"
+    DROP_BEFORE = "drop-before"
+    DROP_AFTER = "drop-after"
+    HANG = "hang"
+    HANG_AFTER = "hang-after"
+    SLOW = "slow"
+    STATUS_ERROR = "status-error"
+    NO_CONTENT = "204"
+    EMPTY = "empty"
+    TRUNCATED = "truncated"
+    NOT_UTF8 = "not-utf8"
+    WRONG_TOTAL = "wrong-total"
+    SHIFT_ADD = "shift-add"
+    SHIFT_DELETE = "shift-delete"
+
+
+MEANING: Mapping[Fault, str] = {
+    Fault.THROTTLED: "too many requests, with Retry-After in seconds",
+    Fault.THROTTLED_UNTIL: "the same with Retry-After as a date",
+    Fault.THROTTLED_BARE: "the same without Retry-After",
+    Fault.INTERNAL: "internal error, nothing done",
+    Fault.BAD_GATEWAY: "bad gateway, an HTML page",
+    Fault.UNAVAILABLE: "unavailable, without a body",
+    Fault.BAD_REQUEST: "invalid parameter",
+    Fault.UNAUTHORIZED: "credentials refused",
+    Fault.FORBIDDEN: "permission refused",
+    Fault.GONE: "somebody else deleted the image just before",
+    Fault.IN_USE: "refused because the image is being used",
+    Fault.REDIRECT: "a redirect to another host",
+    Fault.DROP_BEFORE: "connection dropped, nothing done",
+    Fault.DROP_AFTER: "done, then the connection dropped",
+    Fault.HANG: "no answer ever, nothing done",
+    Fault.HANG_AFTER: "done, but no answer ever",
+    Fault.SLOW: "done, the answer drips slowly",
+    Fault.STATUS_ERROR: "200 whose image has status ERROR, not deleted",
+    Fault.NO_CONTENT: "done, 204 without a body",
+    Fault.EMPTY: "done, 200 with an empty body",
+    Fault.TRUNCATED: "done, the JSON is cut off",
+    Fault.NOT_UTF8: "done, the body is not UTF-8",
+    Fault.WRONG_TOTAL: "a page whose total and pages are wrong",
+    Fault.SHIFT_ADD: "an image appears between two pages",
+    Fault.SHIFT_DELETE: "an image disappears between two pages",
+}
+
+SCRIPT_KEYS: Mapping[str, str] = {
+    "fault": "a name, or a list shown one after another; ok is none",
+    "calls": "which calls, as in CALLS; every when left out",
+    "image": "only calls about the image of this id",
+    "nth": "only the nth of these calls, counted from 1",
+    "after": "all but the first so many of these calls",
+    "times": "at most so often",
+}
+_EVERY = frozenset(Operation) - {Operation.TOKEN, Operation.OTHER}
+_LISTS = frozenset({Operation.LIST, Operation.NOTEBOOKS, Operation.ALL_NOTEBOOKS})
+_ONLY: Mapping[Fault, frozenset[Operation]] = {
+    Fault.IN_USE: frozenset({Operation.DELETE}),
+    Fault.STATUS_ERROR: frozenset({Operation.DELETE}),
+    Fault.WRONG_TOTAL: _LISTS,
+    Fault.SHIFT_ADD: frozenset({Operation.LIST}),
+    Fault.SHIFT_DELETE: frozenset({Operation.LIST}),
+}
+_CALLS: Mapping[str, frozenset[Operation]] = {
+    "every": _EVERY,
+    "get": _LISTS | {Operation.SHOW},
+    "post": frozenset({Operation.REGISTER}),
+    **{operation.value: frozenset({operation}) for operation in _EVERY | {Operation.TOKEN}},
+}
+_NO_FAULT = "ok"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """A fault that a share of some calls shows: `rate` from 0 to 1."""
+
+    fault: Fault
+    calls: frozenset[Operation]
+    rate: float
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry of a script: which calls, and what they show.
+
+    Of the calls that `calls` and `image` select, `nth` (from 1) takes one, `after` all that follow
+    the first so many; `times` ends it. A list of faults is shown one after another, `ok` is none.
+    """
+
+    fault: str | int | list[str | int]
+    calls: str = "every"
+    image: str | None = None
+    nth: int | None = None
+    after: int = 0
+    times: int | None = None
+
+
+class Faults:
+    """What goes wrong in one rehearsal. The die depends on the call and how often it came, not on the order.
+
+    `throttle` is a token bucket of so many requests a second. Script entries come before rates.
+    """
+
+    def __init__(
+        self,
+        rates: Sequence[Rate] = (),
+        script: Sequence[Step] = (),
+        *,
+        throttle: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.rates = tuple(rates)
+        self.script = tuple(script)
+        self.throttle = throttle
+        self.random = Random(f"details {seed}")
+        self._seed = seed
+        self._scripted = [_Scripted(step) for step in self.script]
+        self._asked: Counter[tuple[str, str, str]] = Counter()
+        self._bucket = _Bucket(throttle) if throttle else None
+        _check_sums(self.rates)
+
+    def throttles(self, call: Call, now: datetime) -> bool:
+        """Whether the bucket is empty for this call; takes a token when it is not."""
+        return (
+            self._bucket is not None and call.operation is not Operation.TOKEN and not self._bucket.take(now)
+        )
+
+    def choose(self, call: Call) -> Fault | None:
+        """What this call shall show, if anything."""
+        chosen = [scripted.next(call) for scripted in self._scripted]
+        for fault in chosen:
+            if fault is not None:
+                return fault if applies(fault, call) else None
+        return self._roll(call)
+
+    def _roll(self, call: Call) -> Fault | None:
+        if not self.rates:
+            return None
+        key = (call.method, call.path, call.raw_query)
+        self._asked[key] += 1
+        die = Random(f"{self._seed} {key} {self._asked[key]}").random()
+        for rate in self.rates:
+            if call.operation in rate.calls and applies(rate.fault, call):
+                if die < rate.rate:
+                    return rate.fault
+                die -= rate.rate
+        return None
+
+
+class _Scripted:
+    """A step and how many calls it has seen."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._calls = calls_named(step.calls)
+        listed = step.fault if isinstance(step.fault, list) else [step.fault]
+        self._faults = [None if str(name) == _NO_FAULT else fault_named(str(name)) for name in listed]
+        self._first = step.nth - 1 if step.nth else step.after
+        once = step.nth is not None or isinstance(step.fault, list)
+        self._times = step.times if step.times is not None else len(self._faults) if once else None
+        self._seen = 0
+
+    def next(self, call: Call) -> Fault | None:
+        if call.operation not in self._calls or self._step.image not in (None, call.image_id):
+            return None
+        turn, self._seen = self._seen - self._first, self._seen + 1
+        if turn < 0 or (self._times is not None and turn >= self._times):
+            return None
+        return self._faults[turn % len(self._faults)]
+
+
+class _Bucket:
+    """A token bucket that holds one second's worth, as a gateway's limit per second does."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._tokens = self._size = max(1.0, rate)
+        self._filled: datetime | None = None
+
+    def take(self, now: datetime) -> bool:
+        if self._filled is not None:
+            gained = (now - self._filled).total_seconds() * self._rate
+            self._tokens = min(self._size, self._tokens + max(0.0, gained))
+        self._filled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+def applies(fault: Fault, call: Call) -> bool:
+    """Whether a fault can be shown on this call; pages can shift from the second on only."""
+    if fault in (Fault.SHIFT_ADD, Fault.SHIFT_DELETE) and call.query.get("offset", "0") == "0":
+        return False
+    return call.operation in _ONLY.get(fault, frozenset(Operation))
+
+
+def parse_rate(text: str) -> Rate:
+    """Read `NAME=RATE` or `CALLS:NAME=RATE`, e.g. `delete:500=0.1`. Raises UsageError."""
+    what, equals, share = text.rpartition("=")
+    calls, _, name = what.rpartition(":")
+    try:
+        rate = float(share)
+    except ValueError:
+        rate = -1.0
+    if not equals or not 0 <= rate <= 1:
+        raise UsageError(f"fault '{text}': write it as NAME=RATE or CALLS:NAME=RATE with a rate from 0 to 1")
+    fault = fault_named(name)
+    selected = calls_named(calls or "every") & _ONLY.get(fault, frozenset(Operation))
+    if not selected:
+        raise UsageError(f"fault '{text}': {fault} cannot happen to {calls}")
+    return Rate(fault=fault, calls=selected, rate=rate)
+
+
+def parse_script(value: object, source: str) -> tuple[Step, ...]:
+    """Check a script as YAML or JSON has it, a list of entries; `source` names it. Raises UsageError."""
+    try:
+        steps = msgspec.convert(value if value is not None else [], tuple[Step, ...])
+        for step in steps:
+            _Scripted(step)
+    except (msgspec.ValidationError, UsageError) as error:
+        raise UsageError(f"{source}: {error}") from error
+    return steps
+
+
+def fault_named(name: str) -> Fault:
+    """The fault of this name, whatever its case. Raises UsageError with the nearest name."""
+    return Fault(_closest(name, list(Fault), "fault"))
+
+
+def calls_named(name: str) -> frozenset[Operation]:
+    """The calls of this name: an operation, `get`, `post`, `delete` or `every`. Raises UsageError."""
+    return _CALLS[_closest(name, _CALLS, "kind of call")]
+
+
+def _closest(name: str, known: Iterable[str], what: str) -> str:
+    names = [str(each) for each in known]
+    if name.casefold() in names:
+        return name.casefold()
+    near = get_close_matches(name.casefold(), names, n=1)
+    raise UsageError(
+        f"'{name}' is no {what}; "
+        + (f"perhaps you meant '{near[0]}'" if near else f"known are {', '.join(names)}")
+    )
+
+
+def _check_sums(rates: Sequence[Rate]) -> None:
+    for operation in Operation:
+        total = sum(rate.rate for rate in rates if operation in rate.calls)
+        if total > 1 + 1e-9:
+            raise UsageError(f"the rates of the faults for {operation} add up to {total:g}, more than 1")

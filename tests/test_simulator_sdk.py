@@ -1,0 +1,215 @@
+"""The vendor's own SDK as the simulator's client: what it reads is what the simulator holds."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from huaweicloudsdkcore.auth.credentials import BasicCredentials
+from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
+from huaweicloudsdkcore.utils.http_utils import sanitize_for_serialization
+from huaweicloudsdkmodelarts import v1 as sdk
+
+from cleanup.simulator import OTHER_WORKSPACE, PROJECT_ID, Access, Auth, Login, Service, build_world, serve
+
+# From Python 3.12 on the vendor's signer warns of its own use of utcnow().
+pytestmark = pytest.mark.filterwarnings("ignore:.*utcnow.*:DeprecationWarning:huaweicloudsdkcore")
+
+LOGIN = Login()
+Record = dict[str, Any]
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service(build_world(5, 230, now()), now)
+
+
+def client_of(
+    url: str, ak: str = LOGIN.ak, sk: str = LOGIN.sk, token: str | None = None
+) -> sdk.ModelArtsClient:
+    credentials = BasicCredentials(ak, sk, PROJECT_ID)
+    if token:
+        credentials.with_security_token(token)
+    return sdk.ModelArtsClient.new_builder().with_credentials(credentials).with_endpoint(url).build()
+
+
+@pytest.fixture
+async def client(service: Service) -> AsyncIterator[sdk.ModelArtsClient]:
+    async with serve(service) as url:
+        yield client_of(url)
+
+
+async def call(function: Callable[[Any], Any], request: Any) -> Any:
+    """One blocking call of the SDK, in a thread."""
+    return await asyncio.to_thread(function, request)
+
+
+def as_sent(model: Any) -> Record:
+    """What the SDK read, without the fields that were not there (it knows no others than its own)."""
+    return sanitize_for_serialization(model)
+
+
+def known(record: Record, model: type) -> Record:
+    return {name: value for name, value in record.items() if name in model.openapi_types}
+
+
+def held(service: Service, **wanted: str) -> dict[str, Record]:
+    return {
+        image["id"]: known(image, sdk.ImageResponse)
+        for image in service.images
+        if all(image.get(name) == value for name, value in wanted.items())
+    }
+
+
+async def list_all(client: sdk.ModelArtsClient, **query: Any) -> list[Record]:
+    found: list[Record] = []
+    while True:
+        page = await call(client.list_image, sdk.ListImageRequest(limit=100, offset=len(found), **query))
+        assert (page.current, page.size) == (len(found) // 100, len(page.data))
+        found += [as_sent(image) for image in page.data]
+        if not page.data:
+            return found
+
+
+@pytest.mark.parametrize("workspace", ["0", OTHER_WORKSPACE])
+async def test_listing_through_all_pages(client, service, workspace):
+    found = await list_all(client, type="DEDICATED", workspace_id=workspace)
+    assert {image["id"]: image for image in found} == held(service, type="DEDICATED", workspace_id=workspace)
+    assert len(found) == (230 if workspace == "0" else 28)
+
+
+async def test_the_sdks_default_listing_is_the_built_in_images(client, service):
+    assert {image["id"] for image in await list_all(client)} == held(service, type="BUILD_IN").keys()
+
+
+async def test_listing_one_repository(client, service):
+    some = next(
+        image for image in service.images if image["workspace_id"] == "0" and image["type"] == "DEDICATED"
+    )
+    where = {"namespace": some["namespace"], "name": some["name"]}
+    found = await list_all(client, type="DEDICATED", name_fuzzy_match=False, **where)
+    assert {image["id"] for image in found} == held(
+        service, type="DEDICATED", workspace_id="0", **where
+    ).keys()
+
+
+async def test_show_every_image(client, service):
+    for image_id, image in held(service).items():
+        assert as_sent(await call(client.show_image, sdk.ShowImageRequest(id=image_id))) == image
+
+
+@pytest.mark.parametrize("force", [True, False])
+async def test_delete_with_the_sdks_body(client, service, force):
+    image = next(
+        image
+        for image in service.images
+        if image.get("visibility") == "PRIVATE" and image["swr_path"] in service.contents
+    )
+    request = sdk.DeleteImageRequest(id=image["id"], body=sdk.DeleteImageRequestBody(is_force=force))
+    answer = await call(client.delete_image, request)
+    assert as_sent(answer) == known(image, sdk.DeleteImageResponse) | {"status": "DELETED"}
+    assert [(deletion.image_id, deletion.force) for deletion in service.deletions] == [(image["id"], force)]
+    assert (image["swr_path"] in service.contents) is not force
+    with pytest.raises(ClientRequestException) as gone:
+        await call(client.show_image, sdk.ShowImageRequest(id=image["id"]))
+    assert (gone.value.status_code, gone.value.error_code) == (404, "ModelArts.6797")
+    assert gone.value.request_id == service.requests[-1].request_id
+
+
+async def test_delete_without_a_body(client, service):
+    image_id = next(iter(held(service, type="DEDICATED")))
+    await call(client.delete_image, sdk.DeleteImageRequest(id=image_id))
+    assert [(deletion.image_id, deletion.force) for deletion in service.deletions] == [(image_id, False)]
+
+
+async def test_register(client, service):
+    path = next(iter(service.contents))
+    body = sdk.ImageRegRequest(swr_path=path, visibility="PRIVATE", description="again", services=["SSH"])
+    answer = await call(client.register_image, sdk.RegisterImageRequest(body=body))
+    assert as_sent(answer) == held(service, id=answer.id)[answer.id]
+    assert (answer.swr_path, answer.description, answer.dev_services) == (path, "again", ["SSH"])
+
+
+async def test_notebooks_of_everybody(client, service):
+    read: dict[str, Record] = {}
+    for feature in ("NOTEBOOK", "DEFAULT"):
+        for workspace in ("0", OTHER_WORKSPACE):
+            offset, total = 0, 1
+            while offset < total:
+                request = sdk.ListAllNotebooksRequest(
+                    limit=10, offset=offset, feature=feature, workspace_id=workspace
+                )
+                page = await call(client.list_all_notebooks, request)
+                read |= {each.id: as_sent(each) for each in page.data}
+                offset, total = offset + 10, page.total
+    expected = {each["id"]: known(each, sdk.NotebookResp) for each in service.notebooks}
+    assert {key: each["image"] for key, each in read.items()} == {
+        key: each["image"] for key, each in expected.items()
+    }
+    assert read == expected
+
+
+async def test_ones_own_notebooks(client, service):
+    page = await call(client.list_notebooks, sdk.ListNotebooksRequest(limit=50))
+    own = [
+        each["id"]
+        for each in service.notebooks
+        if each["user_id"] == service.user_id
+        and each["feature"] == "NOTEBOOK"
+        and each["workspace_id"] == "0"
+    ]
+    assert sorted(each.id for each in page.data) == sorted(own)
+
+
+@pytest.fixture(params=[Auth.AKSK, Auth.TEMPORARY])
+def signed(request: pytest.FixtureRequest) -> Access:
+    return Access(request.param)
+
+
+def token_for(access: Access) -> str | None:
+    return LOGIN.security_token if access.auth is Auth.TEMPORARY else None
+
+
+async def test_the_vendors_signature_is_right_for_paths_queries_and_bodies(service, signed):
+    async with serve(service, access=signed) as url:
+        client = client_of(url, token=token_for(signed))
+        assert len(await list_all(client, type="DEDICATED", sort_key="name,tag", sort_dir="ASC")) == 230
+        assert await list_all(client, type="DEDICATED", name="a b/c+ü~*%") == []
+        path = next(iter(service.contents))
+        body = sdk.ImageRegRequest(swr_path=path, description="größer, 更大")
+        image = await call(client.register_image, sdk.RegisterImageRequest(body=body))
+        assert image.description == "größer, 更大"
+        for image_id in (image.id, next(iter(held(service, type="DEDICATED")))):
+            body = sdk.DeleteImageRequestBody(is_force=True)
+            await call(client.delete_image, sdk.DeleteImageRequest(id=image_id, body=body))
+        assert len(service.deletions) == 2
+
+
+async def test_a_wrong_secret_key_or_security_token_is_refused(service, signed):
+    async with serve(service, access=signed) as url:
+        right = token_for(signed)
+        for client in (
+            client_of(url, sk="wrong", token=right),
+            client_of(url, ak="WRONG", token=right),
+            *([client_of(url, token="wrong"), client_of(url)] if right else []),
+        ):
+            with pytest.raises(ClientRequestException) as refused:
+                await call(client.list_image, sdk.ListImageRequest())
+            assert (refused.value.status_code, refused.value.error_code) == (401, "APIG.0301")
+
+
+@pytest.mark.parametrize("minutes", [-16, 16])
+async def test_a_clock_too_far_off_is_refused(minutes):
+    def wrong_clock() -> datetime:
+        return now() + timedelta(minutes=minutes)
+
+    async with serve(Service(build_world(5, 10, now()), wrong_clock), access=Access(Auth.AKSK)) as url:
+        with pytest.raises(ClientRequestException) as refused:
+            await call(client_of(url).list_image, sdk.ListImageRequest())
+        assert refused.value.status_code == 401
+        assert "X-Sdk-Date" in refused.value.error_msg
