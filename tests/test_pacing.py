@@ -2,6 +2,7 @@
 
 import asyncio
 import selectors
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Coroutine
 from itertools import pairwise
 from random import Random
@@ -50,7 +51,7 @@ def make_pacer(rate: float, sleep: Callable[[float], Awaitable[object]] = asynci
 def most_in_a_second(moments: list[float]) -> int:
     """The largest number of moments in any half-open window of one second."""
     moments = sorted(moments)
-    return max(sum(start <= moment < start + 1 for moment in moments[i:]) for i, start in enumerate(moments))
+    return max(bisect_left(moments, start + 1) - number for number, start in enumerate(moments))
 
 
 def allowed(rate: float) -> float:

@@ -1,0 +1,330 @@
+"""The wire format: what is well known is read, what is not becomes unknown, and nothing crashes."""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cleanup.image import Image
+from cleanup.in_use import Use
+from cleanup.modelarts import wire
+from cleanup.modelarts.wire import Unreadable
+
+# The deletion page's own example (api.md, The image), word for word.
+EXAMPLE = b"""
+{ "arch": "x86_64", "create_at": 1671093486722, "description": "", "dev_services": ["NOTEBOOK", "SSH"],
+  "id": "c9ab2b2f-edda-4556-bdbb-494e868d043c", "name": "mock-service-python", "namespace": "mock-service1",
+  "origin": "CUSTOMIZE", "resource_categories": ["CPU"], "service_type": "UNKNOWN", "size": 387840321,
+  "status": "DELETED", "swr_path": "swr.xxx.com/mock-service1/mock-service-python:0.0.17", "tag": "0.0.17",
+  "type": "DEDICATED", "update_at": 1671093486722, "visibility": "PRIVATE", "workspace_id": "0" }
+"""
+
+
+def encode(value: object) -> bytes:
+    return msgspec.json.encode(value)
+
+
+def raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(encode(value))
+
+
+def image_of(**fields: object) -> Image:
+    return wire.decode_image(raw({"id": "i", **fields}))
+
+
+def test_the_example_of_the_api_pages() -> None:
+    image = wire.decode_image(EXAMPLE)
+    moment = datetime(2022, 12, 15, 8, 38, 6, 722000, tzinfo=UTC)
+    assert msgspec.structs.replace(image, raw=msgspec.Raw(b"{}")) == Image(
+        id="c9ab2b2f-edda-4556-bdbb-494e868d043c",
+        namespace="mock-service1",
+        name="mock-service-python",
+        tag="0.0.17",
+        swr_path="swr.xxx.com/mock-service1/mock-service-python:0.0.17",
+        type="DEDICATED",
+        visibility="PRIVATE",
+        status="DELETED",
+        origin="CUSTOMIZE",
+        service_type="UNKNOWN",
+        arch="x86_64",
+        workspace_id="0",
+        description="",
+        size=387840321,
+        resource_tags=None,
+        created_at=moment,
+        updated_at=moment,
+        raw=msgspec.Raw(b"{}"),
+    )
+
+
+def test_the_record_is_kept_verbatim_on_one_line() -> None:
+    kept = wire.decode_image(b'{"id": "i",\n "new": [1.10, "\\u00e9\\/"],  "huge": 1e999 }').raw
+    assert bytes(kept) == b'{"id":"i","new":[1.10,"\\u00e9\\/"],"huge":1e999}'
+
+
+def test_a_kept_record_reads_the_same_again() -> None:
+    once = wire.decode_image(EXAMPLE)
+    assert wire.decode_image(once.raw) == once
+
+
+@pytest.mark.parametrize(
+    "field", ["name", "namespace", "tag", "swr_path", "visibility", "status", "type", "arch"]
+)
+@pytest.mark.parametrize("value", [None, "", "  ", 1.1, 7, True, [], {}, ["x"]])
+def test_a_text_of_a_wrong_kind_is_unknown(field: str, value: object) -> None:
+    assert getattr(image_of(**{field: value}), field) is None
+
+
+def test_only_a_description_may_be_empty() -> None:
+    assert image_of(description="").description == ""
+    assert image_of(description=None).description is None
+    assert image_of(description=3).description is None
+
+
+@pytest.mark.parametrize(
+    "value", [None, 0, -1, True, 1671093486722.0, "1671093486722", 10**18, 10**30, [], {}, ""]
+)
+def test_a_time_that_makes_no_sense_is_unknown(value: object) -> None:
+    record = b'{"id":"i","update_at":%s,"create_at":5}' % str(value).encode() if value == 10**30 else None
+    image = wire.decode_image(record or raw({"id": "i", "update_at": value, "create_at": 5}))
+    assert image.updated_at is None
+    assert image.created_at == datetime(1970, 1, 1, 0, 0, 0, 5000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "size"), [(0, 0), (5, 5), (-1, None), (1.5, None), ("5", None), (True, None)]
+)
+def test_size(value: object, size: int | None) -> None:
+    assert image_of(size=value).size == size
+
+
+@pytest.mark.parametrize(
+    ("value", "tags"),
+    [
+        ([], {}),
+        ([{"key": "team", "value": "vision"}], {"team": "vision"}),
+        ([{"key": "team", "value": ""}], {"team": ""}),
+        (None, None),
+        ({"team": "vision"}, None),
+        ([{"key": "team", "value": "vision"}, {"key": "owner"}], None),
+        ([{"key": "team", "value": "vision"}, {"key": "team", "value": "audio"}], None),
+        ([{"key": "team", "value": 3}], None),
+        (["team"], None),
+    ],
+)
+def test_resource_tags_are_known_whole_or_not_at_all(value: object, tags: dict[str, str] | None) -> None:
+    assert image_of(tags=value).resource_tags == tags
+
+
+@pytest.mark.parametrize("absurd", [b"1e999", b"-1e999", b"9" * 5000])
+def test_one_absurd_value_costs_that_field_alone(absurd: bytes) -> None:
+    image = wire.decode_image(b'{"id":"i","size":' + absurd + b',"tag":"v1"}')
+    assert image.size is None
+    assert image.tag == "v1"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        *(b"null", b"[]", b'"i"', b"7", b"{}", b'{"id":null}', b'{"id":7}', b'{"id":" "}', b'{"id":"a/b"}'),
+        *(
+            b'{"id":".."}',
+            b'{"id":"."}',
+            b'{"id":"a?x"}',
+            b'{"id":"a#x"}',
+            b'{"id":"a\\nb"}',
+            b'{"id":"a\\\\b"}',
+        ),
+        *(b"", b'{"id":', b"\xff", b"[" * 5000),
+    ],
+)
+def test_a_record_without_a_usable_id_is_refused(record: bytes) -> None:
+    with pytest.raises(Unreadable):
+        wire.decode_image(record)
+
+
+class TestPages:
+    def test_an_ordinary_page(self) -> None:
+        page = wire.decode_page(b'{"current":0,"data":[{"id":"a"},{"id":"b"}],"pages":1,"size":2,"total":2}')
+        assert [bytes(record) for record in page.records] == [b'{"id":"a"}', b'{"id":"b"}']
+        assert page.total == 2
+
+    @pytest.mark.parametrize("total", [b"null", b'"2"', b"-1", b"2.0", b"true", b"1e999", b"[]"])
+    def test_a_total_of_a_wrong_kind_is_unknown(self, total: bytes) -> None:
+        page = wire.decode_page(b'{"data":[],"total":' + total + b',"pages":"x","size":{},"current":null}')
+        assert page == wire.Page((), None)
+
+    def test_all_but_the_data_may_be_missing(self) -> None:
+        assert wire.decode_page(b'{"data":[]}') == wire.Page((), None)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"{}",
+            b"[]",
+            b"null",
+            b'{"data":null}',
+            b'{"data":{}}',
+            b'{"data":"x"}',
+            b'{"data":[{"id":"a"}',
+        ],
+    )
+    def test_without_a_list_it_is_no_page(self, body: bytes) -> None:
+        with pytest.raises(Unreadable):
+            wire.decode_page(body)
+
+    @pytest.mark.parametrize(
+        "body", [b"<html>502</html>", b'{"data":[{"id":"\xff"}]}', b'{"data":' + b"[" * 9999]
+    )
+    def test_rubbish_is_no_page(self, body: bytes) -> None:
+        with pytest.raises(Unreadable):
+            wire.decode_page(body)
+
+
+IMAGE = {"id": "img-1", "name": "trainer", "swr_path": "swr.example.com/ml/trainer:1", "type": "DEDICATED"}
+
+
+def notebook(**fields: object) -> msgspec.Raw:
+    return raw({"id": "nb-1", "name": "train-7", "status": "STOPPED", "image": IMAGE, **fields})
+
+
+class TestNotebooks:
+    def test_a_notebook_uses_an_image_by_id_and_path(self) -> None:
+        assert wire.decode_use(notebook()) == Use(
+            user="notebook train-7 (STOPPED)", image_id="img-1", swr_path="swr.example.com/ml/trainer:1"
+        )
+
+    @pytest.mark.parametrize(
+        "status", ["RUNNING", "FROZEN", "CREATE_FAILED", "DELETING", "SOMETHING_NEW", None, 7]
+    )
+    def test_all_but_deleted_ones_use_their_image(self, status: object) -> None:
+        assert wire.decode_use(notebook(status=status)) is not None
+
+    @pytest.mark.parametrize("status", ["DELETED", "deleted", "Deleted"])
+    def test_deleted_ones_use_nothing(self, status: str) -> None:
+        assert wire.decode_use(notebook(status=status, image=None)) is None
+
+    def test_one_key_is_enough(self) -> None:
+        by_path = wire.decode_use(notebook(image={"swr_path": "swr.example.com/ml/trainer:1", "name": "x"}))
+        assert by_path == Use(user="notebook train-7 (STOPPED)", swr_path="swr.example.com/ml/trainer:1")
+        by_id = wire.decode_use(notebook(image={"id": "img-1", "swr_path": ""}))
+        assert by_id == Use(user="notebook train-7 (STOPPED)", image_id="img-1")
+
+    def test_a_full_name_is_better_than_nothing(self) -> None:
+        by_name = wire.decode_use(notebook(image={"name": "ml/trainer:1"}))
+        assert by_name == Use(user="notebook train-7 (STOPPED)", name="ml/trainer:1")
+
+    @pytest.mark.parametrize(
+        "image", [None, {}, [], "img-1", {"name": "trainer"}, {"id": 7}, {"id": "", "name": "a/b"}]
+    )
+    def test_one_that_does_not_say_is_refused(self, image: object) -> None:
+        with pytest.raises(
+            Unreadable, match=r"notebook train-7 \(STOPPED\) does not say which image it uses"
+        ):
+            wire.decode_use(notebook(image=image))
+
+    @pytest.mark.parametrize("record", [b"null", b"[]", b"7", b"", b"[" * 5000])
+    def test_what_is_no_notebook_is_refused(self, record: bytes) -> None:
+        with pytest.raises(Unreadable):
+            wire.decode_use(msgspec.Raw(record))
+
+    def test_its_key_is_its_id_or_all_of_it(self) -> None:
+        assert wire.notebook_key(notebook()) == "nb-1"
+        assert wire.notebook_key(raw({"name": "x"})) == '{"name":"x"}'
+        assert wire.notebook_key(msgspec.Raw(b"[1]")) == "[1]"
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("body", "code", "message"),
+        [
+            (b'{"error_code":"ModelArts.0203","error_msg":"no"}', "ModelArts.0203", "no"),
+            (b'{"error_code":"ModelArts.6797"}', "ModelArts.6797", None),
+            (b'{"error_msg":"no","error_code":null}', None, "no"),
+            (
+                b'{"error":{"code":401,"message":"wrong password","title":"Unauthorized"}}',
+                "401",
+                "wrong password",
+            ),
+            (b"", None, None),
+            (b"{}", None, "{}"),
+            (b'{"error_msg":7}', None, '{"error_msg":7}'),
+            (
+                b"<html><head><title>502</title></head>\r\n<body>Bad  Gateway</body></html>",
+                None,
+                "502 Bad Gateway",
+            ),
+            (b'{"error_code":"ModelArts.02', None, '{"error_code":"ModelArts.02'),
+            (b"caf\xe9\x00\x1b[31m", None, "caf� [31m"),
+            (b"[1]", None, "[1]"),
+        ],
+    )
+    def test_what_an_error_says(self, body: bytes, code: str | None, message: str | None) -> None:
+        assert wire.decode_error(body) == wire.ServiceError(code, message)
+
+    def test_a_long_text_is_bounded(self) -> None:
+        message = wire.decode_error(b'{"error_msg":"' + b"x" * 100_000 + b'"}').message
+        assert message == "x" * 497 + "..."
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner)
+    ),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from(wire._Record.__struct_fields__)
+RECORDS = st.dictionaries(FIELDS | st.text(st.characters(exclude_categories=["Cs"])), JSON)
+
+
+@given(RECORDS)
+def test_an_unknown_never_becomes_known(record: dict[str, Any]) -> None:
+    """Whatever an image says, its record says the same, in the right kind."""
+    image = wire.decode_image(raw({**record, "id": "i"}))
+    said = msgspec.to_builtins(
+        {name: getattr(image, name) for name in image.__struct_fields__ if name not in ("raw", "id")}
+    )
+    assert msgspec.json.decode(image.raw) == {**record, "id": "i"}
+    for name, value in said.items():
+        sent = record.get(
+            {"resource_tags": "tags", "created_at": "create_at", "updated_at": "update_at"}.get(name, name)
+        )
+        match name:
+            case "resource_tags":
+                assert value is None or value == {tag["key"]: tag["value"] for tag in sent or ()}
+            case "created_at" | "updated_at":
+                assert value is None or (type(sent) is int and sent > 0)
+            case _:
+                assert value is None or (value == sent and type(value) is type(sent))
+
+
+def survives(body: bytes) -> None:
+    for read in (wire.decode_page, wire.decode_image, lambda body: wire.decode_use(msgspec.Raw(body))):
+        with suppress(Unreadable):
+            read(body)
+    error = wire.decode_error(body)
+    assert error.message is None or (len(error.message) <= 500 and error.message.isprintable())
+
+
+@given(st.binary())
+def test_no_bytes_crash_anything(body: bytes) -> None:
+    survives(body)
+
+
+@given(JSON)
+def test_no_json_crashes_anything(value: object) -> None:
+    survives(encode(value))
+    survives(encode({"data": [value], "total": value}))
+    survives(encode({"id": value, "image": value, "status": value}))
+    survives(encode({"error": value, "error_code": value, "error_msg": value}))
