@@ -29,9 +29,9 @@ Keys = Mapping[str, Key]
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`perhaps you meant 'older_than'`, or the known words where none is close."""
-    words = list(known)
-    close = difflib.get_close_matches(word.strip().lower().replace("-", "_"), words, n=1, cutoff=0.6)
-    return f"perhaps you meant '{close[0]}'" if close else f"known are {', '.join(words)}"
+    words = {one.casefold(): one for one in known}
+    close = difflib.get_close_matches(word.strip().casefold().replace("-", "_"), words, n=1, cutoff=0.6)
+    return f"perhaps you meant '{words[close[0]]}'" if close else f"known are {', '.join(words.values())}"
 
 
 def attempt(items: Iterable[S], read: Callable[[S], T]) -> tuple[list[T], list[Problem]]:

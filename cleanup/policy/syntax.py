@@ -42,7 +42,7 @@ _ADVICE: Final = (
     ),
     (
         r"parsing a flow (?:mapping|sequence)",
-        "inside brackets a text with [ ] {{ }} , or ': ' in it needs quotes, and entries need commas between",
+        "inside brackets a text with [ ] {{ }} ? , or ': ' in it needs quotes, and entries need commas between",
     ),
     (r"expected <block end>, but found '(?:<scalar>|[\]},])'", _LEFT_OVER),
     (
