@@ -18,7 +18,7 @@ EPILOG = (
 
 def build() -> typer.Typer:
     """The application with all its commands; importing them is left until it is needed."""
-    from cleanup.cli import apply, demo, explain, plan, policies, report, resume, simulate
+    from cleanup.cli import apply, demo, diff, explain, plan, policies, report, resume, simulate, testing
     from cleanup.cli.options import grouped
 
     app = typer.Typer(
@@ -30,19 +30,22 @@ def build() -> typer.Typer:
         add_completion=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for command in (
-        demo.demo,
-        policies.validate,
-        policies.schema,
-        plan.plan,
-        apply.apply,
-        apply.run,
-        resume.resume,
-        explain.explain,
-        report.report,
-        simulate.simulate,
-    ):
-        app.command(epilog=EPILOG)(grouped(command))
+    commands = {
+        "demo": demo.demo,
+        "validate": policies.validate,
+        "schema": policies.schema,
+        "plan": plan.plan,
+        "apply": apply.apply,
+        "run": apply.run,
+        "resume": resume.resume,
+        "explain": explain.explain,
+        "report": report.report,
+        "test": testing.run_tests,
+        "diff": diff.diff,
+        "simulate": simulate.simulate,
+    }
+    for name, command in commands.items():
+        app.command(name, epilog=EPILOG)(grouped(command))
     app.callback()(_version_option)
     return app
 

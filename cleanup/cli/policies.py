@@ -6,8 +6,12 @@ from typing import Annotated
 
 import typer
 
+from cleanup import plan as plans
 from cleanup.cli.output import log, say
+from cleanup.errors import PolicyError
+from cleanup.modelarts.wire import decode_image
 from cleanup.policy import load
+from cleanup.policy.lint import lint, lint_against
 from cleanup.policy.schema import schema as policy_schema
 
 
@@ -15,11 +19,25 @@ def validate(
     paths: Annotated[
         list[Path], typer.Argument(help="Policy files and folders of them.", show_default=False)
     ],
+    inventory: Annotated[
+        Path | None,
+        typer.Option(help="A plan: warn about rules and protect entries that match none of its images."),
+    ] = None,
 ) -> None:
-    """Check policy files: every problem at once, each as file:line:column and what was meant."""
-    policy = load(paths)
+    """Check policy files: every problem at once, each as file:line:column and what was meant.
+
+    What is wrong goes to stdout and exits with 2; what only looks wrong is a warning on stderr.
+    """
+    images = [line.image for line in plans.read(inventory, decode_image).decisions] if inventory else []
+    try:
+        policy = load(paths)
+    except PolicyError as error:
+        say(str(error))
+        raise typer.Exit(error.exit_code) from None
+    for doubt in (*lint(policy), *lint_against(policy, images)):
+        log().warning(str(doubt))
     rules = f"{len(policy.rules)} rule{'s' * (len(policy.rules) != 1)}"
-    log().info(f"{', '.join(policy.files)}: valid; {rules}, {len(policy.protect)} protect entries")
+    say(f"{', '.join(policy.files)}: valid; {rules}, {len(policy.protect)} protect entries")
 
 
 def schema() -> None:

@@ -1,0 +1,41 @@
+"""Results of policy tests as JUnit XML, for CI servers."""
+
+from collections.abc import Iterable
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from cleanup.policy.cases import CaseFile, Difference
+from cleanup.reports.text import plain
+
+
+def junit(results: Iterable[tuple[CaseFile, tuple[Difference, ...]]]) -> str:
+    """One suite a file, one case an image that something is expected of."""
+    root = Element("testsuites", name="image-cleanup test")
+    for cases, differences in results:
+        root.append(_suite(cases, differences))
+    indent(root)
+    return tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _suite(cases: CaseFile, differences: tuple[Difference, ...]) -> Element:
+    missed = {difference.place: difference for difference in differences}
+    labels = {image.id: image.label for image in cases.images}
+    suite = Element(
+        "testsuite",
+        name=plain(cases.file),
+        tests=str(len(cases.expectations)),
+        failures=str(len(differences)),
+        errors="0",
+    )
+    for one in cases.expectations:
+        case = SubElement(
+            suite,
+            "testcase",
+            classname=plain(cases.file),
+            name=plain(f"{labels[one.image_id]} ({one.image_id})"),
+            file=one.place.file,
+            line=str(one.place.line),
+        )
+        if found := missed.get(one.place):
+            failure = SubElement(case, "failure", message=plain(found.message))
+            failure.text = plain(str(found))
+    return suite
