@@ -83,7 +83,7 @@ class _Patterns:
 
     def _one_way(self, node: yaml.MappingNode) -> Pattern:
         fields = Fields(node, "a pattern", self._keys, _PATTERN_HINTS)
-        if len(node.value) > 1:
+        if len(fields.nodes) > 1:
             fields.wrong(None, f"one of {', '.join(self._keys)} is meant: give several under any:, in a list")
         if not node.value:
             fields.wrong(None, f"the pattern is empty: write a text, or one of {', '.join(self._keys)}")
@@ -134,10 +134,12 @@ def _size(node: yaml.Node) -> Condition:
 
 
 def _resource_tags(node: yaml.Node) -> Condition:
-    if not isinstance(node, yaml.MappingNode) or not node.value:
+    if not isinstance(node, yaml.MappingNode):
         raise wrong(
             node, f"resource_tags is written as keys and patterns, {{team: 'vision-*'}}, this is {kind(node)}"
         )
+    if not node.value:
+        raise wrong(node, "resource_tags is empty: write a key and a pattern, {team: 'vision-*'}")
     names = each((key for key, _ in node.value), line)
     keys = {name: Key(Shape(partial(_resource_tag, name), _TEXTS.shape.schema), "") for name in names}
     return all_of(Fields(node, "resource_tags", keys).values().values())
@@ -155,7 +157,7 @@ def all_of(parts: Iterable[Condition]) -> Condition:
 
 def _condition(node: yaml.Node) -> Condition:
     fields = Fields(node, "a condition", CONDITION_KEYS, CONDITION_HINTS)
-    if not fields.nodes:
+    if not node.value:
         fields.wrong(None, "the condition is empty: write one, such as namespace: dev-*")
     return all_of(fields.values().values())
 
@@ -177,7 +179,12 @@ CONDITION_KEYS: Final[dict[str, Key]] = {
     "resource_tags": Key(
         Shape(
             _resource_tags,
-            {"type": "object", "minProperties": 1, "additionalProperties": _TEXTS.shape.schema},
+            {
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": LINE.schema,
+                "additionalProperties": _TEXTS.shape.schema,
+            },
         ),
         "patterns by resource tag: {team: 'vision-*'}; an image without the tag does not match",
     ),

@@ -142,7 +142,7 @@ def _glob_part(part: re.Match[str]) -> str:
         case "set":
             return _glob_set(part["set"])
         case "open":
-            raise ValueError(f"'[' without its ']' in '{part.string}': a literal bracket is [[]")
+            raise ValueError("'[' without its ']', a literal bracket is written [[]")
         case _:
             return str(re2.escape(part["literal"]))
 
@@ -150,13 +150,13 @@ def _glob_part(part: re.Match[str]) -> str:
 def _glob_set(inside: str) -> str:
     """`[abc]`, `[!abc]`, `[a-z]` for RE2; refuses what shells disagree about."""
     if inside.startswith("^"):
-        raise ValueError(f"'[{inside}]': write [!{inside[1:]}] for all characters but these")
+        raise ValueError(f"write [!{inside[1:]}] for all characters but these")
     negated, members = ("^", inside[1:]) if inside.startswith("!") else ("", inside)
     if not members:
-        raise ValueError(f"'[{inside}]' is an empty set: write the characters between the brackets")
+        raise ValueError(f"[{inside}] is an empty set, write the characters between the brackets")
     for low, high in re.findall(r"(?s)(.)-(.)", members):
         if low > high:
-            raise ValueError(f"'[{inside}]': the range {low}-{high} runs backwards, write {high}-{low}")
+            raise ValueError(f"the range {low}-{high} runs backwards, write {high}-{low}")
     escaped = re.sub(r"([\\\[\]^&~|])", r"\\\1", members)
     return f"[{negated}{escaped}]"
 

@@ -65,7 +65,7 @@ def _older_than(node: yaml.Node) -> OlderThan:
     if not isinstance(node, yaml.MappingNode):
         return OlderThan(clock=Clock.UPDATE_AT, age=_AGE.read(node))
     fields = Fields(node, "older_than", _CLOCK_KEYS)
-    if len(node.value) != 1:
+    if len(fields.nodes) > 1 or not node.value:
         fields.wrong(None, "older_than has one clock: either {update_at: 90d} or {create_at: 90d}")
     ((clock, age),) = fields.values().items()
     return OlderThan(clock=Clock(clock), age=age)
@@ -113,7 +113,7 @@ LIMITS_KEYS: Final = {
 
 def _limits(node: yaml.Node) -> Limits:
     fields = Fields(node, "limits", LIMITS_KEYS)
-    if not fields.nodes:
+    if not node.value:
         fields.wrong(None, f"limits is empty: write one of {', '.join(LIMITS_KEYS)}, or leave it out")
     return Limits(**fields.values())
 
@@ -133,7 +133,7 @@ _PROTECTION_HINTS: Final = {
 
 def _protection(node: yaml.Node) -> Protection:
     fields = Fields(node, "a protect entry", _PROTECTION_KEYS, _PROTECTION_HINTS)
-    if not fields.nodes.keys() - {"because"}:
+    if all(key.value == "because" for key, _ in node.value):
         fields.wrong(None, "a protect entry needs a condition, such as namespace: prod-*")
     values = fields.values()
     because = values.pop("because", None)
@@ -161,7 +161,7 @@ def _match(node: yaml.Node) -> Condition:
 
 
 RULE_KEYS: Final = {
-    "name": Key(LINE, "unique; it is shown in plans, journals and reports", required=True),
+    "name": Key(LINE, "a name of its own, shown in plans, journals and reports", required=True),
     "description": Key(TEXT, "what the rule is for"),
     "match": Key(
         Shape(_match, CONDITION.schema),
@@ -204,7 +204,7 @@ def _rule(node: yaml.Node) -> Rule:
 
 def _check_what_goes(fields: Fields) -> None:
     """A rule says which images of its scope go: by age, by number, or in so many words all."""
-    given = [key for key in ("older_than", "keep_last") if key in fields.nodes]
+    given = [key for key in ("older_than", "keep_last") if fields.given(key)]
     everything = "delete_all" in fields.nodes and fields.nodes["delete_all"].value == "true"
     if everything and given:
         fields.wrong(
@@ -228,7 +228,7 @@ def _version(node: yaml.Node) -> int:
     return version
 
 
-VERSION: Final = Key(Shape(_version, {"const": 1}), "the version of the language: 1", required=True)
+VERSION: Final = Key(Shape(_version, {"const": 1}), "1, the version of the language", required=True)
 
 FILE_KEYS: Final = {
     "version": VERSION,

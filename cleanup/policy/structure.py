@@ -1,7 +1,7 @@
 """Strict lists and mappings out of YAML nodes: unknown and repeated keys, and all problems at once."""
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -27,11 +27,17 @@ class Key:
 Keys = Mapping[str, Key]
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """`perhaps you meant 'older_than'`, or the known words where none is close."""
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that this one most likely is a misspelling of, if any is near."""
     words = {one.casefold(): one for one in known}
-    close = difflib.get_close_matches(word.strip().casefold().replace("-", "_"), words, n=1, cutoff=0.6)
-    return f"perhaps you meant '{words[close[0]]}'" if close else f"known are {', '.join(words.values())}"
+    near = difflib.get_close_matches(word.strip().casefold().replace("-", "_"), words, n=1, cutoff=0.6)
+    return words[near[0]] if near else None
+
+
+def suggestion(word: str, known: Collection[str]) -> str:
+    """`perhaps you meant 'older_than'`, or the known words where none is near."""
+    near = closest(word, known)
+    return f"perhaps you meant '{near}'" if near else f"known are {', '.join(known)}"
 
 
 def attempt(items: Iterable[S], read: Callable[[S], T]) -> tuple[list[T], list[Problem]]:
@@ -94,13 +100,14 @@ class Fields:
             raise wrong(node, f"{what} is written as keys with values ({some}), this is {kind(node)}")
         self.node = node
         self.nodes: dict[str, yaml.Node] = {}
+        self._guessed: set[str | None] = set()
         self._key_nodes: dict[str, yaml.Node] = {}
         self._values: dict[str, Any] = {}
         self._problems: list[Problem] = []
         for key_node, value_node in node.value:
             self._take(key_node, value_node, what, keys, hints or {})
         for name, key in keys.items():
-            if key.required and name not in self.nodes:
+            if key.required and not self.given(name):
                 self.wrong(None, f"{what} needs the key '{name}': {key.about}")
 
     def _take(
@@ -109,6 +116,8 @@ class Fields:
         name = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else ""
         if trouble := self._key_trouble(key_node, name, what, keys, hints):
             self._problems.append(place_of(key_node).problem(trouble))
+        if name not in keys:
+            self._guessed.add(closest(name, keys))
         if name not in keys or name in self.nodes:
             return
         self.nodes[name], self._key_nodes[name] = value_node, key_node
@@ -136,8 +145,12 @@ class Fields:
         node = self._key_nodes[name] if name else self.node
         self._problems.append(place_of(node).problem(message))
 
+    def given(self, name: str) -> bool:
+        """The key is there, or a misspelt one that seems to be meant: a problem that is noted already."""
+        return name in self.nodes or name in self._guessed
+
     def unread(self, name: str) -> bool:
-        """The key is there, and its value is wrong: a problem that was noted already."""
+        """The key is there, and its value is wrong: a problem that is noted already."""
         return name in self.nodes and name not in self._values
 
     def values(self) -> dict[str, Any]:
