@@ -12,7 +12,7 @@ from typing import Annotated
 import anyio
 import typer
 
-from cleanup.cli.output import emit
+from cleanup.cli.output import say
 from cleanup.errors import UsageError
 from cleanup.policy import parse_duration
 from cleanup.simulator import (
@@ -99,7 +99,7 @@ simulate.__doc__ = (
 async def _serve(service: Service, port: int, access: Access, faults: Faults) -> None:
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with serve(service, port=port, access=access, faults=faults) as url:
-            emit(url)
+            say(url)
             settings = {"MODELARTS_ENDPOINT": url, "HUAWEICLOUD_SDK_PROJECT_ID": service.project_id}
             for name, value in (settings | _login_settings(access, url)).items():
                 sys.stderr.write(f"export {name}={value}\n")

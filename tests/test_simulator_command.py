@@ -1,0 +1,111 @@
+"""`simulate` as a process: what it prints, how it ends, what it refuses."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "cleanup", "simulate"]
+Start = Callable[..., tuple[subprocess.Popen[str], str]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*options: str) -> tuple[subprocess.Popen[str], str]:
+        process = subprocess.Popen(
+            [*COMMAND, "--port", "0", "--images", "50", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        return process, process.stdout.readline().strip()
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def read(url: str) -> dict:
+    with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - our own loopback URL
+        return json.load(response)
+
+
+def refused(*options: str) -> str:
+    done = subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_a_signal_and_exits_0(start, ending):
+    process, url = start()
+    assert url.startswith("http://127.0.0.1:")
+    assert read(f"{url}/_simulator/")["images"] == 50 + 50 // 8 + 24
+    process.send_signal(ending)
+    rest, errors = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert rest == ""
+    assert errors.splitlines() == [
+        f"export MODELARTS_ENDPOINT={url}",
+        "export HUAWEICLOUD_SDK_PROJECT_ID=0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+        "export MODELARTS_AUTH=none",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("auth", "names"),
+    [
+        ("token", ["MODELARTS_TOKEN"]),
+        ("password", ["OS_AUTH_URL", "OS_USERNAME", "OS_PASSWORD", "OS_USER_DOMAIN_NAME", "OS_PROJECT_NAME"]),
+        ("aksk", ["HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"]),
+        ("temporary", ["HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN"]),
+    ],
+)
+def test_the_environment_that_logs_in_is_printed(start, auth, names):
+    process, _ = start("--auth", auth)
+    process.terminate()
+    _, errors = process.communicate(timeout=10)
+    assert [line.split("=")[0].removeprefix("export ") for line in errors.splitlines()][3:] == names
+
+
+def test_faults_and_scripts_are_taken(start, tmp_path: Path):
+    script = tmp_path / "script.yaml"
+    script.write_text("- {fault: 503, calls: list, nth: 2}\n")
+    _, url = start("--script", str(script), "--fault", "show:403=1", "--project-id", "p")
+    assert read(f"{url}/v1/p/images")["total"] == 24
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        read(f"{url}/v1/p/images")
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        read(f"{url}/v1/p/images/i")
+
+
+def test_a_port_that_is_taken_is_named():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert f"port {port} of 127.0.0.1 cannot be used" in refused("--port", str(port))
+
+
+def test_mistakes_are_explained(tmp_path: Path):
+    assert "perhaps you meant 'drop-after'" in refused("--fault", "drop-aftr=0.1")
+    assert "--token-lifetime 'soon'" in refused("--token-lifetime", "soon")
+    assert "--script " in refused("--script", str(tmp_path / "missing.yaml"))
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("- {fault: [500\n")
+    assert "is no YAML" in refused("--script", str(bad))
+    bad.write_text("- {fault: 500, tims: 2}\n")
+    assert "unknown field `tims`" in refused("--script", str(bad))

@@ -1,0 +1,150 @@
+"""The control calls: a second client sees the state and changes it, unseen by the API's own records."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+
+from cleanup.simulator import PROJECT_ID, Access, Auth, Service, build_world, serve
+from cleanup.simulator.calls import Operation, Request
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+Ask = Callable[..., Awaitable[tuple[int, Any]]]
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service(build_world(1, 60, NOW), lambda: NOW + timedelta(hours=1))
+
+
+@pytest.fixture
+async def ask(service: Service) -> AsyncIterator[Ask]:
+    async with serve(service) as url, aiohttp.ClientSession() as session:
+
+        async def request(method: str, path: str, body: object = None) -> tuple[int, Any]:
+            async with session.request(method, url + path, json=body) as response:
+                return response.status, await response.json()
+
+        yield request
+
+
+def api(what: str) -> str:
+    return f"/v1/{PROJECT_ID}/{what}"
+
+
+def some_image(service: Service) -> str:
+    return next(
+        image["id"]
+        for image in service.images
+        if image["type"] == "DEDICATED" and not service.notebooks.running_on(image)
+    )
+
+
+async def test_the_state_can_be_read(ask, service):
+    victim = some_image(service)
+    await ask("DELETE", api(f"images/{victim}"))
+    status, counts = await ask("GET", "/_simulator/")
+    assert status == 200
+    assert counts == {
+        "project_id": PROJECT_ID,
+        "images": len(service.images),
+        "notebooks": len(service.notebooks),
+        "contents": len(service.contents),
+        "deletions": 1,
+        "requests": 1,
+        "busiest_second": 1,
+    }
+    assert (await ask("GET", "/_simulator/images"))[1] == list(service.images)
+    assert (await ask("GET", "/_simulator/notebooks"))[1] == list(service.notebooks)
+    assert (await ask("GET", "/_simulator/contents"))[1] == service.contents
+    assert [each["image_id"] for each in (await ask("GET", "/_simulator/deletions"))[1]] == [victim]
+    assert [each["operation"] for each in (await ask("GET", "/_simulator/requests"))[1]] == ["delete"]
+
+
+async def test_an_image_is_added_with_its_content(ask, service):
+    status, image = await ask("POST", "/_simulator/images", {"namespace": "ml-vision", "tag": "dev-1"})
+    assert status == 201
+    assert (image["namespace"], image["tag"], image["status"]) == ("ml-vision", "dev-1", "ACTIVE")
+    assert image["swr_path"] in service.contents
+    assert (await ask("GET", api(f"images/{image['id']}")))[1] == image
+    assert (await ask("GET", api("images?type=DEDICATED&limit=1")))[1]["data"] == [image]
+
+
+async def test_an_image_is_touched_and_changed(ask, service):
+    image_id = some_image(service)
+    before = service.images.get(image_id)
+    _, touched = await ask("POST", f"/_simulator/images/{image_id}", {})
+    assert touched == before | {"update_at": service.milliseconds()}
+    _, changed = await ask("POST", f"/_simulator/images/{image_id}", {"visibility": "PUBLIC", "id": "other"})
+    assert (changed["id"], changed["visibility"]) == (image_id, "PUBLIC")
+    assert service.images.get(image_id) == changed
+
+
+async def test_a_notebook_is_started_and_stopped(ask, service):
+    image_id = some_image(service)
+    status, notebook = await ask("POST", "/_simulator/notebooks", {"image": {"id": image_id}})
+    assert (status, notebook["status"]) == (201, "RUNNING")
+    assert (await ask("DELETE", api(f"images/{image_id}")))[0] == 409
+    await ask("POST", f"/_simulator/notebooks/{notebook['id']}", {"status": "STOPPED"})
+    assert (await ask("DELETE", api(f"images/{image_id}")))[0] == 200
+
+
+async def test_faults_are_replaced(ask, service):
+    image_id = some_image(service)
+    await ask("POST", "/_simulator/faults", {"rates": ["show:500=1"], "script": [{"fault": 403, "nth": 1}]})
+    assert [(await ask("GET", api(f"images/{image_id}")))[0] for _ in range(3)] == [403, 500, 500]
+    await ask("POST", "/_simulator/faults", {"throttle": 1})
+    assert [(await ask("GET", api(f"images/{image_id}")))[0] for _ in range(2)] == [200, 429]
+    await ask("POST", "/_simulator/faults", {})
+    assert (await ask("GET", api(f"images/{image_id}")))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "says"),
+    [
+        ("POST", "faults", {"rates": ["drop=1"]}, 400, "'drop' is no fault"),
+        ("POST", "faults", {"rate": []}, 400, "unknown field"),
+        ("POST", "faults", {"script": [{"nth": 1}]}, 400, "script: "),
+        ("POST", "images", [1], 400, "object"),
+        ("POST", "images/nobody", {}, 404, "images has no nobody"),
+        ("GET", "colours", None, 404, "GET /_simulator/images"),
+        ("DELETE", "images", None, 404, "GET /_simulator/images"),
+    ],
+)
+async def test_what_cannot_be_done_is_explained(ask, method, path, body, status, says):
+    answered, error = await ask(method, f"/_simulator/{path}", body)
+    assert answered == status
+    assert says in error["error_msg"]
+
+
+async def test_control_calls_need_no_login_and_are_not_remembered(service):
+    async with (
+        serve(service, access=Access(Auth.AKSK)) as url,
+        aiohttp.ClientSession() as session,
+        session.get(f"{url}/_simulator/") as response,
+    ):
+        assert response.status == 200
+    assert not service.requests
+
+
+def test_the_busiest_second_slides():
+    service = Service(build_world(1, 0, NOW), lambda: NOW)
+    for milliseconds in (0, 900, 1000, 1100, 1899, 2500):
+        service.remember(
+            Request(
+                time=NOW + timedelta(milliseconds=milliseconds),
+                request_id="r",
+                operation=Operation.LIST,
+                method="GET",
+                path="/",
+                query={},
+                body="",
+                image_id=None,
+                status=200,
+                effect=None,
+                fault=None,
+            )
+        )
+    assert service.busiest_second() == 4
