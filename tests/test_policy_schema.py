@@ -76,7 +76,8 @@ def test_both_agree_on_policies_gone_wrong(data: st.DataObject) -> None:
     """One value of a good policy is replaced, removed or added; whatever comes out, both say the same of it."""
     path = data.draw(st.sampled_from([*GOOD, *EXAMPLES]))
     document = copy.deepcopy(yaml.safe_load(path.read_text()))
-    container, key = data.draw(st.sampled_from(list(places(document))))
+    # RE2 alone knows what a valid expression is.
+    container, key = data.draw(st.sampled_from([place for place in places(document) if place[1] != "regex"]))
     change = data.draw(st.sampled_from(["replace", "remove", "add"]))
     if change == "remove":
         del container[key]

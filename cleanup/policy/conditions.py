@@ -17,7 +17,7 @@ from cleanup.policy.language import (
     ResourceTagCondition,
     SizeCondition,
 )
-from cleanup.policy.patterns import Either, Except, Pattern, Semver, glob, regex
+from cleanup.policy.patterns import Either, Except, Pattern, Semver, regex, text_pattern
 from cleanup.policy.scalars import LINE, Shape, kind, line, parsed, written, wrong
 from cleanup.policy.structure import Fields, Key, each, mapping_schema, sequence
 
@@ -79,7 +79,7 @@ class _Patterns:
             return self._one_way(node)
         if isinstance(node, yaml.SequenceNode):
             return self._either(node)
-        return self._compiled(node, glob)
+        return self._compiled(node, text_pattern, "glob")
 
     def _one_way(self, node: yaml.MappingNode) -> Pattern:
         fields = Fields(node, "a pattern", self._keys, _PATTERN_HINTS)
@@ -94,17 +94,17 @@ class _Patterns:
         return Either(self._several.read(node))
 
     def _regex(self, node: yaml.Node) -> Pattern:
-        return self._compiled(node, regex)
+        return self._compiled(node, regex, "regex")
 
     def _semver(self, node: yaml.Node) -> Semver:
         return Semver(written(node), _SEMVER.read(node), place_of(node))
 
-    def _compiled(self, node: yaml.Node, compile_: Callable[..., Pattern]) -> Pattern:
+    def _compiled(self, node: yaml.Node, compile_: Callable[..., Pattern], what: str) -> Pattern:
         value = line(node)
         try:
             return compile_(value, ignores_case=self._ignores_case, place=place_of(node))
         except ValueError as error:
-            raise wrong(node, f"'{value}' is no valid {compile_.__name__}: {error}") from None
+            raise wrong(node, f"'{value}' is no valid {what}: {error}") from None
 
 
 _SEMVER: Final = parsed(versions.parse_range, versions.RANGE_SYNTAX)

@@ -21,7 +21,7 @@ from cleanup.policy.language import (
     Rule,
     SizeCondition,
 )
-from cleanup.policy.patterns import Either, Exact, Except, Glob, Pattern, Regex, Semver, glob
+from cleanup.policy.patterns import Either, Exact, Except, Glob, Pattern, Regex, Semver, text_pattern
 from cleanup.policy.place import Place
 from cleanup.policy.structure import suggestion
 
@@ -33,7 +33,9 @@ _SEVERAL = re.compile(r"[,{} ]")
 _NEVER_DELETED: Final = "images that are still being saved are never deleted anyway"
 _UNFINISHED: Final = FieldCondition(
     "status",
-    Either(tuple(glob(word, ignores_case=True, place=Place("", 1, 1)) for word in ("INIT", "CREATING"))),
+    Either(
+        tuple(text_pattern(word, ignores_case=True, place=Place("", 1, 1)) for word in ("INIT", "CREATING"))
+    ),
     "status: [INIT, CREATING]",
 )
 

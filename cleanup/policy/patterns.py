@@ -96,7 +96,7 @@ Pattern: TypeAlias = Exact | Glob | Regex | Semver | Either | Except
 _PERL_ONLY = re.compile(r"perl operator|escape sequence: \\[1-9]")
 
 
-def glob(text: str, *, ignores_case: bool, place: Place) -> Exact | Glob:
+def text_pattern(text: str, *, ignores_case: bool, place: Place) -> Exact | Glob:
     """A plain text, or a glob where it has wildcards; raises ValueError for a glob that is malformed."""
     if not any(wildcard in text for wildcard in "*?["):
         return Exact(text, ignores_case, text.casefold() if ignores_case else text, place)
