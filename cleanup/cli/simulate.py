@@ -37,29 +37,39 @@ _FAULT_HELP = (
 )
 _SCRIPT_HELP = "A YAML file that says which call goes wrong how; its entries come before --fault."
 
+Port = Annotated[int, typer.Option(min=0, max=65535, help="On 127.0.0.1; 0 takes a free one.")]
+Images = Annotated[int, typer.Option(min=0, help="The project's own images in workspace 0.")]
+Seed = Annotated[int, typer.Option(help="Which project; the same seed gives the same one.")]
+ProjectId = Annotated[str, typer.Option(help="The project's id.")]
+Login = Annotated[Auth, typer.Option(help="Which login is asked for; open takes anything.")]
+Lifetime = Annotated[str, typer.Option(help="How long issued tokens live.")]
+InUse = Annotated[
+    WhenInUse, typer.Option(help="The answer to a DELETE of an image that a running notebook uses.")
+]
+AllNotebooks = Annotated[bool, typer.Option(help="Whether other users' notebooks may be listed (else 403).")]
+Throttle = Annotated[
+    float | None, typer.Option(min=0.1, help="Requests a second; more get 429.", rich_help_panel=_FAULTS)
+]
+FaultRates = Annotated[
+    list[str] | None, typer.Option(metavar="[CALLS:]NAME=RATE", help=_FAULT_HELP, rich_help_panel=_FAULTS)
+]
+Script = Annotated[Path | None, typer.Option(help=_SCRIPT_HELP, rich_help_panel=_FAULTS)]
+FaultSeed = Annotated[int, typer.Option(help="Which calls --fault takes.", rich_help_panel=_FAULTS)]
+
 
 def simulate(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="On 127.0.0.1; 0 takes a free one.")] = 8080,
-    images: Annotated[int, typer.Option(min=0, help="The project's own images in workspace 0.")] = 500,
-    seed: Annotated[int, typer.Option(help="Which project; the same seed gives the same one.")] = 7,
-    project_id: Annotated[str, typer.Option(help="The project's id.")] = PROJECT_ID,
-    auth: Annotated[Auth, typer.Option(help="Which login is asked for; open takes anything.")] = Auth.OPEN,
-    token_lifetime: Annotated[str, typer.Option(help="How long issued tokens live.")] = "24h",  # noqa: S107 - a duration
-    in_use: Annotated[
-        WhenInUse, typer.Option(help="The answer to a DELETE of an image that a running notebook uses.")
-    ] = WhenInUse.CONFLICT,
-    all_notebooks: Annotated[
-        bool, typer.Option(help="Whether the caller may see other users' notebooks (else 403).")
-    ] = True,
-    throttle: Annotated[
-        float | None, typer.Option(min=0.1, help="Requests a second; more get 429.", rich_help_panel=_FAULTS)
-    ] = None,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(metavar="[CALLS:]NAME=RATE", help=_FAULT_HELP, rich_help_panel=_FAULTS),
-    ] = None,
-    script: Annotated[Path | None, typer.Option(help=_SCRIPT_HELP, rich_help_panel=_FAULTS)] = None,
-    fault_seed: Annotated[int, typer.Option(help="Which calls --fault takes.", rich_help_panel=_FAULTS)] = 0,
+    port: Port = 8080,
+    images: Images = 500,
+    seed: Seed = 7,
+    project_id: ProjectId = PROJECT_ID,
+    auth: Login = Auth.OPEN,
+    token_lifetime: Lifetime = "24h",  # noqa: S107 - a duration
+    in_use: InUse = WhenInUse.CONFLICT,
+    all_notebooks: AllNotebooks = True,
+    throttle: Throttle = None,
+    fault: FaultRates = None,
+    script: Script = None,
+    fault_seed: FaultSeed = 0,
 ) -> None:
     """Serve the embedded simulator of the image API on this machine, until Ctrl-C.
 

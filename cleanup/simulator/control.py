@@ -75,8 +75,8 @@ class Control:
             return refusal(404, "Simulator.404", f"{what} has no {key}")
         record = old | {"update_at": service.milliseconds()} | changes | ({"id": key} if key else {})
         shelf.put(record)
-        if what == "images" and record.get("swr_path"):
-            service.contents.setdefault(record["swr_path"], record.get("size") or 0)
+        if what == "images" and not key:
+            service.contents.setdefault(record["swr_path"], record["size"])
         return answer(200 if key else 201, record)
 
 

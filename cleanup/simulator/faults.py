@@ -136,15 +136,14 @@ class Faults:
         throttle: float | None = None,
         seed: int = 0,
     ) -> None:
-        self.rates = tuple(rates)
-        self.script = tuple(script)
         self.throttle = throttle
         self.random = Random(f"details {seed}")
         self._seed = seed
-        self._scripted = [_Scripted(step) for step in self.script]
+        self._scripted = [_Scripted(step) for step in script]
+        self._rates = tuple(rates)
         self._asked: Counter[tuple[str, str, str]] = Counter()
         self._bucket = _Bucket(throttle) if throttle else None
-        _check_sums(self.rates)
+        _check_sums(self._rates)
 
     def throttles(self, call: Call, now: datetime) -> bool:
         """Whether the bucket is empty for this call; takes a token when it is not."""
@@ -154,19 +153,16 @@ class Faults:
 
     def choose(self, call: Call) -> Fault | None:
         """What this call shall show, if anything."""
-        chosen = [scripted.next(call) for scripted in self._scripted]
-        for fault in chosen:
-            if fault is not None:
-                return fault if applies(fault, call) else None
-        return self._roll(call)
+        scripted = [step.next(call) for step in self._scripted]
+        return next((fault for fault in scripted if fault and applies(fault, call)), None) or self._roll(call)
 
     def _roll(self, call: Call) -> Fault | None:
-        if not self.rates:
+        if not self._rates:
             return None
         key = (call.method, call.path, call.raw_query)
         self._asked[key] += 1
         die = Random(f"{self._seed} {key} {self._asked[key]}").random()
-        for rate in self.rates:
+        for rate in self._rates:
             if call.operation in rate.calls and applies(rate.fault, call):
                 if die < rate.rate:
                     return rate.fault

@@ -37,7 +37,7 @@ class Deletion:
 
     time: datetime
     image_id: str
-    swr_path: str | None
+    swr_path: str
     force: bool
     content_removed: bool
 
@@ -132,21 +132,19 @@ class Service:
             return refusal(403, "ModelArts.0108", "Not authorized to delete a built-in image.")
         if self.when_in_use is not WhenInUse.ALLOW and self.notebooks.running_on(image):
             return in_use(image["id"], int(self.when_in_use))
-        return answer(200, self.remove(image, _is_force(call)) | {"status": "DELETED"}, effect="deleted")
+        return answer(200, self._remove(image, _is_force(call)) | {"status": "DELETED"}, effect="deleted")
 
-    def remove(self, image: Record, force: bool) -> Record:
-        """Delete a record and, with `force` if it is PRIVATE, its content under every record of that path."""
+    def _remove(self, image: Record, force: bool) -> Record:
+        """Take a record out; `force` takes a PRIVATE one's content too, from under every record of that path."""
         self.images.take(image["id"])
-        path = image.get("swr_path")
-        with_content = (
-            force and str(image.get("visibility", "")).upper() == "PRIVATE" and path in self.contents
+        path: str = image.get("swr_path", "")
+        is_private = str(image.get("visibility")).upper() == "PRIVATE"
+        removed = force and is_private and self.contents.pop(path, None) is not None
+        self.deletions.append(
+            Deletion(
+                time=self.now(), image_id=image["id"], swr_path=path, force=force, content_removed=removed
+            )
         )
-        if with_content and path:
-            del self.contents[path]
-        deletion = Deletion(
-            time=self.now(), image_id=image["id"], swr_path=path, force=force, content_removed=with_content
-        )
-        self.deletions.append(deletion)
         return image
 
     def _register(self, call: Call) -> Answer:

@@ -15,6 +15,7 @@ from cleanup.simulator.stock import built_in, dedicated
 
 PROJECT_ID = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 OTHER_WORKSPACE = "5f0e4d3c2b1a49687756453423120fed"
+_SOME_SIZE = 387_840_321
 USER_ID = "c0ffee00c0ffee00c0ffee00c0ffee00"
 
 
@@ -47,7 +48,9 @@ def build_world(seed: int, images: int, now: datetime, *, project_id: str = PROJ
     return World(
         images=everything,
         notebooks=draw_notebooks(random, (*own, *public), (*theirs, *public), today, USER_ID),
-        contents={image["swr_path"]: image.get("size") or 0 for image in everything if _has_content(image)},
+        contents={
+            image["swr_path"]: image.get("size", _SOME_SIZE) for image in everything if _has_content(image)
+        },
         project_id=project_id,
     )
 
