@@ -1,7 +1,6 @@
 """Where to connect and how hard to work: options and environment in, frozen settings out, or a clear refusal."""
 
 import ipaddress
-from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,30 +8,10 @@ import msgspec
 
 from cleanup.errors import UsageError
 from cleanup.in_use import InUse, Use
+from cleanup.modelarts.credentials import Auth, CredentialNames
 from cleanup.modelarts.inventory import Scope
 from cleanup.plan import TargetRef
 from cleanup.policy import parse_duration
-
-
-class Auth(StrEnum):
-    AUTO = "auto"
-    AKSK = "aksk"
-    TOKEN = "token"  # noqa: S105 - the same
-    PASSWORD = "password"  # noqa: S105 - the name of a way to log in, not a password
-    NONE = "none"
-
-
-class CredentialNames(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a target's secrets are: names of environment variables or of a profile, never values."""
-
-    ak_env: str | None = None
-    sk_env: str | None = None
-    security_token_env: str | None = None
-    token_env: str | None = None
-    username_env: str | None = None
-    password_env: str | None = None
-    domain_env: str | None = None
-    profile: str | None = None
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

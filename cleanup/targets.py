@@ -8,10 +8,11 @@ from typing import Any
 import yaml
 
 from cleanup.errors import PolicyError, Problem, UsageError
+from cleanup.modelarts.credentials import Auth, CredentialNames
 from cleanup.policy.document import parse, place_of
 from cleanup.policy.scalars import LINE, Shape, integer, is_a, line, wrong
 from cleanup.policy.structure import Fields, Key, each, sequence
-from cleanup.settings import Auth, CredentialNames, Target, make_target
+from cleanup.settings import Target, make_target
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

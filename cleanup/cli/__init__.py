@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from collections.abc import Callable
 
 import typer
 
@@ -30,7 +31,7 @@ def build() -> typer.Typer:
         add_completion=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    commands = {
+    commands: dict[str, Callable[..., None]] = {
         "demo": demo.demo,
         "validate": policies.validate,
         "schema": policies.schema,

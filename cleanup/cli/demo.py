@@ -8,13 +8,14 @@ import typer
 
 from cleanup import plan as plans
 from cleanup.cli import running
-from cleanup.cli.deleting import LIFETIME, apply_plan, conclude
+from cleanup.cli.deleting import LIFETIME, apply_plan, conclude, new_job
 from cleanup.cli.output import emit, say
 from cleanup.cli.plan import make_plan
 from cleanup.journal import Finished, read
+from cleanup.modelarts.credentials import Auth
 from cleanup.policy import load
 from cleanup.reports import Format, render
-from cleanup.settings import Auth, Terms, make_target
+from cleanup.settings import Terms, make_target
 from cleanup.simulator import PROJECT_ID, Service, build_world, serve
 from cleanup.stopping import Stop
 
@@ -59,7 +60,7 @@ def demo(
     finished = running.run_stoppable(lambda stop: _demo(folder, policy, images, seed, terms, stop), terms)
     emit(render(read(folder / "journal.jsonl"), Format.TABLE, **running.terminal()))
     say(_next_steps(folder))
-    conclude(finished)
+    conclude([finished.exit_code])
 
 
 async def _demo(
@@ -83,7 +84,8 @@ async def _demo(
         )
         made = plans.write(await make_plan(target, terms, policy, LIFETIME), folder / "plan.jsonl")
         emit(render(made, Format.TABLE, **running.terminal()))
-        return await apply_plan(target, terms, made, folder / "plan.jsonl", folder / "journal.jsonl", stop)
+        job = new_job(target, terms, stop, folder / "journal.jsonl")
+        return await apply_plan(job, made, folder / "plan.jsonl")
 
 
 def _indented(text: str) -> str:

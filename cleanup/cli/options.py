@@ -12,8 +12,9 @@ import typer
 from cleanup.cli.output import LogFormat, set_up_logs
 from cleanup.errors import UsageError
 from cleanup.in_use import InUse
+from cleanup.modelarts.credentials import Auth
 from cleanup.modelarts.inventory import Scope
-from cleanup.settings import Auth, Target, Terms, make_target, positive, read_pins, seconds
+from cleanup.settings import Target, Terms, make_target, positive, read_pins, seconds
 from cleanup.targets import parse_shard, read_targets, shard_of
 
 _CONNECTING = "Connecting"

@@ -1,0 +1,63 @@
+"""From settings to a client: one connection, one login, one limiter for a target."""
+
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import anyio
+
+from cleanup.modelarts.client import Client
+from cleanup.modelarts.connection import Connection
+from cleanup.modelarts.credentials import Surroundings, choose
+from cleanup.modelarts.transport import Effort, Transport
+from cleanup.pacing import Pacer
+from cleanup.settings import Target, Terms
+from cleanup.stopping import Stop
+
+
+@asynccontextmanager
+async def connect(
+    target: Target,
+    terms: Terms,
+    *,
+    environment: Mapping[str, str],
+    stop: Stop | None,
+    clock: Callable[[], float],
+    now: Callable[[], datetime],
+) -> AsyncIterator[Client]:
+    """A client for one target, for as long as the context lasts; `stop` cuts retries and waits short."""
+    async with Connection(
+        limit=target.concurrency,
+        timeout=terms.timeout,
+        environment=environment,
+        ca_bundle=terms.ca_bundle,
+    ) as connection:
+        world = Surroundings(
+            environment=environment,
+            connection=connection,
+            project_id=target.project_id,
+            iam=target.iam_endpoint,
+            ca_bundle=terms.ca_bundle,
+            now=now,
+            sleep=anyio.sleep,
+            random=random.random,
+        )
+        effort = Effort(
+            max_attempts=terms.max_attempts,
+            sleep=anyio.sleep,
+            random=random.random,
+            now=now,
+            stopping=stop.requested if stop else None,
+        )
+        pacer = Pacer(target.rate, clock=clock, sleep=anyio.sleep)
+        credentials = choose(target.auth, target.credentials, world)
+        transport = Transport(connection, credentials, pacer, effort)
+        yield Client(
+            transport,
+            endpoint=target.endpoint,
+            project_id=target.project_id,
+            workspaces=target.workspaces,
+            at_once=target.concurrency,
+            clock=clock,
+        )
