@@ -1,0 +1,205 @@
+"""One image: its DELETE, and what may be claimed of it. What is in doubt is looked up before anything is said.
+
+The readings of answers are pure; contract.md, The journal, has the table they implement.
+"""
+
+import re
+from dataclasses import dataclass
+
+import msgspec
+
+from cleanup.errors import InventoryError
+from cleanup.image import Image, Status
+from cleanup.modelarts import wire
+from cleanup.modelarts.client import Client, explain
+from cleanup.modelarts.transport import Answer
+from cleanup.outcome import Outcome, Verdict
+
+_NOT_FOUND = "modelarts.6797"
+_GATEWAY = "apig."
+_USED = re.compile(r"\b(in use|(is|being|currently|still) used|used by|occupied)\b", re.IGNORECASE)
+_LOOK_UPS = 3  # of an image whose answer came cut off or as HTML although the status said 200
+
+
+@dataclass(frozen=True)
+class Present:
+    """The image is there."""
+
+    image: Image
+
+
+@dataclass(frozen=True)
+class Gone:
+    """There is no such image, or it is DELETED."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Unclear:
+    """Nobody can tell; `why` is a sentence."""
+
+    answer: Answer
+    why: str
+
+
+LookUp = Present | Gone | Unclear
+
+
+async def look_up(client: Client, image_id: str, *, settling: bool = False) -> LookUp:
+    """Whether the image is there; with `settling` also while a stop is under way. Never raises CleanupError
+    once credentials were found."""
+    for _ in range(_LOOK_UPS):
+        answer = await client.get_image(image_id, settling=settling)
+        found = _read_look_up(answer, image_id)
+        if not isinstance(found, Unclear) or not answer.ok:
+            break
+    return found
+
+
+def _read_look_up(answer: Answer, image_id: str) -> LookUp:
+    if _says_not_found(answer):
+        return Gone(answer)
+    if not answer.ok:
+        return Unclear(answer, f"the look-up {explain(answer)}")
+    try:
+        image = wire.decode_image(answer.body)
+    except wire.Unreadable as error:
+        return Unclear(answer, f"the look-up shows no image: {answer.trouble or error}")
+    if image.id.casefold() != image_id.casefold():
+        return Unclear(answer, "the look-up shows another image")
+    return Gone(answer) if image.known_status is Status.DELETED else Present(image)
+
+
+def _says_not_found(answer: Answer) -> bool:
+    """404, or the not-found code (documented with 400); a 404 of the gateway means that there is no such API."""
+    if answer.status not in (400, 404):
+        return False
+    code = (wire.decode_error(answer.body).code or "").casefold()
+    return code == _NOT_FOUND or (answer.status == 404 and not code.startswith(_GATEWAY))
+
+
+async def current(client: Client, image_id: str) -> Image | Verdict:
+    """The image as it is now, or the verdict that it is gone. Raises InventoryError when nobody can tell."""
+    match await look_up(client, image_id):
+        case Present(image):
+            return image
+        case Gone(answer):
+            return _verdict(answer, Outcome.ALREADY_GONE, attempts=0)
+        case Unclear(answer, why):
+            raise InventoryError(f"image {image_id} ({answer.place}): {why}")
+
+
+async def delete(client: Client, image_id: str, *, force: bool) -> Verdict:
+    """Send the DELETE and settle what came of it: one verdict, whatever happens.
+
+    A cancellation in the middle leaves the outcome to whoever looks the image up next.
+    """
+    began = client.clock()
+    answer = await client.delete_image(image_id, force=force)
+    reading = read_answer(answer, image_id)
+    if isinstance(reading, Doubt):
+        reading = _settle(answer, reading, await look_up(client, image_id, settling=True))
+    return msgspec.structs.replace(reading, duration_ms=round((client.clock() - began) * 1000))
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """An answer that leaves open whether the image is gone, with what each finding of a look-up means."""
+
+    gone: Outcome
+    present: Outcome
+    why: str | None
+
+
+def read_answer(answer: Answer, image_id: str) -> Verdict | Doubt:
+    """What the answer to a DELETE says of the image `image_id`."""
+    if answer.ok:
+        return _read_success(answer, image_id)
+    if answer.stopped:
+        why = f"stopped before it could be sent again; it {explain(answer)}" if answer.attempts else None
+        return _unless_doubtful(answer, Outcome.NOT_ATTEMPTED, why)
+    if _says_not_found(answer):
+        return _verdict(answer, Outcome.ALREADY_GONE)
+    return _unless_doubtful(answer, _refusal(answer))
+
+
+def _read_success(answer: Answer, image_id: str) -> Verdict | Doubt:
+    """200 does not mean gone: the body must say so, and of this image (api.md, trap 10)."""
+    said = wire.decode_json(answer.body)
+    if answer.status == 204:
+        return _verdict(answer, Outcome.DELETED)
+    if not isinstance(said, dict):
+        return Doubt(Outcome.DELETED, Outcome.FAILED, f"answered {answer.status} without a usable body")
+    status, named = said.get("status"), said.get("id")
+    same = named is None or (isinstance(named, str) and named.casefold() == image_id.casefold())
+    if same and answer.status == 200 and isinstance(status, str) and status.upper() == Status.DELETED:
+        return _verdict(answer, Outcome.DELETED)
+    told = f"status {wire.clean(str(status))}" if same else "another image"
+    return Doubt(Outcome.DELETED, Outcome.FAILED, f"answered {answer.status} with {told}")
+
+
+def _unless_doubtful(answer: Answer, outcome: Outcome, why: str | None = None) -> Verdict | Doubt:
+    """The outcome as it stands, unless an attempt may have deleted the image after all."""
+    if answer.doubtful:
+        return Doubt(Outcome.ALREADY_GONE, outcome, why)
+    return _verdict(answer, outcome, why)
+
+
+def _refusal(answer: Answer) -> Outcome:
+    if answer.status in (401, 403):
+        return Outcome.DENIED
+    used = answer.status == 400 and _USED.search(wire.decode_error(answer.body).message or "")
+    return Outcome.IN_USE if used or answer.status == 409 else Outcome.FAILED
+
+
+def _settle(answer: Answer, doubt: Doubt, found: LookUp) -> Verdict:
+    match found:
+        case Gone():
+            return _verdict(answer, doubt.gone, _joined(doubt.why, "a look-up shows that the image is gone"))
+        case Present(image):
+            seen = f"the image is still there ({image.status or 'status unknown'})"
+            verdict = _verdict(answer, doubt.present, _joined(doubt.why or _error_message(answer), seen))
+            return msgspec.structs.replace(verdict, image_status=image.status)
+        case Unclear(_, why):
+            return _verdict(answer, Outcome.UNKNOWN, _joined(doubt.why or _error_message(answer), why))
+
+
+def _joined(*parts: str | None) -> str:
+    return "; ".join(part for part in parts if part)
+
+
+def _verdict(
+    answer: Answer, outcome: Outcome, why: str | None = None, attempts: int | None = None
+) -> Verdict:
+    """The verdict with its evidence; `why` is our own word where the service's is not enough."""
+    said = wire.decode_json(answer.body)
+    status = said.get("status") if isinstance(said, dict) else None
+    told = None if answer.ok else wire.decode_error(answer.body)
+    return Verdict(
+        outcome=outcome,
+        http_status=answer.status,
+        image_status=wire.clean(status) if isinstance(status, str) else None,
+        error_code=told.code if told else None,
+        error_msg=why or _error_message(answer),
+        request_id=answer.request_id,
+        attempts=answer.attempts if attempts is None else attempts,
+        response=_shown(answer.body, said),
+    )
+
+
+def _error_message(answer: Answer) -> str | None:
+    if answer.ok:
+        return answer.trouble
+    if answer.redirect or answer.status is None:
+        return f"{answer.place} {explain(answer)}"
+    return answer.trouble or wire.decode_error(answer.body).message
+
+
+def _shown(body: bytes, said: object) -> object:
+    """The body for the journal: as JSON where it is, and can be written again, else as bounded text."""
+    try:
+        msgspec.json.encode(said)
+    except (ValueError, OverflowError, RecursionError):
+        said = None
+    return wire.clean(body.decode(errors="replace")) or None if said is None else said

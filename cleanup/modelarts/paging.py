@@ -1,0 +1,136 @@
+"""Complete lists over pages that may shift: read to a proven end, compare, and read again when in doubt."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from cleanup.errors import CleanupError
+
+T = TypeVar("T")
+_READINGS = 4
+_MOST_PAGES = 20_000
+
+
+@dataclass(frozen=True)
+class Items(Generic[T]):
+    """One page: what was on it, and the total the service claims (a hint; None when it does not say)."""
+
+    items: tuple[T, ...]
+    total: int | None
+
+
+@dataclass(frozen=True)
+class Listed(Generic[T]):
+    """A whole list. It is complete when there are no `doubts`, which say in words why it may not be."""
+
+    items: tuple[T, ...]
+    doubts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paging(Generic[T]):
+    """How to read one list: `fetch(offset)` gets a page and raises a CleanupError when it cannot.
+
+    `key` makes an item one, `limit` is the page size asked for, `at_once` bounds the pages under way.
+    """
+
+    fetch: Callable[[int], Awaitable[Items[T]]]
+    key: Callable[[T], str]
+    limit: int
+    at_once: int
+    listed: Callable[[int], None] = lambda _: None
+
+
+async def read_all(paging: Paging[T]) -> Listed[T]:
+    """Read the list, and again (up to four times in all) while it changes under our hands."""
+    for _ in range(_READINGS):
+        reading = _Reading(paging)
+        found = await reading.to_the_end()
+        if not found.doubts:
+            break
+    return found
+
+
+class _Reading(Generic[T]):
+    """One reading from the first page to the end, and what was odd about it."""
+
+    def __init__(self, paging: Paging[T]) -> None:
+        self._paging = paging
+        self._items: dict[str, T] = {}
+        self._received = 0
+        self._pages = 0
+        self._totals: list[int] = []
+        self._doubts: list[str] = []
+        self._endless = False
+
+    async def to_the_end(self) -> Listed[T]:
+        first = await self._paging.fetch(0)
+        self._take(first)
+        size, last = len(first.items), first
+        full = self._paging.limit if self._total is None or size >= self._total else size
+        while last.items and not self._endless and not self._proven(last, full):
+            pages = await self._fetch(self._next_offsets(size))
+            for page in pages:
+                self._take(page)
+            if any(len(page.items) < size for page in pages[:-1]) and pages[-1].items:
+                self._doubts.append("a page in the middle came short")
+                break
+            last, full = pages[-1], size
+        return Listed(tuple(self._items.values()), self._judge())
+
+    @property
+    def _total(self) -> int | None:
+        return self._totals[-1] if self._totals else None
+
+    def _proven(self, last: Items[T], full: int) -> bool:
+        """The end is proven without asking for an empty page: the last was short, and nothing is missing."""
+        return len(last.items) < full and self._received == self._total
+
+    def _next_offsets(self, size: int) -> list[int]:
+        """The following pages at once as far as the total claims them; else just what comes next."""
+        claimed = range(self._received, self._total or 0, size)[: self._paging.at_once]
+        return list(claimed) or [self._received]
+
+    def _take(self, page: Items[T]) -> None:
+        self._pages += 1
+        self._received += len(page.items)
+        if page.total is not None:
+            self._totals.append(page.total)
+        known = len(self._items)
+        self._items.update((self._paging.key(item), item) for item in page.items)
+        repeated = bool(page.items) and len(self._items) == known
+        self._endless |= repeated or self._pages >= _MOST_PAGES
+        self._paging.listed(len(self._items))
+
+    async def _fetch(self, offsets: Sequence[int]) -> list[Items[T]]:
+        pages: dict[int, Items[T]] = {}
+        failures: list[CleanupError] = []
+
+        async def one(offset: int, group: TaskGroup) -> None:
+            try:
+                pages[offset] = await self._paging.fetch(offset)
+            except CleanupError as error:
+                failures.append(error)
+                group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            for offset in offsets:
+                group.start_soon(one, offset, group)
+        if failures:
+            raise failures[0]
+        return [pages[offset] for offset in offsets]
+
+    def _judge(self) -> tuple[str, ...]:
+        doubts, found = list(self._doubts), len(self._items)
+        if self._endless:
+            doubts.append("the pages repeat or do not end")
+        if found != self._received:
+            doubts.append(f"{self._received - found} of {self._received} records came twice")
+        if len(set(self._totals)) > 1:
+            doubts.append(f"the total changed from {min(self._totals)} to {max(self._totals)} while listing")
+        elif self._totals and self._totals[0] != found:
+            doubts.append(f"{found} records were found where the service claims {self._totals[0]}")
+        return tuple(doubts)
