@@ -38,12 +38,16 @@ def set_up_logs(wanted: LogFormat) -> LogFormat:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _plain if plain else structlog.processors.JSONRenderer(ensure_ascii=False),
+            *([_plain] if plain else [_in_order, structlog.processors.JSONRenderer(ensure_ascii=False)]),
         ],
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Stderr())),
         cache_logger_on_first_use=False,
     )
     return wanted
+
+
+def _in_order(_: Any, __: str, event: Any) -> Any:
+    return {key: event.pop(key) for key in ("timestamp", "level", "event")} | event
 
 
 def _plain(_: Any, __: str, event: Any) -> str:

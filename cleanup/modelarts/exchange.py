@@ -33,8 +33,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def place(self) -> str:
-        """Method, host and path for people; a query may hold what is nobody's business."""
-        return f"{self.method} {self.host}{self.path}"
+        """Method and URL for people; a query may hold what is nobody's business."""
+        return f"{self.method} {self.origin}{self.path}"
 
 
 def _quoted(text: str) -> str:
