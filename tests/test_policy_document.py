@@ -49,6 +49,7 @@ SYNTAX = [
     ('a: "\\d+"', "1:6", ESCAPE),
     ("a: 'x\nb: 1", "1:4", "the quote opened in line 1 is never closed"),
     ("a: [x,\n y\nb: 1", "3:2", IN_BRACKETS),
+    ("a: [\n\n", "3:1", "the file ends inside a bracket that is never closed"),
     ("a: {x: y", "1:4", "the bracket opened in line 1 is never closed"),
     ("a: 'it's'", "1:8", LEFT_OVER),
     ("a: {x: y}}", "1:10", LEFT_OVER),

@@ -146,7 +146,7 @@ def test_bounds_on_sizes(text: str, inside: list[int], outside: list[int]) -> No
     ],
 )
 def test_bounds_on_sizes_are_refused_with_advice(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match="size|bounds") as raised:
+    with pytest.raises(ValueError, match=r"size|bounds") as raised:
         parse_size_range(text)
     assert str(raised.value) == message
 

@@ -1,6 +1,7 @@
 """Several policy files read as one: files and folders in, one Policy or all problems of all files out."""
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -91,9 +92,9 @@ def _source(path: Path) -> _Source:
 
 def _once(files: Iterable[Path]) -> Iterable[Path]:
     """Each file at its first mention, however it is spelt later."""
-    first: dict[Path, Path] = {}
+    first: dict[str, Path] = {}
     for file in files:
-        first.setdefault(file.resolve(), file)
+        first.setdefault(os.path.realpath(file), file)  # Path.resolve raises on links in a circle
     return first.values()
 
 

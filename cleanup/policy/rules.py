@@ -191,7 +191,7 @@ def _rule(node: yaml.Node) -> Rule:
     values = fields.values()
     return Rule(
         name=values["name"],
-        description=values.get("description"),
+        description=values.get("description", "").strip() or None,
         match=values.get("match", EVERY_IMAGE),
         older_than=values.get("older_than"),
         keep_last=values.get("keep_last"),

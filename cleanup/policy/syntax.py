@@ -35,6 +35,7 @@ _ADVICE: Final = (
         "inside double quotes a backslash starts an escape: use single quotes around this text",
     ),
     (r"quoted scalar found unexpected", "the quote opened in line {opened} is never closed"),
+    (r"flow node .*'<(?:stream|document) end>'", "the file ends inside a bracket that is never closed"),
     (r"but (?:got|found) '<(?:stream|document) end>'", "the bracket opened in line {opened} is never closed"),
     (
         r"expected the node content",
