@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 import msgspec
 
 from cleanup.errors import AccessDenied
 from cleanup.modelarts import chain
-from cleanup.modelarts.connection import Connection
 from cleanup.modelarts.exchange import Request
 from cleanup.modelarts.login import Login, User
 from cleanup.modelarts.renewal import Credentials, Fresh
 from cleanup.modelarts.signing import Keys, sign
+
+if TYPE_CHECKING:
+    from cleanup.modelarts.connection import Connection
 
 _TOKEN = "MODELARTS_TOKEN"  # noqa: S105 - the name of a variable
 _USERNAME, _PASSWORD, _DOMAIN = "OS_USERNAME", "OS_PASSWORD", "OS_USER_DOMAIN_NAME"
@@ -53,7 +55,7 @@ class Surroundings:
     """What logging in needs of the world; `iam` is IAM's URL, `now` is in UTC, `random` in [0, 1)."""
 
     environment: Mapping[str, str]
-    connection: Connection
+    connection: "Connection"
     project_id: str
     iam: str | None
     ca_bundle: Path | None

@@ -3,15 +3,18 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from cleanup.errors import AccessDenied, CleanupError, InventoryError
 from cleanup.modelarts import wire
-from cleanup.modelarts.connection import Connection
 from cleanup.modelarts.exchange import Lost, Reply, Request
 from cleanup.modelarts.renewal import Fresh
 from cleanup.pacing import backoff
+
+if TYPE_CHECKING:
+    from cleanup.modelarts.connection import Connection
 
 _LIFE = timedelta(hours=24)  # how long a token is good where IAM does not say (api.md, Calls)
 _MOST_BODY = 1 << 20
@@ -41,7 +44,7 @@ class _Issued(msgspec.Struct):
 class Login:
     """`POST {iam}/v3/auth/tokens` for one project; tries a few times when IAM cannot be reached."""
 
-    connection: Connection
+    connection: "Connection"
     iam: str
     project_id: str
     user: User
