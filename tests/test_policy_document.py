@@ -1,9 +1,18 @@
 """What is no YAML document of the language: syntax, encodings, aliases, depth."""
 
+from pathlib import Path
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cleanup.errors import PolicyError
 from cleanup.policy.document import parse
+from cleanup.policy.rules import policy_file
+from cleanup.policy.structure import attempt
+
+GOOD = [path.read_text() for path in (Path(__file__).parent / "policies" / "good").iterdir()]
+SIGNS = "\n\t :-[]{}'\"*&!|>%@`#,?\\=<~.019ab\u00e9\u2028\x85\x00"
 
 QUOTES = "a text that starts with {} needs quotes: write '{}'"
 COLON = (
@@ -38,6 +47,7 @@ SYNTAX = [
     ("a: >= 10GiB # big", "1:4", QUOTES.format(">", ">= 10GiB")),
     ("a: {size: > 10GiB}", "1:11", QUOTES.format(">", "> 10GiB")),
     ("a: |b", "1:4", QUOTES.format("|", "|b")),
+    ("a: ? x", "1:4", QUOTES.format("?", "? x")),
     ("a: @x", "1:4", QUOTES.format("@", "@x")),
     ("a: `x`", "1:4", QUOTES.format("`", "`x`")),
     ("a: %x", "1:4", QUOTES.format("%", "%x")),
@@ -113,6 +123,25 @@ def test_aliases_may_not_multiply() -> None:
 def test_one_document_is_read(content: str) -> None:
     root = parse(content.encode(), "f")
     assert [(key.value, value.value) for key, value in root.value] == [("a", "b")]
+
+
+def test_messages_hold_nothing_that_a_terminal_would_obey() -> None:
+    with pytest.raises(PolicyError) as raised:
+        policy_file(parse(b'"\\e[2J\\n": |\n  x\n  y\nversion: |\n  1\n', "f"))
+    assert all(str(problem).isprintable() for problem in raised.value.problems)
+
+
+@given(st.data())
+def test_no_damage_is_anything_but_a_problem_with_a_place(data: st.DataObject) -> None:
+    """Characters lost, doubled or mistyped anywhere in a good policy: a policy still, or a PolicyError."""
+    text = data.draw(st.sampled_from(GOOD))
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(text)))
+        upto = min(len(text), at + data.draw(st.integers(0, 5)))
+        text = text[:at] + data.draw(st.sampled_from(["", *SIGNS])) + text[upto:]
+    _, found = attempt([text.encode()], lambda content: policy_file(parse(content, "f")))
+    assert all(problem.line >= 1 and problem.column >= 1 for problem in found)
+    assert all(str(problem).isprintable() for problem in found)
 
 
 def problems(content: bytes) -> list[str]:

@@ -14,8 +14,9 @@ class Place:
     column: int
 
     def problem(self, message: str) -> Problem:
-        """Something that is wrong, or doubtful, at this place."""
-        return Problem(self.file, self.line, self.column, message)
+        """Something that is wrong, or doubtful, at this place, on one line and safe for a terminal."""
+        shown = "".join(character if character.isprintable() else " " for character in message)
+        return Problem(self.file, self.line, self.column, shown)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"

@@ -42,7 +42,7 @@ def kind(node: yaml.Node) -> str:
         return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
     match node.tag.removeprefix(_TAG):
         case "str":
-            return f"the text '{node.value}'"
+            return f"the text '{node.value[:60]}{'...' if len(node.value) > 60 else ''}'"
         case "null":
             return "nothing"
         case "timestamp":

@@ -54,6 +54,7 @@ _ADVICE: Final = (
         r"sequence entries are not allowed",
         "a list starts on a line of its own below the key, or is written [a, b]",
     ),
+    (r"mapping keys are not allowed", "a text that starts with {first} needs quotes: write '{text}'"),
     (r"could not find expected ':'", "a key without its ': ', or a text that needs quotes"),
     (r"duplicate anchor", "an anchor of this name was set before: give each anchor a name of its own"),
     (r"tag", "a text that starts with ! needs quotes, and 'all but these' is written {{not: ...}}"),
