@@ -159,7 +159,9 @@ def _unknown(image: Image, one: Claim, rule: Rule, now: datetime) -> str | None:
 
 
 def _missing(condition: Condition, image: Image) -> str:
-    unclear = (finding for finding in condition.trace(image) if finding.truth is None and finding.value is None)
+    unclear = (
+        finding for finding in condition.trace(image) if finding.truth is None and finding.value is None
+    )
     fields = dict.fromkeys(finding.text.partition(":")[0] for finding in unclear)
     return f"{', '.join(fields)}, which the API did not say"
 

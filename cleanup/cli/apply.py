@@ -59,7 +59,7 @@ def _apply_fleet(targets: tuple[Target, ...], terms: Terms, folder: Path, journa
         async def one(target: Target) -> fleet.Ended:
             path = plan_file(folder, target)
             reviewed = reviewed_plan(path, target)
-            job = new_job(target, terms, stop.child(), _journal(journals, target))
+            job = new_job(target, terms, stop.child(), _journal(journals, target), alone=False)
             return _ended(target, await apply_plan(job, reviewed, path))
 
         return await fleet.over(targets, one)
@@ -113,10 +113,10 @@ def _run_fleet(
         async def one(target: Target) -> fleet.Ended:
             mine = policies[target.name]
             if not apply:
-                made = await make_plan(target, terms, mine, LIFETIME)
+                made = await make_plan(target, terms, mine, LIFETIME, alone=False)
                 _show(made, format)
                 return fleet.Ended(target.name, 0, plan_line(made.summary) + " (dry run)")
-            job = new_job(target, terms, stop.child(), _journal(journals, target))
+            job = new_job(target, terms, stop.child(), _journal(journals, target), alone=False)
             return _ended(target, await run_policy(job, mine, lambda made: _show(made, format)))
 
         return await fleet.over(targets, one)

@@ -37,21 +37,22 @@ class Job:
     stop: Stop
     run_id: str
     journal: Path
+    alone: bool = True
 
 
-def new_job(target: Target, terms: Terms, stop: Stop, journal: Path | None) -> Job:
+def new_job(target: Target, terms: Terms, stop: Stop, journal: Path | None, *, alone: bool = True) -> Job:
     """A job with an id of its own. Raises UsageError where its journal could not be written."""
     run_id = running.new_id(running.now())
     path = journal or Path(f"image-cleanup-{run_id}.jsonl")
     require_writable(path)
-    return Job(target=target, terms=terms, stop=stop, run_id=run_id, journal=path)
+    return Job(target=target, terms=terms, stop=stop, run_id=run_id, journal=path, alone=alone)
 
 
 async def apply_plan(job: Job, plan: Plan, plan_path: Path) -> Finished:
     """Look again at the target, then apply a reviewed plan to it."""
     require_complete(plan)
     async with running.connected(job.target, job.terms, job.stop) as client:
-        with running.progress() as progress:
+        with running.progress(job.alone) as progress:
             seen = await look(job, client, progress)
             seen.require_complete()
             applying.check_limits(plan, plan.deletes, seen.images)
@@ -61,7 +62,7 @@ async def apply_plan(job: Job, plan: Plan, plan_path: Path) -> Finished:
 async def run_policy(job: Job, policy: Policy, show: Callable[[Plan], None]) -> Finished:
     """Plan and apply on one listing, as long as that is fresh; the plan lies beside the journal."""
     async with running.connected(job.target, job.terms, job.stop) as client:
-        with running.progress() as progress:
+        with running.progress(job.alone) as progress:
             seen = await look(job, client, progress)
         made = planning.draw_up(
             seen, policy, job.target.ref, plan_id=job.run_id, now=running.now(), expires=LIFETIME
@@ -71,7 +72,7 @@ async def run_policy(job: Job, policy: Policy, show: Callable[[Plan], None]) -> 
         show(made)
         seen.require_complete()
         applying.check_limits(made, made.deletes, seen.images)
-        with running.progress() as progress:
+        with running.progress(job.alone) as progress:
             return await delete(job, made, path, client, seen, made.deletes, progress)
 
 
@@ -131,10 +132,12 @@ async def delete(
             resumes=resumes,
             ended=progress.ended,
         )
-        finished = await applying.apply(run, planned, seen, settled or {})
-    log().info(f"{summary_line(finished)}; journal: {job.journal}")
+        async with running.told_in_lines(progress, len(planned)):
+            finished = await applying.apply(run, planned, seen, settled or {})
+    about = {} if job.alone else {"target": job.target.name}
+    log().info(f"{summary_line(finished)}; journal: {job.journal}", **about)
     if finished.stopped:
-        log().warning(f"stopped early: {finished.stopped}")
+        log().warning(f"stopped early: {finished.stopped}", **about)
     return finished
 
 

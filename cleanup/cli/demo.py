@@ -1,5 +1,6 @@
 """`demo`: the whole job against the embedded simulator: plan, show, apply, show. No credentials, no network."""
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -70,7 +71,7 @@ async def _demo(
     say(f"The policy, {policy_file}:\n\n{_indented(POLICY)}")
     service = Service(build_world(seed=seed, images=images, now=running.now()), running.now)
     async with serve(service) as url:
-        say(f"A simulated project with {images} images, at {url}\n")
+        say(f"\nA simulated project with {images} images, at {url}\n")
         target = make_target(
             name="demo",
             endpoint=url,
@@ -93,14 +94,16 @@ def _indented(text: str) -> str:
 
 
 def _next_steps(folder: Path) -> str:
+    program = sys.argv[0] if sys.argv[0].endswith("image-cleanup") else "image-cleanup"
     return f"""
 The plan and the journal lie in {folder}. To look closer:
 
-    image-cleanup report {folder}/journal.jsonl --format csv
-    image-cleanup report {folder}/plan.jsonl --format markdown
+    {program} report {folder}/journal.jsonl --format csv
+    {program} report {folder}/plan.jsonl --format markdown
 
 To rehearse a policy of your own on a simulated project:
 
-    image-cleanup simulate --port 8080 --images 2000 &
-    image-cleanup run -p {folder}/policy.yaml --endpoint http://127.0.0.1:8080 --project-id {PROJECT_ID} --auth none
+    {program} simulate --port 8080 --images 2000 &
+    {program} run -p {folder}/policy.yaml --auth none \\
+        --endpoint http://127.0.0.1:8080 --project-id {PROJECT_ID}
 """

@@ -89,7 +89,8 @@ def _plan_fleet(
     policies = {target.name: load(target.policies or policy) for target in targets}
 
     async def one(target: Target) -> fleet.Ended:
-        made = await make_plan(target, terms, policies[target.name], wanted.expires, wanted.as_of)
+        mine = policies[target.name]
+        made = await make_plan(target, terms, mine, wanted.expires, wanted.as_of, alone=False)
         code = _written(made, plan_file(folder, target), wanted)
         return fleet.Ended(target.name, code, plan_line(made.summary))
 
@@ -104,11 +105,17 @@ def plan_file(folder: Path, target: Target) -> Path:
 
 
 async def make_plan(
-    target: Target, terms: Terms, policy: Policy, expires: timedelta, as_of: datetime | None = None
+    target: Target,
+    terms: Terms,
+    policy: Policy,
+    expires: timedelta,
+    as_of: datetime | None = None,
+    *,
+    alone: bool = True,
 ) -> Plan:
     """Look at one target and decide. Raises AccessDenied, InventoryError."""
     async with running.connected(target, terms) as client:
-        with running.progress() as progress:
+        with running.progress(alone) as progress:
             seen = await planning.survey(
                 client, target.workspaces, terms.scope, terms.pins, anyio.current_time, progress.listed
             )

@@ -87,7 +87,7 @@ def unfinished(plan: Plan, told: JournalFile) -> tuple[Decision, ...]:
 async def _resume(job: Job, told: JournalFile, plan: Plan, todo: tuple[Decision, ...]) -> Finished:
     require_complete(plan)
     async with running.connected(job.target, job.terms, job.stop) as client:
-        with running.progress() as progress:
+        with running.progress(job.alone) as progress:
             seen = await look(job, client, progress)
             seen.require_complete()
             applying.check_limits(plan, todo, seen.images)

@@ -1,5 +1,6 @@
 """The edge where real time, randomness, signals and the event loop come in."""
 
+import io
 import os
 import secrets
 import shutil
@@ -22,6 +23,7 @@ from cleanup.settings import Target, Terms
 from cleanup.stopping import Cause, Stop
 
 T = TypeVar("T")
+_TELL_EVERY = 15.0
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -139,6 +141,24 @@ def terminal() -> dict[str, Any]:
     return {"width": shutil.get_terminal_size().columns, "color": "NO_COLOR" not in os.environ}
 
 
-def progress() -> Progress:
-    """A progress bar on stderr; silent where that is no terminal."""
-    return Progress(sys.stderr)
+def progress(shown: bool = True) -> Progress:
+    """A progress bar on stderr; silent where that is no terminal, or where many would draw at once."""
+    return Progress(sys.stderr if shown else io.StringIO())
+
+
+@asynccontextmanager
+async def told_in_lines(progress: Progress, planned: int) -> AsyncIterator[None]:
+    """Where no bar can be drawn, say how far a long run is, every now and then."""
+    if sys.stderr.isatty():
+        yield
+        return
+
+    async def tell() -> None:
+        while True:
+            await anyio.sleep(_TELL_EVERY)
+            log().info(f"{progress.done:,} of {planned:,} ended")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(tell)
+        yield
+        group.cancel_scope.cancel()

@@ -52,6 +52,11 @@ class Progress:
         if self._bar:
             self._bar.update(self._bar.task_ids[0], advance=1, counts=self._counts())
 
+    @property
+    def done(self) -> int:
+        """How many images have come to their end."""
+        return self._ended.total()
+
     def _counts(self) -> str:
         """The bad ones first: they must not be cut off on a narrow terminal."""
         return ", ".join(
