@@ -168,6 +168,13 @@ def test_rules_are_needed_somewhere() -> None:
     ]
 
 
+def test_a_part_of_a_policy_needs_no_rules() -> None:
+    write(a="version: 1\nprotect: [{tag: a}]", b="version: 1")
+    (entry,) = load([Path("a.yaml")], partial=True).protect
+    assert entry.text == "tag: a"
+    assert problems("b.yaml") == ["b.yaml:1:1: the file says nothing: write one of rules, protect, limits"]
+
+
 def test_misspelt_rules_are_not_called_missing_as_well() -> None:
     write(a="version: 1\nrule: []", b="- version: 1")
     assert problems("a.yaml") == [

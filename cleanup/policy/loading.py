@@ -31,11 +31,12 @@ class _Source:
     root: yaml.Node
 
 
-def load(paths: Sequence[Path]) -> Policy:
+def load(paths: Sequence[Path], *, partial: bool = False) -> Policy:
     """Read policy files, and folders of them (`*.yaml`, `*.yml`, in name order), as one policy.
 
     Rules keep that order, `protect` is the union, the strictest limit counts; a file met twice is
-    read once. Raises PolicyError with all problems of all files, sorted by file and line.
+    read once. `partial`: a part of a policy, such as shared protections, which needs no rules.
+    Raises PolicyError with all problems of all files, sorted by file and line.
     """
     if not paths:
         raise UsageError("no policy is given: name a policy file or a folder of them")
@@ -43,7 +44,7 @@ def load(paths: Sequence[Path]) -> Policy:
     sources, unreadable = attempt(_once(chain.from_iterable(found)), _source)
     parts, mistakes = attempt(sources, lambda source: policy_file(source.root))
     problems = [*missing, *unreadable, *mistakes, *_repeated_names(sources)]
-    if not missing and not unreadable:
+    if not (missing or unreadable or partial):
         problems += _no_rules(sources)
     if problems:
         raise PolicyError(sorted(set(problems)))
@@ -128,7 +129,7 @@ def _no_rules(sources: Sequence[_Source]) -> Iterator[Problem]:
         if not isinstance(source.root, yaml.MappingNode):
             return
         keys |= {key.value if isinstance(key, yaml.ScalarNode) else "" for key, _ in source.root.value}
-    if "rules" not in keys and keys <= FILE_KEYS.keys():
+    if "rules" not in keys and keys - {"version"} and keys <= FILE_KEYS.keys():
         yield place_of(sources[0].root).problem(
             "the policy has no rules, so it decides nothing: write one below rules:"
         )

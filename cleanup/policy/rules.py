@@ -238,6 +238,7 @@ FILE_KEYS: Final = {
     "rules": Key(sequence(RULE, "rules"), "the first rule whose match holds decides on an image"),
     "limits": Key(LIMITS, "over a limit nothing is deleted"),
 }
+_CONTENTS: Final = ("rules", "protect", "limits")
 _FILE_HINTS: Final = {
     **dict.fromkeys(RULE_KEYS, "it belongs to a rule, below rules"),
     **dict.fromkeys(CONDITION_KEYS, "it is a condition, put it below match in a rule, or below protect"),
@@ -249,10 +250,14 @@ _FILE_HINTS: Final = {
 
 def policy_file(root: yaml.Node) -> PolicyFile:
     """What the root node of one file says; raises PolicyError with every problem below it."""
-    values = Fields(root, "a policy file", FILE_KEYS, _FILE_HINTS).values()
+    fields = Fields(root, "a policy file", FILE_KEYS, _FILE_HINTS)
+    if fields.nodes.keys() == {"version"} and len(root.value) == 1:
+        fields.wrong(None, f"the file says nothing: write one of {', '.join(_CONTENTS)}")
+    values = fields.values()
     return PolicyFile(values.get("rules", ()), values.get("protect", ()), values.get("limits"))
 
 
+FILE_SCHEMA: Final = mapping_schema(FILE_KEYS, anyOf=[{"required": [key]} for key in _CONTENTS])
 DEFINITIONS: Final[dict[str, Any]] = {
     "rule": mapping_schema(
         RULE_KEYS,

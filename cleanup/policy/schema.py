@@ -3,7 +3,6 @@
 from typing import Any
 
 from cleanup.policy import conditions, rules
-from cleanup.policy.structure import mapping_schema
 
 
 def schema() -> dict[str, Any]:
@@ -12,6 +11,6 @@ def schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "image-cleanup policy",
         "description": "Which ModelArts images are deleted, and which never are.",
-        **mapping_schema(rules.FILE_KEYS),
+        **rules.FILE_SCHEMA,
         "$defs": {**rules.DEFINITIONS, **conditions.DEFINITIONS},
     }
