@@ -85,7 +85,8 @@ def make_target(
         project_id=project_id,
         workspaces=workspaces or ("0",),
         auth=auth,
-        iam_endpoint=checked_url(iam, "--iam-endpoint") if iam else None,
+        # OS_AUTH_URL often names the version, which belongs to the path of the call.
+        iam_endpoint=checked_url(iam, "--iam-endpoint").removesuffix("/v3") if iam else None,
         credentials=credentials or CredentialNames(),
         rate=positive(rate, "--rate"),
         concurrency=int(positive(concurrency, "--concurrency")),

@@ -101,19 +101,23 @@ _FILE = {
 }
 
 
-def read_targets(path: Path) -> tuple[Target, ...]:
-    """Read a targets file. Raises PolicyError with every problem and its place, UsageError when it is not there."""
+def read_targets(path: Path, defaults: Mapping[str, Any] | None = None) -> tuple[Target, ...]:
+    """Read a targets file; `defaults` hold where neither a target nor the file's own defaults say.
+
+    Raises PolicyError with every problem and its place, UsageError when it is not there.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read the targets file {path}: {error.strerror}") from error
     values = Fields(parse(content, str(path)), "a targets file", _FILE).values()
     entries = values["targets"]
+    common = dict(defaults or {}) | values.get("defaults", {})
     problems = _repeated(entries)
     targets: list[Target] = []
     for node, fields in entries:
         try:
-            targets.append(_target(path, values.get("defaults", {}) | fields))
+            targets.append(_target(path, common | fields))
         except UsageError as error:
             problems.append(place_of(node).problem(str(error)))
     if problems:

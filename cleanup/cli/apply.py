@@ -25,7 +25,9 @@ def apply(
     plan: Annotated[
         Path,
         typer.Argument(
-            help="A plan file written by `plan`; with --targets, the folder of plans.", show_default=False
+            metavar="PLAN",
+            help="A plan file written by `plan`; with --targets, the folder of plans.",
+            show_default=False,
         ),
     ],
     connecting: Connecting,
@@ -35,7 +37,7 @@ def apply(
 ) -> None:
     """Delete exactly what the plan names and what still is as the plan saw it."""
     terms = working.terms(connecting, deleting)
-    if (targets := connecting.fleet()) is not None:
+    if (targets := connecting.fleet(working)) is not None:
         _apply_fleet(targets, terms, plan, _folder(journal))
         return
     target = connecting.target(working)
@@ -80,7 +82,7 @@ def run(
 ) -> None:
     """Plan and apply in one go, for cron. Without --apply it is a dry run."""
     terms = working.terms(connecting, deleting)
-    if (targets := connecting.fleet()) is not None:
+    if (targets := connecting.fleet(working)) is not None:
         _run_fleet(targets, terms, policy, apply, format, _folder(journal))
         return
     target = connecting.target(working)

@@ -31,7 +31,7 @@ def diff(
             f"diff compares two policies, -p OLD -p NEW; {len(policy)} given (a folder is one policy)"
         )
     old, new = (load([path]) for path in policy)
-    target = connecting.target(working)
+    target = connecting.one(working)
     terms = working.terms(connecting)
     seen = running.run_async(lambda: look(target, terms))
     for doubt in seen.doubts:

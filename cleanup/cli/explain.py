@@ -19,16 +19,18 @@ from cleanup.settings import Target, Terms
 
 
 def explain(
-    image: Annotated[str, typer.Argument(help="An image's id, or namespace/name:tag.", show_default=False)],
+    image: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="An image's id, or namespace/name:tag.", show_default=False)
+    ],
     policy: PolicyPaths,
     connecting: Connecting,
     working: Working,
     format: Annotated[ExplanationFormat, typer.Option(help="How to show it.")] = ExplanationFormat.TEXT,  # noqa: A002
 ) -> None:
     """Why this image is kept or deleted: the deciding rule or protection, every condition with its value."""
-    target = connecting.target(working)
+    target = connecting.one(working)
     terms = working.terms(connecting)
-    read_policy = load(policy)
+    read_policy = load(target.policies or policy)
     seen = running.run_async(lambda: look(target, terms))
     found = named(image, seen.images)
     for doubt in seen.doubts:

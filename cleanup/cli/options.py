@@ -30,24 +30,33 @@ class Connecting:
         typer.Option(
             envvar="MODELARTS_ENDPOINT",
             help="The service's URL; from the region when left out.",
+            metavar="URL",
             rich_help_panel=_CONNECTING,
         ),
     ] = None
     region: Annotated[
         str | None,
         typer.Option(
-            envvar="HUAWEICLOUD_REGION", help="For example cn-north-4.", rich_help_panel=_CONNECTING
+            envvar="HUAWEICLOUD_REGION",
+            help="For example cn-north-4.",
+            metavar="REGION",
+            rich_help_panel=_CONNECTING,
         ),
     ] = None
     project_id: Annotated[
         str | None,
         typer.Option(
-            envvar="HUAWEICLOUD_SDK_PROJECT_ID", help="The project's id.", rich_help_panel=_CONNECTING
+            envvar="HUAWEICLOUD_SDK_PROJECT_ID",
+            help="The project's id.",
+            metavar="ID",
+            rich_help_panel=_CONNECTING,
         ),
     ] = None
     workspace: Annotated[
         list[str] | None,
-        typer.Option(help="A workspace's id; repeatable. [default: 0]", rich_help_panel=_CONNECTING),
+        typer.Option(
+            help="A workspace's id, repeatable; 0 when left out.", metavar="ID", rich_help_panel=_CONNECTING
+        ),
     ] = None
     auth: Annotated[
         Auth,
@@ -62,19 +71,23 @@ class Connecting:
         typer.Option(
             envvar="OS_AUTH_URL",
             help="IAM's URL, for passwords; from the region.",
+            metavar="URL",
             rich_help_panel=_CONNECTING,
         ),
     ] = None
     targets: Annotated[
         Path | None,
         typer.Option(
-            help="A YAML file of many targets, instead of the one above.", rich_help_panel=_CONNECTING
+            help="A YAML file of many targets, instead of the one above.",
+            metavar="FILE",
+            rich_help_panel=_CONNECTING,
         ),
     ] = None
     shard: Annotated[
         str | None,
         typer.Option(
-            help="I/N, I from 0: this share of the targets. [env: JOB_COMPLETION_INDEX, IMAGE_CLEANUP_SHARDS]",
+            help="I/N, I from 0: this share of the targets. Env: JOB_COMPLETION_INDEX, IMAGE_CLEANUP_SHARDS.",
+            metavar="I/N",
             rich_help_panel=_CONNECTING,
         ),
     ] = None
@@ -88,7 +101,11 @@ class Connecting:
     ] = LogFormat.AUTO
     ca_bundle: Annotated[
         Path | None,
-        typer.Option(help="CA certificates to trust instead of the system's.", rich_help_panel=_CONNECTING),
+        typer.Option(
+            help="CA certificates to trust instead of the system's.",
+            metavar="FILE",
+            rich_help_panel=_CONNECTING,
+        ),
     ] = None
 
     def target(self, working: "Working") -> Target:
@@ -104,25 +121,53 @@ class Connecting:
             concurrency=working.concurrency,
         )
 
-    def fleet(self) -> tuple[Target, ...] | None:
-        """This process's share of the targets file, None where there is none. Raises UsageError."""
+    def fleet(self, working: "Working") -> tuple[Target, ...] | None:
+        """This process's share of the targets file, None where there is none. Raises UsageError.
+
+        What a target and the file's defaults leave open is as the other options say.
+        """
         if self.targets is None:
             if self.shard is not None:
                 raise UsageError("--shard shares out the targets of --targets FILE: give one")
             return None
-        return shard_of(read_targets(self.targets), *parse_shard(self.shard, os.environ))
+        defaults: dict[str, Any] = {
+            "workspaces": tuple(self.workspace or ()),
+            "auth": self.auth,
+            "iam_endpoint": self.iam_endpoint,
+            "rate": working.rate,
+            "concurrency": working.concurrency,
+        }
+        return shard_of(read_targets(self.targets, defaults), *parse_shard(self.shard, os.environ))
+
+    def one(self, working: "Working") -> Target:
+        """The one target of a command that looks at one. Raises UsageError when the targets file has more."""
+        targets = self.fleet(working)
+        if targets is None:
+            return self.target(working)
+        if len(targets) != 1:
+            raise UsageError(
+                f"this command looks at one target and --targets gives {len(targets)}: "
+                "name one with --endpoint and --project-id instead"
+            )
+        return targets[0]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Working:
     """How hard to work, and what counts as in use."""
 
-    rate: Annotated[float, typer.Option(help="Requests a second, at most.", rich_help_panel=_WORKING)] = 10.0
+    rate: Annotated[
+        float, typer.Option(help="Requests a second, at most.", metavar="N", rich_help_panel=_WORKING)
+    ] = 10.0
     concurrency: Annotated[
-        int, typer.Option(help="Requests at a time, at most.", rich_help_panel=_WORKING)
+        int, typer.Option(help="Requests at a time, at most.", metavar="N", rich_help_panel=_WORKING)
     ] = 16
-    timeout: Annotated[str, typer.Option(help="For one request.", rich_help_panel=_WORKING)] = "30s"
-    max_attempts: Annotated[int, typer.Option(help="Tries for one request.", rich_help_panel=_WORKING)] = 5
+    timeout: Annotated[
+        str, typer.Option(help="For one request.", metavar="DURATION", rich_help_panel=_WORKING)
+    ] = "30s"
+    max_attempts: Annotated[
+        int, typer.Option(help="Tries for one request.", metavar="N", rich_help_panel=_WORKING)
+    ] = 5
     in_use: Annotated[
         Scope,
         typer.Option(
@@ -134,6 +179,7 @@ class Working:
         Path | None,
         typer.Option(
             help="A file of images in use elsewhere: ids, namespace/name:tag or registry paths, one a line.",
+            metavar="FILE",
             rich_help_panel=_WORKING,
         ),
     ] = None
@@ -158,22 +204,34 @@ class Deleting:
     deadline: Annotated[
         str | None,
         typer.Option(
-            help="Stop starting deletes in time to end by then, e.g. 50m.", rich_help_panel=_WORKING
+            help="Stop starting deletes in time to end by then, e.g. 50m.",
+            metavar="DURATION",
+            rich_help_panel=_WORKING,
         ),
     ] = None
     max_staleness: Annotated[
         str,
         typer.Option(
-            help="No DELETE on an older observation; 0s looks every image up first.", rich_help_panel=_WORKING
+            help="No DELETE on an older observation; 0s looks every image up first.",
+            metavar="DURATION",
+            rich_help_panel=_WORKING,
         ),
     ] = "5m"
     drain_timeout: Annotated[
-        str, typer.Option(help="How long requests in hand may take after a signal.", rich_help_panel=_WORKING)
+        str,
+        typer.Option(
+            help="How long requests in hand may take after a signal.",
+            metavar="DURATION",
+            rich_help_panel=_WORKING,
+        ),
     ] = "25s"
     breaker: Annotated[
         int,
         typer.Option(
-            min=0, help="Stop after so many bad results in a row; 0 never does.", rich_help_panel=_WORKING
+            min=0,
+            help="Stop after so many bad results in a row; 0 never does.",
+            metavar="N",
+            rich_help_panel=_WORKING,
         ),
     ] = 20
 
@@ -200,7 +258,11 @@ PolicyPaths = Annotated[
 ]
 JournalPath = Annotated[
     Path | None,
-    typer.Option("--journal", help="Where to write the journal. [default: image-cleanup-<run_id>.jsonl]"),
+    typer.Option(
+        "--journal",
+        help="Where to write the journal; image-cleanup-RUN_ID.jsonl when left out. With --targets a folder.",
+        metavar="FILE",
+    ),
 ]
 
 

@@ -32,13 +32,19 @@ def plan(
         typer.Option(
             "--output",
             "-o",
-            help="The plan file; with --targets, a folder. [default: image-cleanup-<plan_id>.plan.jsonl]",
+            help="The plan file, image-cleanup-PLAN_ID.plan.jsonl when left out; with --targets a folder.",
+            metavar="FILE",
         ),
     ] = None,
     format: Annotated[Format, typer.Option(help="How to show the plan.")] = Format.TABLE,  # noqa: A002
-    expires: Annotated[str, typer.Option(help="How long the plan may be applied.")] = "24h",
+    expires: Annotated[
+        str, typer.Option(help="How long the plan may be applied.", metavar="DURATION")
+    ] = "24h",
     as_of: Annotated[
-        str | None, typer.Option(help="Decide as if it were then (RFC 3339); such a plan cannot be applied.")
+        str | None,
+        typer.Option(
+            help="Decide as if it were then (RFC 3339); such a plan cannot be applied.", metavar="TIME"
+        ),
     ] = None,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit with 10 when there is something to delete.")
@@ -47,7 +53,7 @@ def plan(
     """List, decide and show, read-only; write the plan file that `apply` takes."""
     terms = working.terms(connecting)
     wanted = _Wanted(_lifetime(expires), _moment(as_of) if as_of else None, format, detailed_exitcode)
-    if (targets := connecting.fleet()) is not None:
+    if (targets := connecting.fleet(working)) is not None:
         _plan_fleet(targets, terms, policy, output or Path(), wanted)
         return
     target = connecting.target(working)

@@ -17,7 +17,8 @@ from cleanup.policy.schema import schema as policy_schema
 
 def validate(
     paths: Annotated[
-        list[Path], typer.Argument(help="Policy files and folders of them.", show_default=False)
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Policy files and folders of them.", show_default=False),
     ],
     inventory: Annotated[
         Path | None,

@@ -16,7 +16,7 @@ from cleanup.reports import Format, render
 
 
 def report(
-    file: Annotated[Path, typer.Argument(help="A plan or a journal.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A plan or a journal.", show_default=False)],
     format: Annotated[Format, typer.Option(help="How to show it.")] = Format.TABLE,  # noqa: A002
 ) -> None:
     """Show a plan or a journal as table, JSON, CSV or Markdown."""

@@ -24,7 +24,10 @@ from cleanup.stopping import Stop
 
 
 def resume(
-    journal: Annotated[Path, typer.Argument(help="The journal of the interrupted run.", show_default=False)],
+    journal: Annotated[
+        Path,
+        typer.Argument(metavar="JOURNAL", help="The journal of the interrupted run.", show_default=False),
+    ],
     connecting: Connecting,
     working: Working,
     deleting: Deleting,
@@ -32,7 +35,7 @@ def resume(
     """Finish an interrupted apply: settle what was in doubt first, then delete the rest."""
     terms = working.terms(connecting, deleting)
     told = read(journal)
-    target = _its_target(told, connecting.fleet() or (connecting.target(working),))
+    target = _its_target(told, connecting.fleet(working) or (connecting.target(working),))
     plan = _its_plan(told)
     plans.check_applicable(plan, target.ref, running.now())
     todo = unfinished(plan, told)

@@ -20,7 +20,10 @@ FAILED = 2  # the policy is wrong, or its test is
 
 def run_tests(
     paths: Annotated[
-        list[Path], typer.Argument(help="Test files (*.test.yaml) and folders of them.", show_default=False)
+        list[Path],
+        typer.Argument(
+            metavar="PATH...", help="Test files (*.test.yaml) and folders of them.", show_default=False
+        ),
     ],
     junit_file: Annotated[
         Path | None, typer.Option("--junit", help="Also write the results as JUnit XML.", show_default=False)
