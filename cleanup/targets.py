@@ -169,16 +169,17 @@ def shard_of(targets: Sequence[Target], index: int, count: int) -> tuple[Target,
 def parse_shard(text: str | None, environment: Mapping[str, str]) -> tuple[int, int]:
     """`I/N` (I from 0), or JOB_COMPLETION_INDEX and IMAGE_CLEANUP_SHARDS; (0, 1) without either.
 
-    Raises UsageError for anything else, also when only the index is set: then every pod of an
-    Indexed Job would take everything.
+    Raises UsageError for anything else, also when only one of the two is set: with the index alone
+    every pod of an Indexed Job would take everything.
     """
     if text is None:
         index, count = environment.get("JOB_COMPLETION_INDEX"), environment.get("IMAGE_CLEANUP_SHARDS")
-        if count is None:
+        if index is None and count is None:
             return 0, 1
-        if index is None:
+        if index is None or count is None:
+            unset = "JOB_COMPLETION_INDEX" if index is None else "IMAGE_CLEANUP_SHARDS"
             raise UsageError(
-                "IMAGE_CLEANUP_SHARDS is set but JOB_COMPLETION_INDEX is not: which share is ours?"
+                f"which share of the targets is ours? {unset} is not set; set it, or give --shard I/N"
             )
         text = f"{index}/{count}"
     found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)

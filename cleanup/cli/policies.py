@@ -18,7 +18,7 @@ from cleanup.policy.schema import schema as policy_schema
 def validate(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH...", help="Policy files and folders of them.", show_default=False),
+        typer.Argument(metavar="PATH", help="Policy files and folders of them.", show_default=False),
     ],
     inventory: Annotated[
         Path | None,

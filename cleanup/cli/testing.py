@@ -22,7 +22,7 @@ def run_tests(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PATH...", help="Test files (*.test.yaml) and folders of them.", show_default=False
+            metavar="PATH", help="Test files (*.test.yaml) and folders of them.", show_default=False
         ),
     ],
     junit_file: Annotated[
