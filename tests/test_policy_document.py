@@ -125,6 +125,12 @@ def test_one_document_is_read(content: str) -> None:
     assert [(key.value, value.value) for key, value in root.value] == [("a", "b")]
 
 
+def test_no_text_holds_what_a_terminal_would_obey() -> None:
+    text = b'version: 1\nrules: [{name: a, keep_last: 1, description: "a\\e[2Jb"}]'
+    with pytest.raises(PolicyError, match=r"f:2:46: a control character \(U\+001B\): remove it"):
+        policy_file(parse(text, "f"))
+
+
 def test_messages_hold_nothing_that_a_terminal_would_obey() -> None:
     with pytest.raises(PolicyError) as raised:
         policy_file(parse(b'"\\e[2J\\n": |\n  x\n  y\nversion: |\n  1\n', "f"))

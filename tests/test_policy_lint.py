@@ -160,6 +160,15 @@ def test_a_rule_whose_scope_is_protected_or_unfinished_never_deletes(tmp_path: P
     ]
 
 
+def test_a_rule_that_deletes_everything_is_worth_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("version: 1\nrules: [{name: all, delete_all: true}]")
+    (found,) = lint(load([path]))
+    assert found.message == (
+        "the rule 'all' deletes every image of the project that nothing protects: give it a match"
+    )
+
+
 def test_a_protection_within_another_protects_nothing(tmp_path: Path) -> None:
     found = warnings(tmp_path, protect=("{tag: xy}", "{tag: x*}", "{tag: x*}", "{status: INIT}"))
     assert found == [

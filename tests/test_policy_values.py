@@ -29,6 +29,7 @@ ORDER = "each unit once, the largest first, such as 1w2d or 1d12h"
         ("1d12h", timedelta(hours=36)),
         ("1w2d3h4m5s", timedelta(weeks=1, days=2, hours=3, minutes=4, seconds=5)),
         ("007d", timedelta(days=7)),
+        ("0" * 30 + "7d", timedelta(days=7)),
         ("36500d", LONGEST),
     ],
 )

@@ -30,7 +30,7 @@ def _or_null(of: Shape[T]) -> Shape[T | None]:
     def read(node: yaml.Node) -> T | None:
         return None if is_a(node, "null") and node.value else of.read(node)
 
-    return Shape(read, {"anyOf": [of.schema, {"type": "null"}]})
+    return Shape(read)
 
 
 def _image_name(node: yaml.Node) -> dict[str, str]:

@@ -43,7 +43,7 @@ def place_of(node: yaml.Node) -> Place:
     return place_at(node.start_mark)
 
 
-def children(node: yaml.Node) -> Iterator[yaml.Node]:
+def _children(node: yaml.Node) -> Iterator[yaml.Node]:
     """The nodes right inside this one, keys included."""
     for child in node.value if isinstance(node, yaml.CollectionNode) else ():
         if isinstance(child, tuple):
@@ -99,7 +99,7 @@ def _nodes(node: yaml.Node, above: tuple[yaml.Node, ...]) -> Iterator[tuple[yaml
     trouble = _trouble(node, above)
     yield node, trouble
     if trouble is None:
-        for child in children(node):
+        for child in _children(node):
             yield from _nodes(child, (*above, node))
 
 

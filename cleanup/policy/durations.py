@@ -20,7 +20,7 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f"'{text}' is no duration: {_advice(text)}")
     seconds = 0
     for number, unit in _PART.findall(text):
-        seconds += int(number[:15]) * _SECONDS[unit]
+        seconds += int(number.lstrip("0")[:15] or 0) * _SECONDS[unit]
     if seconds > LONGEST.total_seconds():
         raise ValueError(f"'{text}' is longer than 100 years: write at most 36500d")
     return timedelta(seconds=seconds)

@@ -10,6 +10,7 @@ from cleanup.image import Image
 from cleanup.policy.conditions import ENUMERATED
 from cleanup.policy.covering import covers
 from cleanup.policy.language import (
+    EVERY_IMAGE,
     All,
     AnyOf,
     Condition,
@@ -44,7 +45,7 @@ def lint(policy: Policy) -> tuple[Problem, ...]:
     """What looks wrong in the policy by itself, sorted by place; empty when nothing does."""
     found = chain(
         _undecided_rules(policy.rules),
-        _idle_rules(policy),
+        _extreme_rules(policy),
         _idle_protections(policy.protect),
         chain.from_iterable(_doubtful_patterns(field, pattern) for field, pattern in _patterns(policy)),
     )
@@ -73,7 +74,7 @@ def _undecided_rules(rules: Sequence[Rule]) -> Iterator[Problem]:
             )
 
 
-def _idle_rules(policy: Policy) -> Iterator[Problem]:
+def _extreme_rules(policy: Policy) -> Iterator[Problem]:
     for rule in policy.rules:
         guard = next((entry for entry in policy.protect if covers(entry.match, rule.match)), None)
         if guard:
@@ -83,6 +84,10 @@ def _idle_rules(policy: Policy) -> Iterator[Problem]:
             )
         elif covers(_UNFINISHED, rule.match):
             yield rule.place.problem(f"the rule '{rule.name}' can never delete: {_NEVER_DELETED}")
+        if rule.delete_all and covers(rule.match, EVERY_IMAGE):
+            yield rule.place.problem(
+                f"the rule '{rule.name}' deletes every image of the project that nothing protects: give it a match"
+            )
 
 
 def _idle_protections(protect: Sequence[Protection]) -> Iterator[Problem]:

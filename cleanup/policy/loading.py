@@ -53,13 +53,13 @@ def load(paths: Sequence[Path], *, partial: bool = False) -> Policy:
 
 def policy_files(path: Path) -> tuple[Path, ...]:
     """The file itself, or a folder's policy files in name order; test files are no policies."""
-    if not path.is_dir():
-        return (path,)
     try:
+        if not path.is_dir():
+            return (path,)
         entries = sorted(path.iterdir(), key=lambda entry: entry.name)
+        files = tuple(entry for entry in entries if is_policy_name(entry.name) and not entry.is_dir())
     except OSError as error:
         raise _unreadable(path, error) from None
-    files = tuple(entry for entry in entries if is_policy_name(entry.name) and not entry.is_dir())
     if not files:
         raise PolicyError(
             [Problem(str(path), 1, 1, "the folder holds no policy (*.yaml or *.yml): name a file")]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeGuard, TypeVar, cast
+from unicodedata import category
 
 import yaml
 from yaml.constructor import ConstructorError, SafeConstructor
@@ -84,6 +85,8 @@ def text(node: yaml.Node) -> str:
         raise wrong(node, f"some YAML readers take {value} for a number: write '{value}' in quotes")
     if not value.strip():
         raise wrong(node, "the text is empty: write one, or leave the key out")
+    if control := next((one for one in value if category(one) == "Cc" and one not in "\n\t"), None):
+        raise wrong(node, f"a control character (U+{ord(control):04X}): remove it")
     return value
 
 
@@ -95,7 +98,7 @@ def line(node: yaml.Node) -> str:
         raise wrong(node, f"this text runs over several lines where one is meant: {advice}")
     if value != value.strip():
         raise wrong(node, f"'{value}' has blanks at its ends: remove them")
-    if hidden := next((character for character in value if not character.isprintable()), None):
+    if hidden := next((one for one in value if not one.isprintable()), None):
         raise wrong(node, f"a character that cannot be seen (U+{ord(hidden):04X}): type the text anew")
     return value
 

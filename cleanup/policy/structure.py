@@ -116,7 +116,7 @@ class Fields:
         name = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else ""
         if trouble := self._key_trouble(key_node, name, what, keys, hints):
             self._problems.append(place_of(key_node).problem(trouble))
-        if name not in keys:
+        if name not in keys and name not in hints:
             self._guessed.add(closest(name, keys))
         if name not in keys or name in self.nodes:
             return
