@@ -9,7 +9,7 @@ import anyio
 import cleanup
 from cleanup import limits, outcome
 from cleanup.decision import Decision
-from cleanup.errors import JournalWriteError, LimitExceeded, UsageError
+from cleanup.errors import InventoryError, JournalWriteError, LimitExceeded, UsageError
 from cleanup.executor import Hands, execute
 from cleanup.image import Image
 from cleanup.in_use import InUse
@@ -19,7 +19,7 @@ from cleanup.modelarts.client import Client
 from cleanup.modelarts.inventory import Scope, read_notebooks
 from cleanup.outcome import Outcome, Verdict
 from cleanup.plan import Plan, content_bytes
-from cleanup.planning import Survey
+from cleanup.planning import Survey, hidden_users
 from cleanup.recheck import Due, recheck
 from cleanup.stopping import Cause, Stop
 
@@ -140,6 +140,8 @@ class _FreshUse:
                 fresh = await read_notebooks(
                     self._run.client, self._run.plan.header.target.workspaces, self._run.scope
                 )
+                if doubts := hidden_users(fresh, self._run.scope):
+                    raise InventoryError(doubts[0])
                 self._in_use, self._read_at = fresh.in_use | self._run.pins, read_at
             return self._in_use
 

@@ -12,7 +12,7 @@ from cleanup.errors import InventoryError
 from cleanup.image import Image
 from cleanup.in_use import InUse
 from cleanup.modelarts.client import Client
-from cleanup.modelarts.inventory import Scope, read_images, read_notebooks
+from cleanup.modelarts.inventory import NotebookListing, Scope, read_images, read_notebooks
 from cleanup.plan import Header, InventoryRef, Plan, PolicyRef, TargetRef
 from cleanup.policy.language import Policy
 from cleanup.selection import select
@@ -59,12 +59,7 @@ async def survey(
     seen_at = clock()
     listing = await read_images(client, workspaces, listed)
     notebooks = await read_notebooks(client, workspaces, scope)
-    doubts = listing.doubts
-    if scope is Scope.ALL and not notebooks.others_visible:
-        doubts += (
-            "other users' notebooks were not visible (403 on notebooks/all): get the permission "
-            "modelarts:notebook:list for all, or accept the risk with --in-use own",
-        )
+    doubts = listing.doubts + hidden_users(notebooks, scope)
     return Survey(
         images=listing.images,
         in_use=notebooks.in_use | pins,
@@ -73,6 +68,16 @@ async def survey(
         seen_at=seen_at,
         scope=scope,
         pins=len(pins.uses),
+    )
+
+
+def hidden_users(notebooks: NotebookListing, scope: Scope) -> tuple[str, ...]:
+    """The doubt that is left where everybody's notebooks were asked for and only one's own were shown."""
+    if scope is not Scope.ALL or notebooks.others_visible:
+        return ()
+    return (
+        "other users' notebooks were not visible (403 on notebooks/all): get the permission "
+        "modelarts:notebook:list for all, or accept the risk with --in-use own",
     )
 
 
