@@ -18,13 +18,15 @@ _A_MOMENT = timedelta(milliseconds=1)
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """One `protect` entry or rule as it was asked about the image.
 
-    `truth` is None where it cannot be evaluated; `decides` marks what decided.
+    `truth` is None where it cannot be evaluated; `decides` marks what decided. Not `asked`: an
+    earlier rule ended the search, the truth is for information.
     """
 
     name: str
     truth: Truth
     findings: tuple[Finding, ...]
     decides: bool = False
+    asked: bool = True
     terms: str = ""
 
 
@@ -83,16 +85,17 @@ def _protections(image: Image, policy: Policy, decision: Decision) -> tuple[Aske
 
 
 def _rules(image: Image, policy: Policy, own: Claim, decision: Decision) -> tuple[Asked, ...]:
-    by_rule = decision.rule is not None
+    ended_at = policy.rules.index(own.rule) if own.rule else len(policy.rules)
     return tuple(
         Asked(
             name=rule.name,
             truth=rule.match.evaluate(image),
             findings=rule.match.trace(image),
-            decides=by_rule and rule is own.rule,
+            decides=decision.rule is not None and rule is own.rule,
+            asked=number <= ended_at,
             terms=terms_of(rule),
         )
-        for rule in policy.rules
+        for number, rule in enumerate(policy.rules)
     )
 
 

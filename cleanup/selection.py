@@ -13,6 +13,7 @@ from cleanup.decision import Action, Decision, Reason, Withheld
 from cleanup.image import Image, Status, makes_sense
 from cleanup.in_use import InUse, path_name
 from cleanup.policy import format_duration
+from cleanup.policy.conditions import ENUMERATED
 from cleanup.policy.language import Clock, Condition, Policy, Protection, Rule
 
 _BUSY = frozenset({Status.INIT, Status.CREATING})
@@ -107,8 +108,13 @@ def _takes_place(image: Image, rule: Rule, now: datetime) -> bool:
 
 
 def _group(image: Image, rule: Rule) -> tuple[str | None, ...]:
+    """What makes the image's group; enumerated words drift in case, so they are compared without."""
     fields = rule.keep_last.per if rule.keep_last else ()
-    return tuple(getattr(image, field) for field in fields)
+    return tuple(_group_value(getattr(image, field), field in ENUMERATED) for field in fields)
+
+
+def _group_value(value: str | None, ignores_case: bool) -> str | None:
+    return value.casefold() if value and ignores_case else value
 
 
 def _newest_first(image: Image) -> tuple[float, float, str]:

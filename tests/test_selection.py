@@ -159,3 +159,17 @@ rules:
     images = [make_image("a", tag="dev-1", age=2), make_image("b", tag="1.0", age=30)]
     decisions = {decision.image.id: decision.reason for decision in select(images, policy, InUse(), NOW)}
     assert decisions == {"a": "expired", "b": "keep-last"}
+
+
+def test_groups_by_an_enumerated_field_ignore_its_case(tmp_path: Path) -> None:
+    policy = policy_of(
+        """\
+version: 1
+rules:
+  - {name: newest, keep_last: {count: 1, per: [arch]}}
+""",
+        tmp_path,
+    )
+    images = [make_image("a", arch="X86_64", age=1), make_image("b", arch="x86_64", age=2)]
+    reasons = {decision.image.id: decision.reason for decision in select(images, policy, InUse(), NOW)}
+    assert reasons == {"a": "keep-last", "b": "expired"}

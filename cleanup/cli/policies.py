@@ -31,7 +31,7 @@ def validate(
     """
     images = [line.image for line in plans.read(inventory, decode_image).decisions] if inventory else []
     try:
-        policy = load(paths)
+        policy = load(paths, partial=True)
     except PolicyError as error:
         say(str(error))
         raise typer.Exit(error.exit_code) from None

@@ -57,7 +57,7 @@ def _lines(one: Explanation, now: datetime) -> Iterator[str]:
 
 
 def _entry(entry: Asked) -> Iterator[str]:
-    decides = "  <- decides" if entry.decides else ""
+    decides = "  <- decides" if entry.decides else "" if entry.asked else "  (not asked any more)"
     terms = f"  [{plain(entry.terms)}]" if entry.terms else ""
     yield f"    {_sign(entry.truth):8}{plain(entry.name)}{terms}{decides}"
     for finding in entry.findings:
@@ -71,7 +71,7 @@ def _sign(truth: Truth) -> str:
 def _met(finding: Finding) -> str:
     if finding.value is None:
         return "  (missing)" if finding.truth is None else ""
-    return f"  (is {plain(finding.value)})"
+    return f"  (is {plain(finding.value)})" if finding.value else ""
 
 
 def _force(one: Explanation) -> str:
