@@ -171,7 +171,6 @@ AFTER_A_RULE = [
     ("protect: {namespace: x}", "5:10", "protect is a list, this is a mapping: start each entry with '- '"),
     ("protect: [x]", "5:11", "a protect entry is written as keys with values (id, name, namespace, tag, ...), this is the text 'x'"),
     ("protect: [{because: x}]", "5:11", "a protect entry needs a condition, such as namespace: prod-*"),
-    ("protect: []", "5:10", "protect is an empty list: write an entry, or leave the key out"),
     ("protect: [{match: {tag: x}}]", "5:12", "unknown key 'match' in a protect entry: a protect entry is the condition itself, write its keys without match"),
     ("protect: [{namespace: x, because: 5}]", "5:35", "YAML reads 5 as the number 5, a text belongs here: write '5' in quotes"),
     ("protect: [{namespace: x, reason: y}]", "5:26", "unknown key 'reason' in a protect entry: perhaps you meant 'because'"),

@@ -233,7 +233,8 @@ VERSION: Final = Key(Shape(_version, {"const": 1}), "1, the version of the langu
 FILE_KEYS: Final = {
     "version": VERSION,
     "protect": Key(
-        sequence(PROTECTION, "protect"), "what no rule may delete; an entry that cannot be evaluated protects"
+        sequence(PROTECTION, "protect", least=0),
+        "what no rule may delete; an entry that cannot be evaluated protects",
     ),
     "rules": Key(sequence(RULE, "rules"), "the first rule whose match holds decides on an image"),
     "limits": Key(LIMITS, "over a limit nothing is deleted"),

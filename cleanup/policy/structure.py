@@ -60,17 +60,17 @@ def each(nodes: Iterable[yaml.Node], read: Callable[[yaml.Node], T]) -> tuple[T,
     return tuple(values)
 
 
-def sequence(of: Shape[T], what: str) -> Shape[tuple[T, ...]]:
-    """A list with at least one entry; `what` names it in messages."""
+def sequence(of: Shape[T], what: str, *, least: int = 1) -> Shape[tuple[T, ...]]:
+    """A list with at least `least` (0 or 1) entries; `what` names it in messages."""
 
     def read(node: yaml.Node) -> tuple[T, ...]:
         if not isinstance(node, yaml.SequenceNode):
             raise wrong(node, f"{what} is a list, this is {kind(node)}: start each entry with '- '")
-        if not node.value:
+        if len(node.value) < least:
             raise wrong(node, f"{what} is an empty list: write an entry, or leave the key out")
         return each(node.value, of.read)
 
-    return Shape(read, {"type": "array", "items": of.schema, "minItems": 1})
+    return Shape(read, {"type": "array", "items": of.schema, "minItems": least})
 
 
 def choice(words: Iterable[T], what: str) -> Shape[T]:
