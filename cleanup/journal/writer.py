@@ -34,12 +34,16 @@ class Journal:
     workers share one fsync, so durability costs one disk round trip, not one an image.
     """
 
-    def __init__(self, path: Path, run_id: str, target: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, path: Path, run_id: str, target: str, now: Callable[[], datetime], finish_with: str = ""
+    ) -> None:
         """Open `path`, new or to be appended to; a torn last line is cut off and noted.
 
-        Raises UsageError when it cannot be opened.
+        `finish_with` is the command that goes on where a full disk ended the run, `resume` when
+        left out. Raises UsageError when the journal cannot be opened.
         """
         self.path = path
+        self._finish_with = finish_with or f"image-cleanup resume {path}"
         self._sync = anyio.Lock()
         self._written = self._durable = 0
         torn = self._open()
@@ -51,7 +55,7 @@ class Journal:
             target=target,
         )
         if torn:
-            self._event("warning", "journal.repaired", torn_line=torn.decode("utf-8", "replace"))
+            self.event("warning", "journal.repaired", torn_line=torn.decode("utf-8", "replace"))
 
     def _open(self) -> bytes:
         torn, ended = b"", True
@@ -78,23 +82,24 @@ class Journal:
         except OSError as error:
             raise JournalWriteError(
                 f"cannot write the journal {self.path}: {error.strerror}; "
-                "make room, then finish with: image-cleanup resume " + str(self.path)
+                f"make room, then finish with: {self._finish_with}"
             ) from error
         self._written += 1
 
     debug = info = warning = error = msg
 
-    def _event(self, level: str, event: str, **fields: Any) -> None:
+    def event(self, level: str, event: str, **fields: Any) -> None:
+        """Write one line about anything; `level` is info, warning or error."""
         self._log._proxy_to_logger(level, event, level=level, **fields)
 
     def started(self, started: Started) -> None:
         fields = msgspec.structs.asdict(started)
         del fields["run_id"], fields["target"], fields["timestamp"]
-        self._event("info", "run.started", **fields)
+        self.event("info", "run.started", **fields)
 
     async def intent(self, intent: Intent) -> None:
         """Write down what is about to be asked of the service, and return once it is on disk."""
-        self._event(
+        self.event(
             "info",
             "delete.intent",
             image_id=intent.image_id,
@@ -102,7 +107,7 @@ class Journal:
             force=intent.force,
             image=intent.image,
         )
-        await self._make_durable()
+        await self.durable()
 
     def result(self, result: Result) -> None:
         fields = msgspec.structs.asdict(result)
@@ -110,18 +115,19 @@ class Journal:
         level = (
             "error" if result.outcome in BAD else "warning" if result.outcome is Outcome.DRIFTED else "info"
         )
-        self._event(level, "delete.result", **fields)
+        self.event(level, "delete.result", **fields)
 
     def note(self, event: str, **fields: Any) -> None:
         """Anything else worth keeping: why a run stopped, what was found on the way."""
-        self._event("warning", event, **fields)
+        self.event("warning", event, **fields)
 
     def finished(self, finished: Finished) -> None:
         fields = msgspec.structs.asdict(finished)
         counts = {outcome.value: count for outcome, count in fields.pop("counts").items()}
-        self._event("info" if finished.exit_code == 0 else "error", "run.finished", **counts, **fields)
+        self.event("info" if finished.exit_code == 0 else "error", "run.finished", **counts, **fields)
 
-    async def _make_durable(self) -> None:
+    async def durable(self) -> None:
+        """Return once everything written so far is on disk."""
         mine = self._written
         async with self._sync:
             if self._durable >= mine:

@@ -1,0 +1,162 @@
+"""What can be registered again from a journal, or what was: as a table or as JSON."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from cleanup.outcome import Outcome
+from cleanup.reports.text import count, label, plain
+from cleanup.reports.view import Column, Fact, Report, Section, Tally
+from cleanup.restoring import Candidate, Restoration, State
+
+_WORST_FIRST = (
+    State.UNKNOWN,
+    State.FAILED,
+    State.NOT_ATTEMPTED,
+    State.RESTORABLE,
+    State.RESTORED,
+    State.ALREADY_RESTORED,
+    State.NOT_RESTORABLE,
+)
+_BAD = frozenset({State.UNKNOWN, State.FAILED, State.NOT_ATTEMPTED})
+
+
+class RestoreFormat(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+
+
+class RestoreHead(msgspec.Struct, frozen=True, kw_only=True):
+    """The top of the JSON document; `applied` says whether anything was tried, or only looked at."""
+
+    report: str = "restore"
+    schema: int = 1
+    journal: str
+    restore_journal: str
+    applied: bool
+    by_state: dict[str, int]
+
+
+class RestoreRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One image of the journal. `outcome` and `deleted_at` are its delete's, the rest is about restoring it."""
+
+    state: State
+    why: str | None
+    new_image_id: str | None
+    image_id: str
+    namespace: str | None
+    name: str | None
+    tag: str | None
+    swr_path: str | None
+    size: int | None
+    outcome: Outcome | None
+    deleted_at: datetime | None
+    http_status: int | None = None
+    error_code: str | None = None
+    request_id: str | None = None
+
+
+def render_restore(
+    found: Sequence[Candidate],
+    results: Mapping[str, Restoration],
+    format: RestoreFormat,  # noqa: A002
+    *,
+    journal: str,
+    restore_journal: str,
+    applied: bool,
+    width: int = 100,
+    color: bool = False,
+) -> Iterator[str]:
+    """The candidates and, by old id, what came of them; text in pieces that ends with a newline.
+
+    `width` (columns) and `color` are for the table alone.
+    """
+    unordered = (_row(one, results.get(one.image.id)) for one in found)
+    rows = tuple(sorted(unordered, key=lambda row: _WORST_FIRST.index(row.state)))
+    counted = Counter(row.state for row in rows)
+    head = RestoreHead(
+        journal=journal,
+        restore_journal=restore_journal,
+        applied=applied,
+        by_state={state.value: counted[state] for state in State},
+    )
+    report = _view(head, rows)
+    if format is RestoreFormat.JSON:
+        from cleanup.reports import json
+
+        yield from json.pieces(report)
+    else:
+        from cleanup.reports import table
+
+        yield table.text(report, width, color)
+
+
+def _row(one: Candidate, result: Restoration | None) -> RestoreRow:
+    image = one.image
+    row = RestoreRow(
+        state=one.state,
+        why=one.why,
+        new_image_id=one.new_image_id,
+        image_id=image.id,
+        namespace=image.namespace,
+        name=image.name,
+        tag=image.tag,
+        swr_path=image.swr_path,
+        size=image.size,
+        outcome=one.outcome,
+        deleted_at=one.deleted_at,
+    )
+    if result is None:
+        return row
+    return msgspec.structs.replace(
+        row,
+        state=result.outcome,
+        why=result.error_msg,
+        new_image_id=result.new_image_id,
+        http_status=result.http_status,
+        error_code=result.error_code,
+        request_id=result.request_id,
+    )
+
+
+def _view(head: RestoreHead, rows: tuple[RestoreRow, ...]) -> Report:
+    return Report(
+        title=f"{'Restored' if head.applied else 'To be restored'} from {plain(head.journal)}",
+        head=head,
+        warnings=(),
+        facts=(
+            Fact("images", count(len(rows), "image")),
+            Fact("restore journal", plain(head.restore_journal)),
+        ),
+        tallies=(Tally(title="By state", counts={word: n for word, n in head.by_state.items() if n}),),
+        sections=(
+            Section(
+                title="Images",
+                columns=_AFTER if head.applied else _BEFORE,
+                rows=rows,
+                urgent=sum(row.state in _BAD for row in rows),
+            ),
+        ),
+        rows=rows,
+        row_type=RestoreRow,
+    )
+
+
+def _why(row: RestoreRow) -> str:
+    request = f"(request {row.request_id})" if row.request_id and row.state in _BAD else ""
+    return plain(" ".join(part for part in (row.error_code, row.why, request) if part))
+
+
+def _as_what(row: RestoreRow) -> str:
+    return plain(f"as {row.new_image_id}") if row.new_image_id else _why(row)
+
+
+_STATE = Column(title="state", of=lambda row: row.state)
+_IMAGE = Column(title="image", of=lambda row: plain(label(row.namespace, row.name, row.tag)))
+_OLD_ID = Column(title="id", of=lambda row: plain(row.image_id), right=True)
+_NEW_ID = Column(title="new id", of=lambda row: plain(row.new_image_id or ""), right=True)
+_BEFORE = (_STATE, _IMAGE, _OLD_ID, Column(title="why not", of=_as_what))
+_AFTER = (_STATE, _IMAGE, _NEW_ID, Column(title="why not", of=_why))
