@@ -3,12 +3,14 @@
 import sys
 import traceback
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
 from cleanup.cli import output
 from cleanup.errors import CleanupError
 
+HELP = "A safe bulk cleanup for Huawei Cloud ModelArts images: plan, review, apply exactly that."
 EPILOG = (
     "Exit codes: 0 all done, nothing to do, or a dry run; 1 a bug; 2 usage, policy or configuration; "
     "3 some deletes failed, are unknown or denied; 4 refused by a limit; 5 credentials or permission; "
@@ -24,7 +26,7 @@ def build() -> typer.Typer:
 
     app = typer.Typer(
         name="image-cleanup",
-        help="A safe bulk cleanup for Huawei Cloud ModelArts images: plan, review, apply exactly that.",
+        help=HELP,
         epilog=EPILOG,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
@@ -47,18 +49,25 @@ def build() -> typer.Typer:
     }
     for name, command in commands.items():
         app.command(name, epilog=EPILOG)(grouped(command))
-    app.callback()(_version_option)
+    app.callback(help=HELP)(_version_option)
     return app
 
 
-def _version_option(
-    version: bool = typer.Option(False, "--version", help="Show the version and exit."),
-) -> None:
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         from cleanup import __version__
 
         output.say(f"image-cleanup {__version__}")
         raise typer.Exit
+
+
+def _version_option(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """What stands before a command."""
 
 
 def main() -> None:

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import anyio
 
 from cleanup.cli.output import log
-from cleanup.connecting import connect
 from cleanup.errors import Interrupted
 from cleanup.modelarts.client import Client
 from cleanup.reports.progress import Progress
@@ -128,6 +127,8 @@ async def unless_stopped(stop: Stop, work: Awaitable[T]) -> T:
 @asynccontextmanager
 async def connected(target: Target, terms: Terms, stop: Stop | None = None) -> AsyncIterator[Client]:
     """A client for one target, with the process's environment and clock."""
+    from cleanup.connecting import connect
+
     async with connect(
         target, terms, environment=os.environ, stop=stop, clock=time.monotonic, now=now
     ) as client:
