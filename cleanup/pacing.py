@@ -13,6 +13,7 @@ _LEAST_RATE = 0.2
 _LONGEST_PAUSE = 300.0
 _QUIET = 0.25  # a refusal without Retry-After: time for the service's bucket to get some tokens
 _DECREASE = 0.9
+_HARDLY = 1e-4  # of a slot: waiting for so little might not even move the clock
 _WINDOW = 1.0  # seconds over which the goodput is measured
 _SHORT_WINDOW = 0.2
 
@@ -71,7 +72,7 @@ class Pacer:
         now = self._clock()
         self._fill(now)
         missing = 1 - self._tokens
-        return max(self._resumes_at - now, missing / self._rate if missing > 1e-9 else 0.0)
+        return max(self._resumes_at - now, missing / self._rate if missing > _HARDLY else 0.0)
 
     def _fill(self, now: float) -> None:
         earned = max(0.0, now - self._filled_at) * self._rate
@@ -106,7 +107,8 @@ class Pacer:
             self._refused_at_rate = self._rate
         else:  # a refusal right after a pause says little about the rate
             self._refused_at_rate = max(self._rate, 0.7 * self._refused_at_rate)
-        self._rate = min(self._most, max(_LEAST_RATE, _DECREASE * min(self._rate, goodput)))
+        least = max(_LEAST_RATE, self._rate / 20)  # little may have got through because little was asked
+        self._rate = min(self._most, max(least, _DECREASE * min(self._rate, goodput)))
         self._slowed_at = now
 
     def _count_answered(self, now: float) -> int:
