@@ -4,12 +4,14 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
 
 import anyio
 
 from cleanup.modelarts.client import Client
 from cleanup.modelarts.connection import Connection
 from cleanup.modelarts.credentials import Surroundings, choose
+from cleanup.modelarts.renewal import Credentials
 from cleanup.modelarts.transport import Effort, Transport
 from cleanup.pacing import Pacer
 from cleanup.settings import Target, Terms
@@ -27,6 +29,29 @@ async def connect(
     now: Callable[[], datetime],
 ) -> AsyncIterator[Client]:
     """A client for one target, for as long as the context lasts; `stop` cuts retries and waits short."""
+    way = open_transport(target, terms, environment=environment, stop=stop, clock=clock, now=now)
+    async with way as (transport, _):
+        yield Client(
+            transport,
+            endpoint=target.endpoint,
+            project_id=target.project_id,
+            workspaces=target.workspaces,
+            at_once=target.concurrency,
+            clock=clock,
+        )
+
+
+@asynccontextmanager
+async def open_transport(
+    target: Target,
+    terms: Terms,
+    *,
+    environment: Mapping[str, str],
+    stop: Stop | None,
+    clock: Callable[[], float],
+    now: Callable[[], datetime],
+) -> AsyncIterator[tuple[Transport, Credentials[Any]]]:
+    """What is below a client, for those who look at it piece by piece: its requests and its login."""
     async with Connection(
         limit=target.concurrency,
         timeout=terms.timeout,
@@ -52,12 +77,4 @@ async def connect(
         )
         pacer = Pacer(target.rate, clock=clock, sleep=anyio.sleep)
         credentials = choose(target.auth, target.credentials, world)
-        transport = Transport(connection, credentials, pacer, effort)
-        yield Client(
-            transport,
-            endpoint=target.endpoint,
-            project_id=target.project_id,
-            workspaces=target.workspaces,
-            at_once=target.concurrency,
-            clock=clock,
-        )
+        yield Transport(connection, credentials, pacer, effort), credentials
