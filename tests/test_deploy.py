@@ -1,132 +1,188 @@
-"""deploy/ is safe to paste: a dry run, not root, no secrets, a valid policy, commands that exist."""
+"""deploy/ is safe to paste: dry runs, not root, no secrets, valid policies, commands that exist."""
 
-import os
+import json
 import re
-import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import anyio
+import command_lines
 import pytest
 import yaml
 from conftest import NOW, make_image
 
+from cleanup.errors import PolicyError
 from cleanup.journal import Finished, Intent, Journal, Result, Started
 from cleanup.limits import RunLimits
 from cleanup.outcome import Outcome, Verdict, tally
 from cleanup.policy import load, parse_duration
+from cleanup.targets import parse_shard, read_targets, shard_of
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
-MANIFESTS = sorted(DEPLOY.glob("*.yaml"))
+SINGLE, FLEET = "cronjob.yaml", "indexed-job.yaml"
+both = pytest.mark.parametrize("file", [SINGLE, FLEET])
 
 
-def documents() -> list[dict[str, Any]]:
-    return [document for path in MANIFESTS for document in yaml.safe_load_all(path.read_text())]
+def documents(file: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((DEPLOY / file).read_text()))
 
 
-def the(kind: str) -> dict[str, Any]:
-    [found] = [document for document in documents() if document["kind"] == kind]
+def the(kind: str, file: str = SINGLE) -> dict[str, Any]:
+    [found] = [document for document in documents(file) if document["kind"] == kind]
     return found
 
 
-def job() -> dict[str, Any]:
-    return the("CronJob")["spec"]["jobTemplate"]["spec"]
+def job(file: str = SINGLE) -> dict[str, Any]:
+    return the("CronJob", file)["spec"]["jobTemplate"]["spec"]
 
 
-def pod() -> dict[str, Any]:
-    return job()["template"]["spec"]
+def pod(file: str = SINGLE) -> dict[str, Any]:
+    return job(file)["template"]["spec"]
 
 
-def container() -> dict[str, Any]:
-    [only] = pod()["containers"]
+def container(file: str = SINGLE) -> dict[str, Any]:
+    [only] = pod(file)["containers"]
     return only
 
 
-def option(name: str) -> timedelta:
-    args = container()["args"]
+def option(name: str, file: str) -> timedelta:
+    args = container(file)["args"]
     return parse_duration(args[args.index(name) + 1])
 
 
-# ---- the CronJob
+# ---- the CronJob and the Indexed Job
 
 
 def test_the_manifests_are_what_they_should_be() -> None:
-    kinds = sorted(document["kind"] for document in documents())
-    assert kinds == ["ConfigMap", "CronJob", "PersistentVolumeClaim", "Secret"]
-    assert all(document["metadata"]["name"] for document in documents())
+    kinds = {path.name: [one["kind"] for one in documents(path.name)] for path in DEPLOY.glob("*.yaml")}
+    job_of_its_own = ["ConfigMap", "PersistentVolumeClaim", "CronJob"]
+    assert kinds == {SINGLE: job_of_its_own, FLEET: job_of_its_own, "secret.yaml": ["Secret"]}
+
+
+def test_no_manifest_takes_a_name_of_another() -> None:
+    names = [
+        (one["kind"], one["metadata"]["name"])
+        for path in DEPLOY.glob("*.yaml")
+        for one in documents(path.name)
+    ]
+    assert len(names) == len(set(names))
 
 
 def test_what_is_pasted_is_a_dry_run() -> None:
     assert container()["args"][:3] == ["run", "-p", "/policies"]
-    for line in (DEPLOY / "crontab").read_text().splitlines():
-        assert line.startswith("#") or "--apply" not in line
-    for path in MANIFESTS:
+    assert container(FLEET)["args"][:3] == ["run", "--targets", "/config/targets.yaml"]
+    for path in (*DEPLOY.glob("*.yaml"), DEPLOY / "crontab"):
         assert "--apply" not in re.sub(r"#.*", "", path.read_text())
 
 
-def test_the_pod_can_do_nothing_but_its_work() -> None:
-    security = container()["securityContext"]
-    assert pod()["securityContext"]["runAsNonRoot"] is True
-    assert pod()["securityContext"]["runAsUser"] > 0
+@both
+def test_the_pod_can_do_nothing_but_its_work(file: str) -> None:
+    security = container(file)["securityContext"]
+    assert pod(file)["securityContext"]["runAsNonRoot"] is True
+    assert pod(file)["securityContext"]["runAsUser"] > 0
     assert security["readOnlyRootFilesystem"] is True
     assert security["allowPrivilegeEscalation"] is False
     assert security["capabilities"] == {"drop": ["ALL"]}
-    assert pod()["automountServiceAccountToken"] is False
+    assert pod(file)["automountServiceAccountToken"] is False
 
 
-def test_one_run_at_a_time_and_none_repeated() -> None:
-    assert the("CronJob")["spec"]["concurrencyPolicy"] == "Forbid"
-    assert the("CronJob")["spec"]["startingDeadlineSeconds"] > 10  # Kubernetes looks every 10 seconds
-    assert job()["backoffLimit"] == 0
-    assert pod()["restartPolicy"] == "Never"
+@both
+def test_one_run_at_a_time_and_none_repeated(file: str) -> None:
+    assert the("CronJob", file)["spec"]["concurrencyPolicy"] == "Forbid"
+    assert the("CronJob", file)["spec"]["startingDeadlineSeconds"] > 10  # Kubernetes looks every 10 seconds
+    assert job(file)["backoffLimit" if file == SINGLE else "backoffLimitPerIndex"] == 0
+    assert pod(file)["restartPolicy"] == "Never"
 
 
-def test_the_run_ends_itself_before_kubernetes_ends_it() -> None:
-    assert option("--deadline") + option("--drain-timeout") < timedelta(
-        seconds=job()["activeDeadlineSeconds"]
+@both
+def test_the_run_ends_itself_before_kubernetes_ends_it(file: str) -> None:
+    assert option("--deadline", file) + option("--drain-timeout", file) < timedelta(
+        seconds=job(file)["activeDeadlineSeconds"]
     )
-    assert option("--drain-timeout") < timedelta(seconds=pod()["terminationGracePeriodSeconds"])
+    assert option("--drain-timeout", file) < timedelta(seconds=pod(file)["terminationGracePeriodSeconds"])
 
 
-def test_the_journal_survives_the_pod() -> None:
-    mounts = {mount["name"]: mount for mount in container()["volumeMounts"]}
-    volumes = {volume["name"]: volume for volume in pod()["volumes"]}
-    assert container()["workingDir"] == mounts["data"]["mountPath"]
+@both
+def test_the_journal_survives_the_pod(file: str) -> None:
+    mounts = {mount["name"]: mount for mount in container(file)["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in pod(file)["volumes"]}
+    claim = the("PersistentVolumeClaim", file)
+    assert container(file)["workingDir"] == mounts["data"]["mountPath"]
     assert not mounts["data"].get("readOnly")
-    assert (
-        volumes["data"]["persistentVolumeClaim"]["claimName"]
-        == the("PersistentVolumeClaim")["metadata"]["name"]
-    )
-    assert pod()["securityContext"]["fsGroup"] > 0
+    assert volumes["data"]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    assert claim["spec"]["accessModes"] == ["ReadWriteOnce" if file == SINGLE else "ReadWriteMany"]
+    assert pod(file)["securityContext"]["fsGroup"] > 0
 
 
 def test_credentials_are_empty_places_in_a_file_of_their_own() -> None:
-    assert the("Secret")["stringData"] == {"HUAWEICLOUD_SDK_AK": "", "HUAWEICLOUD_SDK_SK": ""}
-    assert container()["envFrom"] == [{"secretRef": {"name": the("Secret")["metadata"]["name"]}}]
-    assert "Secret" not in {d["kind"] for d in yaml.safe_load_all((DEPLOY / "cronjob.yaml").read_text())}
+    secret = the("Secret", "secret.yaml")
+    assert secret["stringData"] == {"HUAWEICLOUD_SDK_AK": "", "HUAWEICLOUD_SDK_SK": ""}
+    for file in (SINGLE, FLEET):
+        assert container(file)["envFrom"] == [{"secretRef": {"name": secret["metadata"]["name"]}}]
+
+
+def mounted(file: str, folder: Path) -> Path:
+    """The ConfigMap as Kubernetes mounts it: links into a hidden folder."""
+    data = folder / "..2026_11_23"
+    data.mkdir()
+    (folder / "..data").symlink_to(data.name)
+    for name, text in the("ConfigMap", file)["data"].items():
+        (data / name).write_text(text)
+        (folder / name).symlink_to(Path("..data", name))
+    return folder
 
 
 def test_the_embedded_policy_is_valid_where_kubernetes_mounts_it(tmp_path: Path) -> None:
-    """A ConfigMap is mounted as links into a hidden folder: no rule may be read twice."""
-    data = tmp_path / "..2026_11_23"
-    data.mkdir()
-    (tmp_path / "..data").symlink_to(data.name)
-    for name, policy in the("ConfigMap")["data"].items():
-        (data / name).write_text(policy)
-        (tmp_path / name).symlink_to(Path("..data", name))
-    policy = load([tmp_path])
+    """No rule may be read twice."""
+    policy = load([mounted(SINGLE, tmp_path)])
     assert [rule.name for rule in policy.rules] == ["failed-builds", "stale-dev-images"]
     assert policy.protect
     assert not any(rule.force or rule.delete_all for rule in policy.rules)
     assert all(rule.older_than for rule in policy.rules)
     assert (policy.limits.max_deletes, policy.limits.max_percent) == (50, 10)
+
+
+def test_the_fleet_ends_with_exit_code_2_until_it_is_filled_in(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="text is empty") as caught:
+        read_targets(mounted(FLEET, tmp_path) / "targets.yaml")
+    written = the("ConfigMap", FLEET)["data"]["targets.yaml"]
+    assert len(caught.value.problems) == written.count('""') == written.count("FILL IN")
+
+
+def test_the_fleets_targets_and_policy_are_valid_once_filled_in(tmp_path: Path) -> None:
+    folder = mounted(FLEET, tmp_path)
+    targets_file = folder / "targets.yaml"
+    targets_file.write_text(targets_file.read_text().replace('""', "0a1b"))
+    targets = read_targets(targets_file)
+    names = {name for t in targets for name in (t.credentials.ak_env, t.credentials.sk_env)}
+    assert None not in names
+    assert len(names) == 2 * len(targets)
+    for target in targets:
+        policy = load(target.policies)
+        assert policy.protect
+        assert not any(rule.force or rule.delete_all for rule in policy.rules)
+        assert (policy.limits.max_deletes, policy.limits.max_percent) == (50, 10)
+
+
+def test_the_fleets_pods_take_every_target_once(tmp_path: Path) -> None:
+    targets_file = mounted(FLEET, tmp_path) / "targets.yaml"
+    targets_file.write_text(targets_file.read_text().replace('""', "0a1b"))
+    targets = read_targets(targets_file)
+    assert job(FLEET)["completionMode"] == "Indexed"
+    assert job(FLEET)["parallelism"] <= job(FLEET)["completions"]
+    environment = {entry["name"]: entry["value"] for entry in container(FLEET)["env"]}
+    assert environment["IMAGE_CLEANUP_SHARDS"] == str(job(FLEET)["completions"])
+    shares = [
+        shard_of(targets, *parse_shard(None, environment | {"JOB_COMPLETION_INDEX": str(index)}))
+        for index in range(job(FLEET)["completions"])
+    ]
+    assert all(shares)
+    assert sorted(target.name for share in shares for target in share) == sorted(t.name for t in targets)
 
 
 # ---- the image
@@ -151,43 +207,21 @@ def test_the_dockerfile_copies_what_is_there() -> None:
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
-    """Every command line of ours in deploy/, by its file: command, then options and arguments."""
-    yield "cronjob.yaml", container()["args"]
-    for name in ("RUNBOOK.md", "crontab", "Dockerfile"):
-        written = (DEPLOY / name).read_text()
-        code = "\n".join(code_in(written)) if name.endswith(".md") else written
-        for line in OURS.findall(code.replace("\\\n", " ")):
-            yield name, shlex.split(line, comments=True)
+    """Every command line of ours in deploy/ but the runbook's (test_docs.py), by its file."""
+    for file in (SINGLE, FLEET):
+        yield file, container(file)["args"]
+    for name in ("crontab", "Dockerfile"):
+        for words in command_lines.in_shell((DEPLOY / name).read_text()):
+            yield name, words
 
 
-OURS = re.compile(r"(?<![\w./-])image-cleanup(?::\S+)? +([a-z]+(?: [^|&;>\n]*)?)")
-
-
-def code_in(markdown: str) -> list[str]:
-    """The blocks and the spans of code."""
-    found = re.findall(r"```sh\n(.*?)```|`([^`\n]+)`", markdown, re.DOTALL)
-    return [block or span for block, span in found]
-
-
-@cache
-def help_of(*command: str) -> str:
-    environment = os.environ | {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
-    run = [sys.executable, "-m", "cleanup", *command, "--help"]
-    return subprocess.run(run, capture_output=True, text=True, check=True, cwd=ROOT, env=environment).stdout
-
-
-@pytest.mark.parametrize(("file", "command"), list(commands()), ids=str)
-def test_every_command_line_is_one_that_exists(file: str, command: list[str]) -> None:
-    known = help_of(command[0])
-    for word in command[1:]:
-        if word.startswith("-"):
-            assert re.search(rf"(?<![\w-]){re.escape(word.split('=')[0])}(?![\w-])", known), f"{file}: {word}"
+@pytest.mark.parametrize(("file", "words"), list(commands()), ids=str)
+def test_every_command_line_is_one_that_exists(file: str, words: list[str]) -> None:
+    command_lines.check(words)
 
 
 def test_the_command_lines_are_found() -> None:
-    found = list(commands())
-    assert {file for file, _ in found} == {"RUNBOOK.md", "crontab", "Dockerfile", "cronjob.yaml"}
-    assert {command[0] for _, command in found} >= {"validate", "plan", "apply", "run", "resume", "report"}
+    assert {file for file, _ in commands()} == {"crontab", "Dockerfile", SINGLE, FLEET}
 
 
 # ---- the runbook
@@ -250,15 +284,32 @@ def test_the_runbooks_jq_lines_find_what_they_promise(tmp_path: Path) -> None:
         ).stdout
         for line in jq_commands()
     ]
-    by_outcome, bad, one_image, ends, restorable = answers
+    by_outcome, bad, one_image, ends = answers
     assert by_outcome.splitlines() == ["deleted", "deleted", "failed"]
     assert bad.split("\t")[2:4] == ["dev-failed", "500"]
     assert one_image.count("delete.") == 2
     assert '"exit_code": 3' in ends
-    assert len(restorable.splitlines()) == 1
 
 
-def test_the_runbook_says_what_each_exit_code_means() -> None:
+@pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq")
+@both
+def test_the_runbook_makes_a_job_that_resumes(file: str, tmp_path: Path) -> None:
+    """What `kubectl get` would print goes in, what `kubectl apply` gets comes out."""
     runbook = (DEPLOY / "RUNBOOK.md").read_text()
-    rows = re.findall(r"^\| (\d+) \|", runbook, re.MULTILINE)
-    assert [int(code) for code in rows] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]
+    name = the("CronJob", file)["metadata"]["name"]
+    [line] = [
+        block
+        for block in command_lines.blocks(runbook, "sh")
+        if f"kubectl get cronjob {name} -o json" in block
+    ]
+    (tmp_path / "cronjob.json").write_text(json.dumps(the("CronJob", file)))
+    line = line.replace(f"kubectl get cronjob {name} -o json", "cat cronjob.json")
+    line = line.replace("kubectl apply -f -", "cat")
+    run = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True, cwd=tmp_path)
+    made = json.loads(run.stdout)
+    [resuming] = made["spec"]["template"]["spec"]["containers"]
+    assert resuming["args"][0] == "resume"
+    command_lines.check(resuming["args"])
+    assert made["spec"]["backoffLimit"] == 0
+    assert not {"completions", "completionMode", "backoffLimitPerIndex"} & made["spec"].keys()
+    assert made["spec"]["template"]["spec"]["volumes"] == pod(file)["volumes"]
