@@ -68,17 +68,21 @@ def resolve_chain(environment: Mapping[str, str], ca_bundle: Path | None) -> tup
 
 
 def _ask_vendor(ca_bundle: Path | None) -> Any:
-    from huaweicloudsdkcore.auth.provider import CredentialProviderChain
+    from huaweicloudsdkcore.auth.provider import CredentialProviderChain, PodIdentityCredentialProvider
     from huaweicloudsdkcore.exceptions.exception_handler import DefaultExceptionHandler
     from huaweicloudsdkcore.http.http_client import HttpClient
     from huaweicloudsdkcore.http.http_config import HttpConfig
+    from requests import RequestException
 
     silent = logging.Logger("silent")  # unattached: the vendor logs what it is answered
     silent.disabled = True
     config = HttpConfig(ssl_ca_cert=str(ca_bundle) if ca_bundle else None, timeout=(5, 30))
     http_client = HttpClient(config, None, DefaultExceptionHandler(), silent)
     try:
-        credentials = CredentialProviderChain.get_basic_credential_provider_chain().get_credentials()
+        try:
+            credentials = CredentialProviderChain.get_basic_credential_provider_chain().get_credentials()
+        except RequestException:  # without a metadata service the chain breaks off before its last link
+            credentials = PodIdentityCredentialProvider.get_basic().get_credentials()
         credentials.process_sts(http_client)
     finally:
         http_client.close()
