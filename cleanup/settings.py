@@ -67,22 +67,14 @@ def make_target(
 
     Raises UsageError naming the option and the environment variable.
     """
-    if not endpoint and not region:
-        raise UsageError(
-            "no endpoint: give --endpoint (or set MODELARTS_ENDPOINT), or --region (or set HUAWEICLOUD_REGION)"
-        )
-    if not project_id:
-        raise UsageError("no project: give --project-id or set HUAWEICLOUD_SDK_PROJECT_ID")
-    if "/" in project_id or "?" in project_id or project_id.strip() != project_id:
-        raise UsageError(f"--project-id '{project_id}' is no project id: it is 32 hexadecimal digits")
-    endpoint = checked_url(endpoint or f"https://modelarts.{region}.myhuaweicloud.com", "--endpoint")
-    iam = iam_endpoint or (f"https://iam.{region}.myhuaweicloud.com" if region else None)
+    endpoint = _endpoint(endpoint, region)
     if auth is Auth.NONE and not is_loopback(endpoint):
         raise UsageError(f"--auth none is for loopback addresses only, not for {endpoint}")
+    iam = iam_endpoint or (f"https://iam.{region}.myhuaweicloud.com" if region else None)
     return Target(
         name=name,
         endpoint=endpoint,
-        project_id=project_id,
+        project_id=_project(project_id),
         workspaces=workspaces or ("0",),
         auth=auth,
         # OS_AUTH_URL often names the version, which belongs to the path of the call.
@@ -92,6 +84,22 @@ def make_target(
         concurrency=int(positive(concurrency, "--concurrency")),
         policies=policies,
     )
+
+
+def _endpoint(endpoint: str | None, region: str | None) -> str:
+    if not endpoint and not region:
+        raise UsageError(
+            "no endpoint: give --endpoint (or set MODELARTS_ENDPOINT), or --region (or set HUAWEICLOUD_REGION)"
+        )
+    return checked_url(endpoint or f"https://modelarts.{region}.myhuaweicloud.com", "--endpoint")
+
+
+def _project(project_id: str | None) -> str:
+    if not project_id:
+        raise UsageError("no project: give --project-id or set HUAWEICLOUD_SDK_PROJECT_ID")
+    if "/" in project_id or "?" in project_id or project_id.strip() != project_id:
+        raise UsageError(f"--project-id '{project_id}' is no project id: it is 32 hexadecimal digits")
+    return project_id
 
 
 def checked_url(url: str, option: str) -> str:

@@ -118,12 +118,7 @@ async def delete(
             plan_path=plan_path,
             journal=journal,
             client=client,
-            terms=applying.Terms(
-                concurrency=job.target.concurrency,
-                rate=job.target.rate,
-                max_staleness=job.terms.max_staleness,
-                breaker=job.terms.breaker,
-            ),
+            terms=_terms(job),
             stop=job.stop,
             pins=job.terms.pins,
             scope=job.terms.scope,
@@ -134,11 +129,24 @@ async def delete(
         )
         async with running.told_in_lines(progress, len(planned)):
             finished = await applying.apply(run, planned, seen, settled or {})
+    _tell(job, finished)
+    return finished
+
+
+def _terms(job: Job) -> applying.Terms:
+    return applying.Terms(
+        concurrency=job.target.concurrency,
+        rate=job.target.rate,
+        max_staleness=job.terms.max_staleness,
+        breaker=job.terms.breaker,
+    )
+
+
+def _tell(job: Job, finished: Finished) -> None:
     about = {} if job.alone else {"target": job.target.name}
     log().info(f"{summary_line(finished)}; journal: {job.journal}", **about)
     if finished.stopped:
         log().warning(f"stopped early: {finished.stopped}", **about)
-    return finished
 
 
 def conclude(exit_codes: Iterable[int]) -> None:
