@@ -39,24 +39,11 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 RUNBOOK = (ROOT / "deploy" / "RUNBOOK.md").read_text(encoding="utf-8")
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 # The options that contract.md promises to every command that connects.
-CONNECTING = [
-    "--endpoint",
-    "--region",
-    "--project-id",
-    "--workspace",
-    "--auth",
-    "--iam-endpoint",
-    "--rate",
-    "--concurrency",
-    "--timeout",
-    "--max-attempts",
-    "--targets",
-    "--shard",
-    "--in-use",
-    "--pins",
-    "--ca-bundle",
-    "--log-format",
-]
+CONNECTING = re.findall(
+    r"\S+",
+    "--endpoint --region --project-id --workspace --auth --iam-endpoint --targets --shard --ca-bundle --log-format "
+    "--rate --concurrency --timeout --max-attempts --in-use --pins",
+)
 DELETING = ["--deadline", "--max-staleness", "--drain-timeout", "--breaker"]
 
 
@@ -225,7 +212,7 @@ def test_a_command_line_that_does_not_exist_is_noticed(words: list[str], wrong: 
 
 
 def test_the_commands_that_connect_take_what_the_contract_promises() -> None:
-    for name in ("plan", "apply", "run", "resume", "explain", "diff", "restore"):
+    for name in ("plan", "apply", "run", "resume", "explain", "diff", "restore", "doctor"):
         assert [word for word in CONNECTING if word not in command_lines.options_of(name)] == []
     for name in ("apply", "run", "resume"):
         assert [word for word in DELETING if word not in command_lines.options_of(name)] == []
