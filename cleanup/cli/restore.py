@@ -100,14 +100,16 @@ def _its_target(told: JournalFile, connecting: Connecting, working: Working) -> 
         )
         for run in told.runs
     ]
-    targets = connecting.fleet(working) or (connecting.target(working),)
+    targets = connecting.fleet(working)
+    if targets is None:
+        targets = (connecting.target(working),)
     for target in targets:
         if all(place.same_place(target.ref) for place in places):
             return target
     place = places[-1]
     raise RecordRejected(
         f"the journal is about project {place.project_id} (workspaces {', '.join(place.workspaces)}) at "
-        f"{place.endpoint}, not about {'any of the targets' if len(targets) > 1 else _named(targets[0])}: "
+        f"{place.endpoint}, not about {_named(targets[0]) if len(targets) == 1 else 'any of the targets'}: "
         "connect to where it was written"
     )
 

@@ -1,0 +1,413 @@
+"""Doctor: every step of the way to a target, what is wrong with it, and what to do; read-only and without secrets."""
+
+import json
+import socket
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from conftest import Called, Cli, Cloud, Serve, real_now
+
+from cleanup.simulator import (
+    OTHER_WORKSPACE,
+    PROJECT_ID,
+    Access,
+    Auth,
+    Faults,
+    Login,
+    Service,
+    build_world,
+    parse_rate,
+    parse_script,
+)
+
+STEPS = [
+    "name",
+    "connection",
+    "clock",
+    "credentials",
+    "login",
+    "list images",
+    "get image",
+    "all notebooks",
+    "own notebooks",
+    "delete image",
+    "register image",
+]
+LOGIN = Login(
+    token="canary-token-1f2e3d4c",
+    user="canary-user",
+    password="canary-password-5b6a7988",
+    domain="a-domain",
+    project="a-project",
+    ak="CANARYACCESSKEY00001",
+    sk="canary-secret-key-of-forty-characters-00",
+    security_token="canary-security-token-aabbccdd",
+)
+SECRETS = (LOGIN.token, LOGIN.password, LOGIN.ak, LOGIN.sk, LOGIN.security_token)
+Checks = dict[str, dict[str, Any]]
+
+
+@pytest.fixture
+def examine(cli: Cli) -> Callable[..., tuple[Called, Checks]]:
+    """Call `doctor --format json` with these options; the call, and its checks by name."""
+
+    def call(*options: object) -> tuple[Called, Checks]:
+        called = cli("doctor", "--format", "json", "--max-attempts", 1, *options)
+        (target,) = json.loads(called.stdout)["targets"]
+        assert [check["name"] for check in target["checks"]] == STEPS
+        assert target["exit_code"] == called.exit_code
+        return called, {check["name"]: check for check in target["checks"]}
+
+    return call
+
+
+Examine = Callable[..., tuple[Called, Checks]]
+
+
+def levels(checks: Checks) -> dict[str, str]:
+    return {name: check["level"] for name, check in checks.items()}
+
+
+def not_ok(checks: Checks) -> dict[str, str]:
+    return {name: level for name, level in levels(checks).items() if level not in ("ok", "note")}
+
+
+def faulty(*rates: str) -> Faults:
+    return Faults([parse_rate(rate) for rate in rates])
+
+
+def only_reads(cloud: Cloud) -> bool:
+    return all(
+        one.method == "GET" or (one.method, one.path) == ("POST", "/v3/auth/tokens")
+        for one in cloud.service.requests
+    )
+
+
+def test_all_is_well(cli: Cli, serve_cloud: Serve) -> None:
+    cloud = serve_cloud()
+    called = cli("doctor", *cloud.options)
+    assert called.exit_code == 0, called.output
+    first, *lines = called.stdout.splitlines()
+    assert cloud.url in first
+    assert PROJECT_ID in first
+    for step in STEPS[:-2]:
+        assert any(line.startswith(f"  ok           {step}") for line in lines), step
+    for step in STEPS[-2:]:
+        assert any(line.startswith(f"  note         {step}") for line in lines), step
+    assert "restore --apply" in called.stdout
+    assert only_reads(cloud)
+    assert len(cloud.service.requests) == 5
+
+
+def test_json_says_what_text_says(cli: Cli, serve_cloud: Serve, examine: Examine) -> None:
+    cloud = serve_cloud(faults=faulty("all-notebooks:403=1"))
+    called, checks = examine(*cloud.options)
+    text = cli("doctor", *cloud.options).stdout
+    for check in checks.values():
+        assert check["name"] in text
+        assert check["level"].replace("-", " ") in text
+        assert check["next_step"] is None or check["next_step"] in text
+        assert check["next_step"] or check["level"] == "ok"
+    assert json.loads(called.stdout)["report"] == "doctor"
+
+
+class TestCredentials:
+    WAYS = (
+        (Auth.TOKEN, "token", {"MODELARTS_TOKEN": LOGIN.token}, "the token in MODELARTS_TOKEN"),
+        (
+            Auth.PASSWORD,
+            "password",
+            {
+                "OS_USERNAME": LOGIN.user,
+                "OS_PASSWORD": LOGIN.password,
+                "OS_USER_DOMAIN_NAME": LOGIN.domain,
+                "OS_PROJECT_NAME": LOGIN.project,
+            },
+            "OS_USERNAME and OS_PASSWORD",
+        ),
+        (
+            Auth.AKSK,
+            "aksk",
+            {"HUAWEICLOUD_SDK_AK": LOGIN.ak, "HUAWEICLOUD_SDK_SK": LOGIN.sk},
+            "HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK",
+        ),
+        (
+            Auth.TEMPORARY,
+            "aksk",
+            {
+                "HUAWEICLOUD_SDK_AK": LOGIN.ak,
+                "HUAWEICLOUD_SDK_SK": LOGIN.sk,
+                "HUAWEICLOUD_SDK_SECURITY_TOKEN": LOGIN.security_token,
+            },
+            "HUAWEICLOUD_SDK_SECURITY_TOKEN",
+        ),
+    )
+
+    def guarded(self, serve_cloud: Serve, auth: Auth) -> tuple[Cloud, list[str]]:
+        cloud = serve_cloud(access=Access(auth, LOGIN))
+        return cloud, ["--endpoint", cloud.url, "--project-id", PROJECT_ID, "--iam-endpoint", cloud.url]
+
+    @pytest.mark.parametrize(("auth", "option", "environment", "source"), WAYS)
+    def test_every_way_to_log_in_is_named_and_no_secret_shown(
+        self,
+        serve_cloud: Serve,
+        examine: Examine,
+        monkeypatch: pytest.MonkeyPatch,
+        auth: Auth,
+        option: str,
+        environment: dict[str, str],
+        source: str,
+    ) -> None:
+        cloud, options = self.guarded(serve_cloud, auth)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        called, checks = examine(*options, "--auth", option)
+        assert called.exit_code == 0, called.output
+        assert not_ok(checks) == {}
+        assert source in checks["credentials"]["detail"]
+        assert not any(secret in called.output for secret in SECRETS)
+        assert only_reads(cloud)
+
+    @pytest.mark.parametrize(("auth", "option", "environment", "source"), WAYS)
+    def test_a_wrong_secret_is_refused_and_not_shown_either(
+        self,
+        serve_cloud: Serve,
+        examine: Examine,
+        monkeypatch: pytest.MonkeyPatch,
+        auth: Auth,
+        option: str,
+        environment: dict[str, str],
+        source: str,
+    ) -> None:
+        _, options = self.guarded(serve_cloud, auth)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        wrong = "wrong-canary-0a1b2c3d"
+        monkeypatch.setenv(list(environment)[1 if auth in (Auth.PASSWORD, Auth.AKSK) else -1], wrong)
+        called, checks = examine(*options, "--auth", option)
+        assert called.exit_code == 5
+        failed = "credentials" if auth is Auth.PASSWORD else "login"
+        assert checks[failed]["level"] == "failure"
+        assert "401" in checks[failed]["detail"]
+        later = STEPS[STEPS.index(failed) + 1 : -2]
+        assert {levels(checks)[step] for step in later} == {"not-checked"}
+        assert not any(secret in called.output for secret in (*SECRETS, wrong))
+
+    def test_none_at_all(self, serve_cloud: Serve, examine: Examine) -> None:
+        _, options = self.guarded(serve_cloud, Auth.TOKEN)
+        called, checks = examine(*options, "--auth", "token")
+        assert called.exit_code == 5
+        assert checks["credentials"]["level"] == "failure"
+        assert "MODELARTS_TOKEN" in checks["credentials"]["detail"]
+        assert "--auth" in checks["credentials"]["next_step"]
+        assert levels(checks)["clock"] == "ok"
+        assert {levels(checks)[step] for step in STEPS[4:-2]} == {"not-checked"}
+
+    def test_an_iam_that_nobody_answers(
+        self, serve_cloud: Serve, examine: Examine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cloud, _ = self.guarded(serve_cloud, Auth.PASSWORD)
+        for name, value in self.WAYS[1][2].items():
+            monkeypatch.setenv(name, value)
+        options = [
+            "--endpoint",
+            cloud.url,
+            "--project-id",
+            PROJECT_ID,
+            "--iam-endpoint",
+            "http://127.0.0.1:1",
+        ]
+        called, checks = examine(*options, "--auth", "password")
+        assert called.exit_code == 6
+        assert checks["credentials"]["level"] == "failure"
+        assert "--iam-endpoint" in checks["credentials"]["next_step"]
+
+
+@pytest.mark.parametrize(
+    ("skew", "level", "code", "which"),
+    [
+        (0, "ok", 0, ""),
+        (120, "warning", 0, "behind"),
+        (-120, "warning", 0, "ahead"),
+        (600, "failure", 5, "behind"),
+        (-600, "failure", 5, "ahead"),
+    ],
+)
+def test_the_clock(
+    serve_cloud: Serve, examine: Examine, skew: int, level: str, code: int, which: str
+) -> None:
+    service = Service(build_world(1, 20, real_now()), lambda: real_now() + timedelta(seconds=skew))
+    called, checks = examine(*serve_cloud(service).options)
+    assert called.exit_code == code
+    assert checks["clock"]["level"] == level
+    assert checks["clock"]["detail"].endswith(which)
+    assert (checks["clock"]["next_step"] is None) is (level == "ok")
+    assert levels(checks)["list images"] == "ok"
+
+
+class TestPermissions:
+    @pytest.mark.parametrize(
+        ("rates", "expected", "code", "advice"),
+        [
+            (["show:403"], {"get image": "failure"}, 5, "modelarts:image:get"),
+            (["all-notebooks:403"], {"all notebooks": "warning"}, 0, "--in-use own"),
+            (["notebooks:403"], {"own notebooks": "warning"}, 0, "modelarts:notebook:list"),
+            (
+                ["all-notebooks:403", "notebooks:403"],
+                {"all notebooks": "warning", "own notebooks": "failure"},
+                5,
+                "modelarts:notebook:list",
+            ),
+            (
+                ["list:403"],
+                {"login": "warning", "list images": "failure", "get image": "not-checked"},
+                5,
+                "modelarts:image:list",
+            ),
+        ],
+    )
+    def test_what_is_missing_and_what_to_grant(
+        self,
+        serve_cloud: Serve,
+        examine: Examine,
+        rates: list[str],
+        expected: dict[str, str],
+        code: int,
+        advice: str,
+    ) -> None:
+        cloud = serve_cloud(faults=faulty(*(f"{rate}=1" for rate in rates)))
+        called, checks = examine(*cloud.options)
+        assert called.exit_code == code
+        assert not_ok(checks) == expected
+        assert any(advice in (checks[name]["next_step"] or "") for name in expected)
+
+    def test_without_notebooks_it_still_works_where_nobody_asks_for_them(
+        self, serve_cloud: Serve, examine: Examine
+    ) -> None:
+        cloud = serve_cloud(faults=faulty("all-notebooks:403=1", "notebooks:403=1"))
+        called, checks = examine(*cloud.options, "--in-use", "off")
+        assert called.exit_code == 0
+        assert not_ok(checks) == {"all notebooks": "warning", "own notebooks": "warning"}
+
+    def test_a_wrong_project(self, serve_cloud: Serve, examine: Examine) -> None:
+        cloud = serve_cloud()
+        called, checks = examine("--endpoint", cloud.url, "--project-id", "f" * 32, "--auth", "none")
+        assert called.exit_code == 5
+        assert "project id" in checks["list images"]["detail"]
+        assert "project id" in checks["list images"]["next_step"]
+
+
+class TestTroubleOnTheWay:
+    @pytest.mark.parametrize("fault", ["500", "502", "redirect", "400", "drop-after"])
+    def test_a_service_that_does_not_answer_as_one(
+        self, serve_cloud: Serve, examine: Examine, fault: str
+    ) -> None:
+        script = [{"fault": fault, "calls": "list", "after": 1}]
+        cloud = serve_cloud(faults=Faults((), parse_script(script, "script")))
+        called, checks = examine(*cloud.options)
+        assert called.exit_code == 6
+        assert checks["connection"]["level"] == "ok"
+        assert checks["login"]["level"] == "failure"
+        assert cloud.url in checks["login"]["next_step"]
+
+    @pytest.mark.parametrize("fault", ["empty", "truncated"])
+    def test_an_answer_that_is_no_page(self, serve_cloud: Serve, examine: Examine, fault: str) -> None:
+        called, checks = examine(*serve_cloud(faults=faulty(f"list:{fault}=1")).options)
+        assert called.exit_code == 6
+        assert checks["list images"]["level"] == "failure"
+        assert checks["get image"]["level"] == "not-checked"
+
+    def test_nobody_there(self, examine: Examine) -> None:
+        options = ["--endpoint", "http://127.0.0.1:1", "--project-id", "p", "--auth", "none"]
+        called, checks = examine(*options)
+        assert called.exit_code == 6
+        assert levels(checks)["name"] == "ok"
+        assert checks["connection"]["level"] == "failure"
+        assert {levels(checks)[step] for step in STEPS[2:-2]} == {"not-checked"}
+        assert checks["clock"]["detail"] == "it needs: connection"
+
+    def test_no_tls_where_tls_is_expected(self, serve_cloud: Serve, examine: Examine) -> None:
+        url = serve_cloud().url.replace("http:", "https:")
+        called, checks = examine("--endpoint", url, "--project-id", PROJECT_ID, "--auth", "none")
+        assert called.exit_code == 6
+        assert checks["connection"]["level"] == "failure"
+        assert "--ca-bundle" in checks["connection"]["next_step"]
+
+    @pytest.mark.parametrize(
+        ("proxy", "level"), [(None, "failure"), ("http://u:canary-pw@127.0.0.1:1", "warning")]
+    )
+    def test_a_name_that_cannot_be_resolved(
+        self, examine: Examine, monkeypatch: pytest.MonkeyPatch, proxy: str | None, level: str
+    ) -> None:
+        async def unknown(*_: object, **__: object) -> None:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        monkeypatch.setattr(anyio, "getaddrinfo", unknown)
+        for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        if proxy:
+            monkeypatch.setenv("HTTPS_PROXY", proxy)
+        monkeypatch.setenv("MODELARTS_TOKEN", LOGIN.token)
+        options = ["--endpoint", "https://modelarts.nowhere.invalid", "--project-id", "p", "--auth", "token"]
+        called, checks = examine(*options)
+        assert called.exit_code == 6
+        assert checks["name"]["level"] == level
+        assert "modelarts.nowhere.invalid" in checks["name"]["detail"]
+        assert levels(checks)["connection"] == ("failure" if proxy else "not-checked")
+        assert "canary" not in called.output
+
+
+def test_an_empty_project(serve_cloud: Serve, examine: Examine) -> None:
+    cloud = serve_cloud(images=0)
+    for image in [one for one in cloud.service.images if one["type"] == "DEDICATED"]:
+        cloud.service.images.take(image["id"])
+    called, checks = examine(*cloud.options)
+    assert called.exit_code == 0
+    assert not_ok(checks) == {"get image": "not-checked"}
+
+
+def test_every_workspace_is_listed(serve_cloud: Serve, examine: Examine) -> None:
+    cloud = serve_cloud(images=80)
+    called, checks = examine(*cloud.options, "--workspace", "0", "--workspace", OTHER_WORKSPACE)
+    assert called.exit_code == 0
+    assert f"in workspace {OTHER_WORKSPACE}" in checks["list images"]["detail"]
+    assert "80 in workspace 0" in checks["list images"]["detail"]
+
+
+def test_settings_that_cannot_be_used(cli: Cli, serve_cloud: Serve) -> None:
+    assert cli("doctor").exit_code == 2
+    assert cli("doctor", "--endpoint", "http://example.com", "--project-id", "p").exit_code == 2
+    called = cli("doctor", *serve_cloud().options, "--ca-bundle", "no-such-file")
+    assert called.exit_code == 2
+    assert "--ca-bundle" in called.stderr
+    assert called.stdout == ""
+
+
+def test_many_targets_have_a_section_each(cli: Cli, serve_cloud: Serve, tmp_path: Path) -> None:
+    good, bad = serve_cloud(), serve_cloud(faults=faulty("list:403=1"))
+    targets = tmp_path / "targets.yaml"
+    targets.write_text(
+        "version: 1\ndefaults: {auth: none}\ntargets:\n"
+        + "".join(
+            f"  - {{name: {name}, endpoint: '{url}', project_id: {PROJECT_ID}}}\n"
+            for name, url in (("good", good.url), ("bad", bad.url), ("gone", "http://127.0.0.1:1"))
+        )
+    )
+    called = cli("doctor", "--targets", targets, "--format", "json", "--max-attempts", 1)
+    document = json.loads(called.stdout)
+    assert [(one["name"], one["exit_code"]) for one in document["targets"]] == [
+        ("bad", 5),
+        ("gone", 6),
+        ("good", 0),
+    ]
+    assert called.exit_code == 6
+    text = cli("doctor", "--targets", targets, "--max-attempts", 1).stdout
+    assert [line.split(":")[0] for line in text.splitlines() if line and line[0] != " "] == [
+        "bad",
+        "gone",
+        "good",
+    ]
