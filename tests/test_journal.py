@@ -196,6 +196,24 @@ def test_what_is_no_journal_is_rejected(tmp_path: Path, content: bytes) -> None:
         read(path)
 
 
+def test_two_processes_do_not_write_one_journal(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with (
+        Journal(path, "run-1", "default", clock),
+        pytest.raises(UsageError, match="another process is writing"),
+    ):
+        Journal(path, "run-2", "default", clock)
+
+
+async def test_a_journal_that_grew_since_it_was_read_is_not_acted_on(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    await written(path)
+    told = read(path)
+    await written(path, "run-2", resumes="run-1")
+    with pytest.raises(UsageError, match="meanwhile"):
+        Journal(path, "run-3", "default", clock, read_size=told.size)
+
+
 def test_a_missing_journal_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read"):
         read(tmp_path / "none.jsonl")

@@ -14,7 +14,7 @@ from cleanup.cli import running
 from cleanup.cli.output import log
 from cleanup.decision import Decision
 from cleanup.errors import InventoryError
-from cleanup.journal import Finished, Journal, require_writable
+from cleanup.journal import Finished, Journal, JournalFile, require_writable
 from cleanup.modelarts.client import Client
 from cleanup.outcome import Verdict
 from cleanup.plan import Plan
@@ -108,11 +108,12 @@ async def delete(
     progress: Progress,
     *,
     settled: Mapping[str, Verdict] | None = None,
-    resumes: str | None = None,
+    told: JournalFile | None = None,
 ) -> Finished:
-    """Apply under the job's journal."""
+    """Apply under the job's journal; `told` is what that journal said before, when it is resumed."""
     progress.total(len(planned))
-    with Journal(job.journal, job.run_id, job.target.name, running.now) as journal:
+    size = told.size if told else None
+    with Journal(job.journal, job.run_id, job.target.name, running.now, read_size=size) as journal:
         run = applying.Run(
             plan=plan,
             plan_path=plan_path,
@@ -124,7 +125,7 @@ async def delete(
             scope=job.terms.scope,
             clock=anyio.current_time,
             run_id=job.run_id,
-            resumes=resumes,
+            resumes=told.runs[-1].started.run_id if told else None,
             ended=progress.ended,
         )
         async with running.told_in_lines(progress, len(planned)):

@@ -148,7 +148,9 @@ class _Job:
                 )
             finish_with = f"image-cleanup restore {self.source} --apply"
             run_id = running.new_id(running.now())
-            with Journal(self.beside, run_id, self.target.name, running.now, finish_with) as journal:
+            with Journal(
+                self.beside, run_id, self.target.name, running.now, finish_with=finish_with
+            ) as journal:
                 run = registering.Run(
                     source=self.source,
                     target=self.target.ref,

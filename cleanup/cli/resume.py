@@ -104,7 +104,7 @@ async def _resume(job: Job, told: JournalFile, plan: Plan, todo: tuple[Decision,
                 todo,
                 progress,
                 settled=settled,
-                resumes=told.runs[-1].started.run_id,
+                told=told,
             )
 
 

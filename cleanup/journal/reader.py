@@ -24,11 +24,13 @@ class Run(msgspec.Struct, kw_only=True):
 
 
 class JournalFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A journal: its runs in the order in which they began; `torn` says that the last line was cut off."""
+    """A journal of `size` bytes: its runs in the order in which they began; `torn` says that the last
+    line was cut off."""
 
     path: Path
     runs: tuple[Run, ...]
     torn: bool
+    size: int = 0
 
     @property
     def chain(self) -> tuple[Run, ...]:
@@ -81,7 +83,7 @@ def read(path: Path) -> JournalFile:
             raise RecordRejected(f"{path}:{number}: not a line of a journal ({error})") from error
     if not runs:
         raise RecordRejected(f"{path} holds no run: is it a journal?")
-    return JournalFile(path=path, runs=tuple(runs.values()), torn=bool(torn))
+    return JournalFile(path=path, size=len(content), runs=tuple(runs.values()), torn=bool(torn))
 
 
 def _take(line: bytes, runs: dict[str, Run]) -> None:

@@ -1,6 +1,7 @@
 """Writing a journal: one JSON line an event through structlog, the intents durable before they are acted on."""
 
 import errno
+import fcntl
 import os
 from collections.abc import Callable, MutableMapping
 from datetime import datetime
@@ -35,18 +36,26 @@ class Journal:
     """
 
     def __init__(
-        self, path: Path, run_id: str, target: str, now: Callable[[], datetime], finish_with: str = ""
+        self,
+        path: Path,
+        run_id: str,
+        target: str,
+        now: Callable[[], datetime],
+        *,
+        finish_with: str = "",
+        read_size: int | None = None,
     ) -> None:
-        """Open `path`, new or to be appended to; a torn last line is cut off and noted.
+        """Open `path`, new or to be appended to, for this process alone; a torn last line is cut off and noted.
 
         `finish_with` is the command that goes on where a full disk ended the run, `resume` when
-        left out. Raises UsageError when the journal cannot be opened.
+        left out. `read_size` is how long the journal was, in bytes, when it was read: who acts on
+        what it said must not find it grown. Raises UsageError when it cannot be opened.
         """
         self.path = path
         self._finish_with = finish_with or f"image-cleanup resume {path}"
         self._sync = anyio.Lock()
         self._written = self._durable = 0
-        torn = self._open()
+        torn = self._open(read_size)
         self._log = structlog.wrap_logger(
             self,
             processors=[_stamp(now), _in_order, structlog.processors.JSONRenderer(_encode)],
@@ -57,20 +66,37 @@ class Journal:
         if torn:
             self.event("warning", "journal.repaired", torn_line=torn.decode("utf-8", "replace"))
 
-    def _open(self) -> bytes:
-        torn, ended = b"", True
+    def _open(self, read_size: int | None) -> bytes:
         try:
-            if self.path.is_file():
-                whole, torn = whole_part(content := self.path.read_bytes())
-                ended = whole == 0 or content[whole - 1 : whole] == b"\n"
-                os.truncate(self.path, whole)
             self._file = self.path.open("ab", buffering=0)
-            if not ended:
-                self._file.write(b"\n")
         except OSError as error:
-            raise UsageError(
-                f"cannot write the journal {self.path}: {error.strerror}; choose another place with --journal"
-            ) from error
+            raise self._refused(error.strerror or "it cannot be opened") from error
+        try:
+            return self._take_over(read_size)
+        except OSError as error:
+            self._file.close()
+            busy = isinstance(error, BlockingIOError)
+            why = "another process is writing to it" if busy else error.strerror
+            raise self._refused(why or "it cannot be written") from error
+        except UsageError:
+            self._file.close()
+            raise
+
+    def _refused(self, why: str) -> UsageError:
+        return UsageError(f"cannot write the journal {self.path}: {why}; choose another place with --journal")
+
+    def _take_over(self, read_size: int | None) -> bytes:
+        """Lock the file and leave whole lines in it; the torn rest is returned."""
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not self.path.is_file():
+            return b""
+        content = self.path.read_bytes()
+        if read_size is not None and len(content) != read_size:
+            raise UsageError(f"another process wrote to {self.path} meanwhile: run the same command again")
+        whole, torn = whole_part(content)
+        self._file.truncate(whole)
+        if whole and content[whole - 1 : whole] != b"\n":
+            self._file.write(b"\n")
         return torn
 
     def msg(self, line: bytes) -> None:
