@@ -20,8 +20,7 @@ EPILOG = (
 
 
 def build() -> typer.Typer:
-    """The application with all its commands; importing them is left until it is needed."""
-    from cleanup.cli import apply, demo, diff, explain, plan, policies, report, resume, simulate, testing
+    """The application with all its commands."""
     from cleanup.cli.options import grouped
 
     app = typer.Typer(
@@ -33,7 +32,29 @@ def build() -> typer.Typer:
         add_completion=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    commands: dict[str, Callable[..., None]] = {
+    for name, command in _commands().items():
+        app.command(name, epilog=EPILOG)(grouped(command))
+    app.callback(help=HELP)(_version_option)
+    return app
+
+
+def _commands() -> dict[str, Callable[..., None]]:
+    from cleanup.cli import (
+        apply,
+        demo,
+        diff,
+        doctor,
+        explain,
+        plan,
+        policies,
+        report,
+        restore,
+        resume,
+        simulate,
+        testing,
+    )
+
+    return {
         "demo": demo.demo,
         "validate": policies.validate,
         "schema": policies.schema,
@@ -43,14 +64,12 @@ def build() -> typer.Typer:
         "resume": resume.resume,
         "explain": explain.explain,
         "report": report.report,
+        "restore": restore.restore,
         "test": testing.run_tests,
         "diff": diff.diff,
+        "doctor": doctor.doctor,
         "simulate": simulate.simulate,
     }
-    for name, command in commands.items():
-        app.command(name, epilog=EPILOG)(grouped(command))
-    app.callback(help=HELP)(_version_option)
-    return app
 
 
 def _show_version(wanted: bool) -> None:
