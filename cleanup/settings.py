@@ -141,8 +141,8 @@ def positive(number: float, option: str) -> float:
 
 def seconds(text: str, option: str) -> float:
     """A duration option such as `30s` or `1h30m`, in seconds; `0s` is zero. Raises UsageError."""
-    if text.strip() in ("0", "0s"):
-        return 0.0
+    if text.isdecimal():
+        raise UsageError(f"{option} '{text}' has no unit: write {text}s for seconds or {text}m for minutes")
     try:
         return parse_duration(text).total_seconds()
     except ValueError as error:

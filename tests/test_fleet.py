@@ -92,7 +92,7 @@ def test_one_that_fails_stops_no_other_and_the_worst_code_wins(
     for shard in range(4):
         called = cli(
             "run", "--targets", "targets.yaml", "--apply", "--journal", "logs", "--shard", f"{shard}/4",
-            "--max-attempts", 1, "--format", "csv",
+            "--max-attempts", 1,
         )  # fmt: skip
         codes.append(called.exit_code)
     for journal in (tmp_path / "logs").glob("*.jsonl"):
@@ -111,6 +111,21 @@ def test_an_indexed_job_shares_out_like_the_option(
     monkeypatch.setenv("IMAGE_CLEANUP_SHARDS", "3")
     assert cli("run", "--targets", "targets.yaml", "--apply").exit_code == 0
     assert [name for name, cloud in clouds.items() if cloud.deleted] == ["team-01", "team-04"]
+
+
+def test_formats_of_one_document_and_missing_plans_are_refused(
+    cli: Cli, fleet: Fleet, tmp_path: Path
+) -> None:
+    fleet(2)
+    called = cli("plan", "--targets", "targets.yaml", "--format", "json")
+    assert called.exit_code == 2
+    assert "report FOLDER/NAME.plan.jsonl --format json" in called.stderr
+    called = cli("apply", "targets.yaml", "--targets", "targets.yaml")
+    assert called.exit_code == 2
+    assert "PLAN is the folder" in called.stderr
+    called = cli("apply", ".", "--targets", "targets.yaml")
+    assert called.exit_code == 2
+    assert "plan this target first" in called.stderr
 
 
 def test_a_plan_lies_where_another_targets_plan_should_be(cli: Cli, fleet: Fleet, tmp_path: Path) -> None:

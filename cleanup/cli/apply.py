@@ -57,9 +57,14 @@ def reviewed_plan(path: Path, target: Target) -> Plan:
 
 
 def _apply_fleet(targets: tuple[Target, ...], terms: Terms, folder: Path, journals: Path) -> None:
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder: with --targets, PLAN is the folder that `plan -o` wrote to")
+
     async def work(stop: Stop) -> list[fleet.Ended]:
         async def one(target: Target) -> fleet.Ended:
             path = plan_file(folder, target)
+            if not path.exists():
+                raise UsageError(f"there is no plan {path}: plan this target first")
             reviewed = reviewed_plan(path, target)
             job = new_job(target, terms, stop.child(), _journal(journals, target), alone=False)
             return _ended(target, await apply_plan(job, reviewed, path))
@@ -109,6 +114,7 @@ def _run_fleet(
     format: Format,  # noqa: A002
     journals: Path,
 ) -> None:
+    fleet.require_prose(format)
     policies = {target.name: load(target.policies or policy) for target in targets}
 
     async def work(stop: Stop) -> list[fleet.Ended]:
@@ -117,6 +123,7 @@ def _run_fleet(
             if not apply:
                 made = await make_plan(target, terms, mine, LIFETIME, alone=False)
                 _show(made, format)
+                warn(made)
                 return fleet.Ended(target.name, 0, plan_line(made.summary) + " (dry run)")
             job = new_job(target, terms, stop.child(), _journal(journals, target), alone=False)
             return _ended(target, await run_policy(job, mine, lambda made: _show(made, format)))

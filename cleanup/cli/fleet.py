@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import anyio
 
 from cleanup.cli.output import log, say
-from cleanup.errors import CleanupError
+from cleanup.errors import CleanupError, UsageError
+from cleanup.reports import Format
+from cleanup.reports.text import count
 from cleanup.settings import Target
 
 AT_ONCE = 32
@@ -62,4 +64,13 @@ def summarize(ends: Iterable[Ended]) -> None:
     for end in ends:
         say(f"{end.name:{width}}  exit {end.exit_code:2}  {end.line}")
     good = sum(end.exit_code in (0, 10) for end in ends)
-    say(f"{len(ends)} targets: {good} done, {len(ends) - good} with trouble")
+    say(f"{count(len(ends), 'target')}: {good} done, {len(ends) - good} with trouble")
+
+
+def require_prose(format: Format) -> None:  # noqa: A002
+    """Raise UsageError for a format of which many reports one after the other make no document."""
+    if format in (Format.JSON, Format.CSV):
+        raise UsageError(
+            f"--format {format} is one document and --targets makes many: "
+            f"plan with -o FOLDER, then show each with `report FOLDER/NAME.plan.jsonl --format {format}`"
+        )

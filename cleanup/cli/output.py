@@ -66,7 +66,7 @@ def complain(error: CleanupError) -> None:
     """Say what went wrong; a set of problems gets a line each."""
     if isinstance(error, PolicyError):
         for problem in error.problems:
-            log().error(str(problem))
+            log().error(str(problem), exit_code=error.exit_code)
     else:
         log().error(str(error), exit_code=error.exit_code)
 

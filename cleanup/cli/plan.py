@@ -14,6 +14,7 @@ from cleanup.cli.deleting import conclude
 from cleanup.cli.options import Connecting, PolicyPaths, Working
 from cleanup.cli.output import emit, log
 from cleanup.errors import UsageError
+from cleanup.modelarts.inventory import Scope
 from cleanup.plan import Plan
 from cleanup.policy import load, parse_duration
 from cleanup.policy.language import Policy
@@ -75,14 +76,22 @@ class _Wanted:
         self.detailed_exitcode = detailed_exitcode
 
 
-def _written(made: Plan, path: Path, wanted: _Wanted) -> int:
+def _written(made: Plan, path: Path, wanted: _Wanted, *, alone: bool = True) -> int:
     """Write and show a plan; the exit code it deserves."""
     made = plans.write(made, path)
     emit(render(made, wanted.shown_as, **running.terminal()))
     warn(made)
-    hint = "" if wanted.as_of else f"; apply it with: image-cleanup apply {path}"
-    log().info(f"plan written to {path}{hint}")
+    applicable = alone and not (wanted.as_of or made.header.inventory.doubts or made.summary.over_limits)
+    log().info(
+        f"plan written to {path}" + (f"; apply it with: {_apply_line(made, path)}" if applicable else "")
+    )
     return SOMETHING_TO_DELETE if wanted.detailed_exitcode and made.summary.delete else 0
+
+
+def _apply_line(made: Plan, path: Path) -> str:
+    """What applies this plan; `apply` looks at notebooks again and needs to be told whose, too."""
+    scope = made.header.inventory.in_use
+    return f"image-cleanup apply {path}" + ("" if scope == Scope.ALL else f" --in-use {scope}")
 
 
 def _plan_fleet(
@@ -92,16 +101,18 @@ def _plan_fleet(
         raise UsageError(
             f"-o {folder}: with --targets this is a folder that exists; each target gets its file"
         )
+    fleet.require_prose(wanted.shown_as)
     policies = {target.name: load(target.policies or policy) for target in targets}
 
     async def one(target: Target) -> fleet.Ended:
         mine = policies[target.name]
         made = await make_plan(target, terms, mine, wanted.expires, wanted.as_of, alone=False)
-        code = _written(made, plan_file(folder, target), wanted)
+        code = _written(made, plan_file(folder, target), wanted, alone=False)
         return fleet.Ended(target.name, code, plan_line(made.summary))
 
     ends = running.run_async(lambda: fleet.over(targets, one))
     fleet.summarize(ends)
+    log().info(f"apply the plans with: image-cleanup apply {folder} and the same --targets")
     conclude(end.exit_code for end in ends)
 
 

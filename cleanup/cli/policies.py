@@ -13,6 +13,7 @@ from cleanup.modelarts.wire import decode_image
 from cleanup.policy import load
 from cleanup.policy.lint import lint, lint_against
 from cleanup.policy.schema import schema as policy_schema
+from cleanup.reports.text import count
 
 
 def validate(
@@ -37,8 +38,8 @@ def validate(
         raise typer.Exit(error.exit_code) from None
     for doubt in (*lint(policy), *lint_against(policy, images)):
         log().warning(str(doubt))
-    rules = f"{len(policy.rules)} rule{'s' * (len(policy.rules) != 1)}"
-    say(f"{', '.join(policy.files)}: valid; {rules}, {len(policy.protect)} protect entries")
+    entries = f"{len(policy.protect)} protect {'entry' if len(policy.protect) == 1 else 'entries'}"
+    say(f"{', '.join(policy.files)}: valid; {count(len(policy.rules), 'rule')}, {entries}")
 
 
 def schema() -> None:

@@ -24,7 +24,10 @@ from cleanup.stopping import Stop
 
 
 def restore(
-    journal: Annotated[Path, typer.Argument(help="The journal of the run that deleted.", show_default=False)],
+    journal: Annotated[
+        Path,
+        typer.Argument(metavar="JOURNAL", help="The journal of the run that deleted.", show_default=False),
+    ],
     connecting: Connecting,
     working: Working,
     image: Annotated[
