@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import anyio
 import msgspec
 
-from cleanup.errors import InventoryError, JournalWriteError
+from cleanup.errors import CleanupError, JournalWriteError
 from cleanup.image import Image
 from cleanup.in_use import InUse
 from cleanup.outcome import BAD, Outcome, Verdict
@@ -139,7 +139,7 @@ class _Pool:
                 return trouble
             if stale and one.force and await self._shared(one):
                 return msgspec.structs.replace(one, force=False)
-        except InventoryError as error:
+        except CleanupError as error:
             if self._stop:
                 return self._not_attempted()
             return Verdict(

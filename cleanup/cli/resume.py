@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from cleanup import applying
@@ -13,6 +14,7 @@ from cleanup.cli.options import Connecting, Deleting, Working
 from cleanup.cli.output import log
 from cleanup.decision import Decision
 from cleanup.errors import InventoryError, RecordRejected, UsageError
+from cleanup.image import Image
 from cleanup.journal import Finished, JournalFile, read
 from cleanup.modelarts import deletion
 from cleanup.modelarts.client import Client
@@ -117,10 +119,18 @@ async def _settle(client: Client, told: JournalFile, todo: tuple[Decision, ...])
     for decision in todo:
         if decision.image.id not in told.in_doubt:
             continue
-        try:
-            found = await deletion.current(client, decision.image.id)
-        except InventoryError as error:
-            found = Verdict(outcome=Outcome.UNKNOWN, error_msg=f"could not be looked up: {error}")
+        found = await _look_up(client, decision.image.id)
         if isinstance(found, Verdict):
             settled[decision.image.id] = found
     return settled
+
+
+async def _look_up(client: Client, image_id: str) -> Image | Verdict:
+    """The image, or the verdict that it is gone, or that this is still unknown."""
+    try:
+        found = await deletion.current(client, image_id)
+    except InventoryError as error:
+        return Verdict(outcome=Outcome.UNKNOWN, error_msg=f"could not be looked up: {error}")
+    if isinstance(found, Verdict) and found.outcome is not Outcome.ALREADY_GONE:
+        return msgspec.structs.replace(found, outcome=Outcome.UNKNOWN)
+    return found

@@ -80,12 +80,17 @@ def _says_not_found(answer: Answer) -> bool:
 
 
 async def current(client: Client, image_id: str) -> Image | Verdict:
-    """The image as it is now, or the verdict that it is gone. Raises InventoryError when nobody can tell."""
+    """The image as it is now, or the verdict that it is gone, or that we may not look.
+
+    Raises InventoryError when nobody can tell.
+    """
     match await look_up(client, image_id):
         case Present(image):
             return image
         case Gone(answer):
             return _verdict(answer, Outcome.ALREADY_GONE, attempts=0)
+        case Unclear(answer, why) if answer.status in (401, 403):
+            return _verdict(answer, Outcome.DENIED, why, attempts=0)
         case Unclear(answer, why):
             raise InventoryError(f"image {image_id} ({answer.place}): {why}")
 
