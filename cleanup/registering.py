@@ -26,28 +26,35 @@ class _Event(msgspec.Struct):
     event: str
 
 
-def links(path: Path) -> dict[str, str]:
-    """What a restore journal says was restored: old ids to new ones; empty when there is none.
+class Earlier(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restore journal of `size` bytes says was restored: old ids to new ones."""
 
-    A torn last line is tolerated. Raises RecordRejected when it is damaged inside: what it says no
-    more could be registered twice. Raises UsageError when it cannot be read.
+    links: dict[str, str]
+    size: int
+
+
+def read_earlier(path: Path) -> Earlier:
+    """Read a restore journal; there need not be one, and a torn last line is tolerated.
+
+    Raises RecordRejected when it is damaged inside: what it says no more could be registered twice.
+    Raises UsageError when it cannot be read.
     """
     if not path.is_file():
-        return {}
+        return Earlier(links={}, size=0)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read the restore journal {path}: {error.strerror}") from error
     whole, _ = whole_part(content)
-    found: dict[str, str] = {}
+    links: dict[str, str] = {}
     for number, line in enumerate(content[:whole].splitlines(), 1):
         try:
             if msgspec.json.decode(line, type=_Event).event == "restore.result":
                 result = msgspec.json.decode(line, type=Restoration)
-                found |= {result.image_id: result.new_image_id} if result.new_image_id else {}
+                links |= {result.image_id: result.new_image_id} if result.new_image_id else {}
         except msgspec.MsgspecError as error:
             raise RecordRejected(f"{path}:{number}: not a line of a restore journal ({error})") from error
-    return found
+    return Earlier(links=links, size=len(content))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Restore: what can come back and what cannot, with the right attributes, and never twice."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 from conftest import NOW, Cli, Cloud, Serve, events, lines_of, make_image, real_now
 
+import cleanup.cli.restore
 from cleanup.errors import RecordRejected, UsageError
 from cleanup.image import Image
 from cleanup.journal import Intent, Journal, JournalFile, Result, Run, Started
@@ -21,7 +23,7 @@ from cleanup.modelarts.transport import Answer
 from cleanup.outcome import Outcome, Verdict
 from cleanup.plan import TargetRef
 from cleanup.registering import Run as Registering
-from cleanup.registering import links, restore
+from cleanup.registering import read_earlier, restore
 from cleanup.restoring import Candidate, State, candidates, registration, selected, twin
 from cleanup.simulator import Access, Auth, Faults, Login, Service, build_world, parse_rate, parse_script
 from cleanup.stopping import Cause, Stop
@@ -227,8 +229,11 @@ def test_a_record_that_was_there_all_the_time_stands_in_nobodys_way(
     assert posts(cloud) == [one["swr_path"]]
 
 
-def test_two_records_of_one_content_both_come_back(cli: Cli, serve_cloud: Serve, deleted: Deleted) -> None:
-    cloud = serve_cloud()
+@pytest.mark.parametrize("rates", [[], ["register:drop-after=1"]])
+def test_two_records_of_one_content_both_come_back(
+    cli: Cli, serve_cloud: Serve, deleted: Deleted, rates: list[str]
+) -> None:
+    cloud = serve_cloud(faults=Faults([parse_rate(rate) for rate in rates]))
     one = next(image for image in cloud.service.images if image.get("namespace") == "sandbox")
     moment = int((real_now() - timedelta(days=200)).timestamp() * 1000)
     path = "swr.example.com/sandbox/twice:1"
@@ -240,6 +245,8 @@ def test_two_records_of_one_content_both_come_back(cli: Cli, serve_cloud: Serve,
     assert once_each(old)[path] == 2
     for _ in range(2):
         assert cli("restore", "journal.jsonl", "--apply", *cloud.options).exit_code == 0
+    new_ids = read_earlier(Path("journal.restore.jsonl")).links
+    assert len(set(new_ids.values())) == len(new_ids) == len(old)
     assert Counter(posts(cloud)) == again(cloud, old) == once_each(old)
 
 
@@ -368,6 +375,25 @@ class TestCrashes:
         assert {line["outcome"] for line in results} == {"already-restored"}
         assert {line["image_id"] for line in results} == old.keys()
         assert {line["new_image_id"] for line in results} <= cloud.image_ids
+
+    def test_two_processes_at_once(
+        self, cli: Cli, serve_cloud: Serve, deleted: Deleted, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another restore goes through between our reading of the restore journal and our opening of it."""
+        cloud = serve_cloud()
+        old = deleted(cloud)
+        require_writable = cleanup.cli.restore.require_writable
+
+        def meanwhile(path: Path) -> None:
+            require_writable(path)
+            path.write_text('{"event":"restore.started"}\n')
+
+        monkeypatch.setattr(cleanup.cli.restore, "require_writable", meanwhile)
+        called = cli("restore", "journal.jsonl", "--apply", *cloud.options)
+        assert called.exit_code == 2
+        assert "another process" in called.stderr
+        assert posts(cloud) == []
+        assert not again(cloud, old)
 
     def test_a_torn_last_line(self, cli: Cli, serve_cloud: Serve, deleted: Deleted) -> None:
         cloud = serve_cloud()
@@ -680,10 +706,16 @@ class StagedClient:
     def __init__(self, path: Path, stop: Stop, *, stop_at: int, hang: bool) -> None:
         self.path, self.stop, self.stop_at, self.hang = path, stop, stop_at, hang
         self.registered: list[object] = []
+        self.durable = 0
+
+    def synced(self, _: int) -> None:
+        """Stands in for os.fsync."""
+        self.durable = self.path.stat().st_size
 
     async def register_image(self, attributes: dict[str, object]) -> Answer:
-        intended = [line["registration"] for line in events(self.path, "restore.intent")]
-        assert attributes in intended
+        on_disk = self.path.read_bytes()[: self.durable].splitlines()
+        intents = [line for line in map(json.loads, on_disk) if line["event"] == "restore.intent"]
+        assert attributes in [line["registration"] for line in intents]
         self.registered.append(attributes["swr_path"])
         if len(self.registered) == self.stop_at:
             self.stop.request(Cause.SIGNAL, "interrupted by SIGTERM")
@@ -695,13 +727,16 @@ class StagedClient:
 
 
 @pytest.mark.parametrize(("hang", "third"), [(False, State.NOT_ATTEMPTED), (True, State.UNKNOWN)])
-async def test_a_signal_leaves_the_rest_for_the_next_run(tmp_path: Path, hang: bool, third: State) -> None:
+async def test_a_signal_leaves_the_rest_for_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hang: bool, third: State
+) -> None:
     ids = ["a", "b", "c", "d"]
     gone = [result(id_, Outcome.DELETED) for id_ in ids]
     due = candidates(journal_of(([intent(id_) for id_ in ids], gone)), {})
     path = tmp_path / "journal.restore.jsonl"
     stop = Stop(drain_seconds=0)
     staged = StagedClient(path, stop, stop_at=3, hang=hang)
+    monkeypatch.setattr(os, "fsync", staged.synced)
     with Journal(path, "run-1", "default", lambda: NOW) as journal:
         run = Registering(
             source=tmp_path / "journal.jsonl",
@@ -715,7 +750,7 @@ async def test_a_signal_leaves_the_rest_for_the_next_run(tmp_path: Path, hang: b
         results, code = await restore(run, due, (), ())
     assert code == 7
     assert [one.outcome for one in results] == [State.RESTORED] * 2 + [third, State.NOT_ATTEMPTED]
-    assert links(path) == {"a": "new-1", "b": "new-2"}
+    assert read_earlier(path).links == {"a": "new-1", "b": "new-2"}
     assert len(events(path, "restore.result")) == 4
     (finished,) = events(path, "restore.finished")
     assert (finished["restored"], finished[third], finished["planned"]) == (2, 2 - hang, 4)

@@ -46,8 +46,8 @@ def restore(
     """
     told = read(journal)
     beside = journal.with_name(f"{journal.stem}.restore.jsonl")
-    links = registering.links(beside)
-    found = selected(candidates(told, links), image or ())
+    earlier = registering.read_earlier(beside)
+    found = selected(candidates(told, earlier.links), image or ())
     due = [one for one in found if one.state is State.RESTORABLE]
     shown = _Shown(journal=journal, beside=beside, format=format, found=found)
     if not apply:
@@ -60,9 +60,7 @@ def restore(
         log().info("nothing to restore")
         return
     _require_writable(beside)
-    job = _Job(
-        source=journal, beside=beside, target=target, terms=terms, due=due, known=tuple(links.values())
-    )
+    job = _Job(source=journal, beside=beside, target=target, terms=terms, due=due, earlier=earlier)
     results, code = running.run_stoppable(job.work, terms)
     shown.show(results, applied=True)
     log().info(f"restore journal: {beside}")
@@ -139,7 +137,7 @@ class _Job:
     target: Target
     terms: Terms
     due: Sequence[Candidate]
-    known: Sequence[str]
+    earlier: registering.Earlier
 
     async def work(self, stop: Stop) -> tuple[tuple[Restoration, ...], int]:
         """List what is there, register what is not. Raises AccessDenied, InventoryError, Interrupted."""
@@ -149,11 +147,7 @@ class _Job:
                 raise InventoryError(
                     f"the inventory is not complete, nothing was registered: {'; '.join(seen.doubts)}"
                 )
-            finish_with = f"image-cleanup restore {self.source} --apply"
-            run_id = running.new_id(running.now())
-            with Journal(
-                self.beside, run_id, self.target.name, running.now, finish_with=finish_with
-            ) as journal:
+            with self._journal() as journal:
                 run = registering.Run(
                     source=self.source,
                     target=self.target.ref,
@@ -163,7 +157,18 @@ class _Job:
                     concurrency=self.target.concurrency,
                     clock=anyio.current_time,
                 )
-                ended = await registering.restore(run, self.due, seen.images, self.known)
+                ended = await registering.restore(run, self.due, seen.images, self.earlier.links.values())
         if stop:
             log().warning(f"stopped early: {stop.why}")
         return ended
+
+    def _journal(self) -> Journal:
+        """The restore journal, for this process alone. Raises UsageError when another one wrote to it meanwhile."""
+        return Journal(
+            self.beside,
+            running.new_id(running.now()),
+            self.target.name,
+            running.now,
+            finish_with=f"image-cleanup restore {self.source} --apply",
+            read_size=self.earlier.size,
+        )
