@@ -130,16 +130,31 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 @asynccontextmanager
 async def served(handler: Handler, **options: Any) -> AsyncIterator[str]:
-    """A bare TCP server on loopback, so that a test sees and sends every byte; yields host:port."""
+    """A bare TCP server on loopback, so that a test sees and sends every byte; yields host:port.
+
+    At its end every conversation is cancelled and its socket closed, so that none is left to the
+    garbage collector, which would complain in some later test.
+    """
+    conversations: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError):  # the client may go away
+        task = asyncio.current_task()
+        assert task
+        conversations[task] = writer
+        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             await handler(reader, writer)
         writer.close()
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0, **options)
     async with server:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for task in conversations:
+            task.cancel()
+        await asyncio.gather(*conversations, return_exceptions=True)
+        for writer in conversations.values():
+            writer.transport.abort()
+            with suppress(ConnectionError, TimeoutError):
+                await writer.wait_closed()
 
 
 async def read_request(reader: asyncio.StreamReader) -> tuple[str, CIMultiDict[str], bytes]:
