@@ -229,18 +229,24 @@ def test_a_record_that_was_there_all_the_time_stands_in_nobodys_way(
     assert posts(cloud) == [one["swr_path"]]
 
 
+def add_twins(cloud: Cloud) -> str:
+    """Two old records, `first` and `second`, of one content; its path."""
+    path = "swr.example.com/sandbox/twice:1"
+    one = next(image for image in cloud.service.images if image.get("namespace") == "sandbox")
+    moment = int((real_now() - timedelta(days=200)).timestamp() * 1000)
+    aged = one | {"create_at": moment, "update_at": moment, "swr_path": path, "name": "twice", "tag": "1"}
+    for id_ in ("first", "second"):
+        cloud.service.images.put(aged | {"id": id_, "visibility": "PRIVATE", "status": "ACTIVE"})
+    cloud.service.contents[path] = 1
+    return path
+
+
 @pytest.mark.parametrize("rates", [[], ["register:drop-after=1"]])
 def test_two_records_of_one_content_both_come_back(
     cli: Cli, serve_cloud: Serve, deleted: Deleted, rates: list[str]
 ) -> None:
     cloud = serve_cloud(faults=Faults([parse_rate(rate) for rate in rates]))
-    one = next(image for image in cloud.service.images if image.get("namespace") == "sandbox")
-    moment = int((real_now() - timedelta(days=200)).timestamp() * 1000)
-    path = "swr.example.com/sandbox/twice:1"
-    aged = one | {"create_at": moment, "update_at": moment, "swr_path": path, "name": "twice", "tag": "1"}
-    for id_ in ("first", "second"):
-        cloud.service.images.put(aged | {"id": id_, "visibility": "PRIVATE", "status": "ACTIVE"})
-    cloud.service.contents[path] = 1
+    path = add_twins(cloud)
     old = deleted(cloud)
     assert once_each(old)[path] == 2
     for _ in range(2):
@@ -248,6 +254,21 @@ def test_two_records_of_one_content_both_come_back(
     new_ids = read_earlier(Path("journal.restore.jsonl")).links
     assert len(set(new_ids.values())) == len(new_ids) == len(old)
     assert Counter(posts(cloud)) == again(cloud, old) == once_each(old)
+
+
+def test_the_new_record_of_one_is_not_taken_for_the_other(
+    cli: Cli, serve_cloud: Serve, deleted: Deleted
+) -> None:
+    script = parse_script([{"fault": ["ok", "drop-before"], "calls": "register"}], "script")
+    cloud = serve_cloud(faults=Faults((), script))
+    path = add_twins(cloud)
+    deleted(cloud)
+    options = ["--apply", "--image", "first", "--image", "second", *cloud.options]
+    assert cli("restore", "journal.jsonl", *options).exit_code == 3
+    assert len(read_earlier(Path("journal.restore.jsonl")).links) == 1
+    assert cli("restore", "journal.jsonl", *options).exit_code == 0
+    assert len(set(read_earlier(Path("journal.restore.jsonl")).links.values())) == 2
+    assert posts(cloud) == [path] * 3
 
 
 class TestFaults:
