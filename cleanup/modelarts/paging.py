@@ -45,13 +45,19 @@ class Paging(Generic[T]):
 
 
 async def read_all(paging: Paging[T]) -> Listed[T]:
-    """Read the list, and again (up to four times in all) while it changes under our hands."""
+    """Read the list, and again (up to four times in all) while it changes under our hands.
+
+    Where the service never says a total, nothing shows that a deletion hid a record behind a page's
+    edge: then two readings in a row must have found the same.
+    """
+    before: set[str] | None = None
     for _ in range(_READINGS):
         reading = _Reading(paging)
         found = await reading.to_the_end()
-        if not found.doubts:
-            break
-    return found
+        if not found.doubts and (reading.total_told or reading.keys == before):
+            return found
+        before = reading.keys
+    return Listed(found.items, found.doubts or ("no total is said, and each reading found something else",))
 
 
 class _Reading(Generic[T]):
@@ -80,6 +86,14 @@ class _Reading(Generic[T]):
                 break
             last, full = pages[-1], size
         return Listed(tuple(self._items.values()), self._judge())
+
+    @property
+    def keys(self) -> set[str]:
+        return set(self._items)
+
+    @property
+    def total_told(self) -> bool:
+        return bool(self._totals)
 
     @property
     def _total(self) -> int | None:
