@@ -159,6 +159,13 @@ def make(header: Header, decisions: Iterable[Decision], over_limits: Sequence[st
     return Plan(header=header, decisions=ordered, summary=summarize(ordered, over_limits))
 
 
+def require_writable(path: Path) -> None:
+    """Raise UsageError now, before any request, where a plan could not be written later."""
+    folder = path.absolute().parent
+    if path.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError(f"cannot write the plan {path}: choose another place with -o")
+
+
 def write(plan: Plan, path: Path) -> Plan:
     """Write the plan, whole or not at all, and return it with its digest.
 

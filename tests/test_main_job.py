@@ -189,6 +189,16 @@ class TestWhatBadInputGets:
         assert "--project-id" in called.stderr
         assert "HUAWEICLOUD_SDK_PROJECT_ID" in called.stderr
 
+    @pytest.mark.parametrize("place", ["no/such/folder/plan.jsonl", "."])
+    def test_a_place_that_cannot_be_written(self, cli: Cli, cloud: Cloud, policy: Path, place: str) -> None:
+        called = cli("plan", "-p", policy, "-o", place, *cloud.options)
+        assert called.exit_code == 2
+        assert "-o" in called.stderr
+        called = cli("run", "--apply", "-p", policy, "--journal", place, *cloud.options)
+        assert called.exit_code == 2
+        assert "--journal" in called.stderr
+        assert not cloud.service.requests
+
     def test_an_endpoint_that_nobody_answers(self, cli: Cli, policy: Path) -> None:
         url = "http://127.0.0.1:1"
         called = cli(

@@ -59,6 +59,8 @@ def plan(
         return
     target = connecting.target(working)
     read_policy = load(policy)
+    if output:
+        plans.require_writable(output)
     made = running.run_async(lambda: make_plan(target, terms, read_policy, wanted.expires, wanted.as_of))
     path = output or Path(f"image-cleanup-{made.header.plan_id}.plan.jsonl")
     conclude([_written(made, path, wanted)])
