@@ -18,6 +18,8 @@ from cleanup.outcome import Outcome, Verdict
 _NOT_FOUND = "modelarts.6797"
 _GATEWAY = "apig."
 _USED = re.compile(r"\b(in use|(is|being|currently|still) used|used by|occupied)\b", re.IGNORECASE)
+_MOST_RESPONSE = 1 << 16
+_MOST_NESTING = 500  # a body nested deeper could not be written again
 _LOOK_UPS = 3  # of an image whose answer came cut off or as HTML although the status said 200
 
 
@@ -202,9 +204,6 @@ def _error_message(answer: Answer) -> str | None:
 
 
 def _shown(body: bytes, said: object) -> object:
-    """The body for the journal: as JSON where it is, and can be written again, else as bounded text."""
-    try:
-        msgspec.json.encode(said)
-    except (ValueError, OverflowError, RecursionError):
-        said = None
-    return wire.clean(body.decode(errors="replace")) or None if said is None else said
+    """The body for the journal: as JSON where it is of a sane size and depth, else as bounded text."""
+    sane = len(body) <= _MOST_RESPONSE and body.count(b"[") + body.count(b"{") <= _MOST_NESTING
+    return said if sane and said is not None else wire.clean(body.decode(errors="replace")) or None
