@@ -6,6 +6,7 @@ CleanupError                1  a bug, when nothing below fits
 ├── LimitExceeded           4  a limit of the policy refuses; nothing was deleted
 ├── AccessDenied            5  credentials or permission; nothing could be read
 ├── InventoryError          6  the inventory could not be read completely
+│   └── CredentialsLost     6  because what let us in at first was refused later
 ├── Interrupted             7  a signal or the deadline came first
 │   └── JournalWriteError   7  the journal can no longer be written; `resume` finishes
 └── RecordRejected          8  a plan or journal is damaged, expired or for another target
@@ -65,6 +66,10 @@ class InventoryError(CleanupError):
     """Images or notebooks could not be read completely, so nothing may be deleted."""
 
     exit_code = 6
+
+
+class CredentialsLost(InventoryError):
+    """The service let us read at first and refused the credentials (401) later on."""
 
 
 class Interrupted(CleanupError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import anyio
 import msgspec
 
-from cleanup.errors import CleanupError, JournalWriteError
+from cleanup.errors import CleanupError, CredentialsLost, JournalWriteError
 from cleanup.image import Image
 from cleanup.in_use import InUse
 from cleanup.outcome import BAD, Outcome, Verdict
@@ -140,12 +140,17 @@ class _Pool:
             if stale and one.force and await self._shared(one):
                 return msgspec.structs.replace(one, force=False)
         except CleanupError as error:
-            if self._stop:
-                return self._not_attempted()
-            return Verdict(
-                outcome=Outcome.FAILED, error_msg=f"not deleted, since it could not be looked up: {error}"
-            )
+            return self._unseen(error)
         return one
+
+    def _unseen(self, error: CleanupError) -> Verdict:
+        """What becomes of an image that could not be looked at again: it is not deleted."""
+        if self._stop:
+            return self._not_attempted()
+        why = f"not deleted, since it could not be looked up: {error}"
+        if isinstance(error, CredentialsLost):
+            return Verdict(outcome=Outcome.DENIED, http_status=401, error_msg=why)
+        return Verdict(outcome=Outcome.FAILED, error_msg=why)
 
     async def _shared(self, one: Due) -> bool:
         """Whether a record that is not ours to delete before this one has come to share the content."""

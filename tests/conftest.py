@@ -12,10 +12,14 @@ from typing import Any
 import anyio.from_thread
 import msgspec
 import pytest
+from hypothesis import settings
 
 from cleanup.cli import main
 from cleanup.image import Image
 from cleanup.simulator import PROJECT_ID, Service, build_world, serve
+
+settings.register_profile("shared-machine", deadline=None)  # how long an example takes says nothing here
+settings.load_profile("shared-machine")
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
-from cleanup.errors import AccessDenied, CleanupError, InventoryError
+from cleanup.errors import AccessDenied, CleanupError, CredentialsLost, InventoryError
 from cleanup.image import Image, Status
 from cleanup.in_use import InUse, Use
 from cleanup.modelarts.client import Client, ListingFailed
@@ -139,5 +139,6 @@ def _explained(error: ListingFailed, client: Client, permission: str) -> Cleanup
             advice = f"; is the project id right, and is {permission} granted?"
         case _:
             advice = ""
+    kind: type[CleanupError] = CredentialsLost if error.status == 401 else InventoryError
     refused = error.status in (401, 403) and not client.has_read
-    return (AccessDenied if refused else InventoryError)(f"{error}{advice}")
+    return (AccessDenied if refused else kind)(f"{error}{advice}")
