@@ -1,6 +1,8 @@
 """What several tests share: a frozen moment, images from few words, a simulated cloud, the CLI as users call it."""
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
@@ -141,6 +143,12 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         return Called(code, captured.out, captured.err)
 
     return call
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    """A test that runs a system program: left out where that is missing, but never in CI."""
+    missing = shutil.which(program) is None and "CI" not in os.environ
+    return pytest.mark.skipif(missing, reason=f"needs {program}, which is not installed here")
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,7 +12,7 @@ import anyio
 import command_lines
 import pytest
 import yaml
-from conftest import NOW, make_image
+from conftest import NOW, make_image, needs
 
 from cleanup.errors import PolicyError
 from cleanup.journal import Finished, Intent, Journal, Result, Started
@@ -275,7 +274,7 @@ def jq_commands() -> list[str]:
     return re.findall(r"^jq .*?first\.jsonl", (DEPLOY / "RUNBOOK.md").read_text(), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq")
+@needs("jq")
 def test_the_runbooks_jq_lines_find_what_they_promise(tmp_path: Path) -> None:
     anyio.run(write_journal, tmp_path / "first.jsonl")
     answers = [
@@ -291,7 +290,7 @@ def test_the_runbooks_jq_lines_find_what_they_promise(tmp_path: Path) -> None:
     assert '"exit_code": 3' in ends
 
 
-@pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq")
+@needs("jq")
 @both
 def test_the_runbook_makes_a_job_that_resumes(file: str, tmp_path: Path) -> None:
     """What `kubectl get` would print goes in, what `kubectl apply` gets comes out."""

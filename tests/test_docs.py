@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import command_lines
 import pytest
 import yaml
-from conftest import Cli, Serve, lines_of, real_now
+from conftest import Cli, Serve, lines_of, needs, real_now
 
 from cleanup import errors
 from cleanup.cli import EPILOG
@@ -347,7 +346,7 @@ def fast(words: list[str]) -> list[str]:
     return ["--rate", "2000"] if words[0] in ("plan", "apply", "explain") else []
 
 
-@pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq")
+@needs("jq")
 def test_the_pins_are_gathered_as_is_said(tmp_path: Path) -> None:
     jobs = {"items": [{"algorithm": {"engine": {"image_url": "ml-vision/trainer:v1", "engine_id": 7}}}]}
     models = {"source_location": "https://bucket.obs.example.com/model"}, {"source_location": None}
