@@ -26,11 +26,12 @@ from cleanup.stopping import Cause, Stop
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """How a run may go: `max_staleness` in seconds, `breaker` in results, `drain_seconds` on the Stop."""
+    """How a run may go: `max_staleness` and `grace` in seconds (see `execute`), `breaker` in results."""
 
     concurrency: int
     rate: float
     max_staleness: float
+    grace: float
     breaker: int
 
 
@@ -95,14 +96,15 @@ async def apply(
         run.stop,
         concurrency=run.terms.concurrency,
         max_staleness=run.terms.max_staleness,
+        grace=run.terms.grace,
         breaker=run.terms.breaker,
     )
     return _finish(run, planned, verdicts, run.clock() - began)
 
 
 def _report(run: Run, one: Due, verdict: Verdict) -> None:
-    run.ended(verdict.outcome)
     run.journal.result(Result.of(one.image, one.rule, verdict))
+    run.ended(verdict.outcome)
 
 
 def _hands(run: Run, seen: Survey) -> Hands:
@@ -112,7 +114,7 @@ def _hands(run: Run, seen: Survey) -> Hands:
         )
 
     return Hands(
-        delete=lambda image_id, force: deletion.delete(run.client, image_id, force=force),
+        delete=lambda image_id, force, fresh: deletion.delete(run.client, image_id, force=force, fresh=fresh),
         look_up=lambda image_id: deletion.current(run.client, image_id),
         users=_FreshUse(run, seen).get,
         sharers=run.client.same_repository,
@@ -131,7 +133,7 @@ class _FreshUse:
         self._read_at = seen.seen_at
         self._reading = anyio.Lock()
 
-    async def get(self) -> InUse:
+    async def get(self) -> tuple[InUse, float]:
         asked_at = self._run.clock()
         async with self._reading:
             too_old = self._run.clock() - self._read_at >= self._run.terms.max_staleness
@@ -143,7 +145,7 @@ class _FreshUse:
                 if doubts := hidden_users(fresh, self._run.scope):
                     raise InventoryError(doubts[0])
                 self._in_use, self._read_at = fresh.in_use | self._run.pins, read_at
-            return self._in_use
+            return self._in_use, self._read_at
 
 
 def _started(run: Run, planned: int) -> Started:

@@ -17,7 +17,7 @@ from cleanup.modelarts.client import Client, explain
 from cleanup.modelarts.transport import Answer
 from cleanup.plan import TargetRef
 from cleanup.restoring import Candidate, Restoration, State, exit_code, registration, tally, twin
-from cleanup.stopping import Cause, Stop
+from cleanup.stopping import Cause, Stop, end_draining
 
 _AGAIN = "run the same command again"
 
@@ -107,7 +107,7 @@ class _Pool:
         """Let the workers register everything, until it is done or the drain after a stop is over."""
         groups = iter(_by_content(self._due))
         async with anyio.create_task_group() as guard:
-            guard.start_soon(_end_draining, self._run.stop, guard.cancel_scope)
+            guard.start_soon(end_draining, self._run.stop, guard.cancel_scope)
             async with anyio.create_task_group() as workers:
                 for _ in range(min(self._run.concurrency, len(self._due))):
                     workers.start_soon(self._work, groups)
@@ -223,13 +223,6 @@ def _ended(
         error_msg=why or told.message or (None if answer.ok else explain(answer)),
         request_id=answer.request_id,
     )
-
-
-async def _end_draining(stop: Stop, scope: anyio.CancelScope) -> None:
-    await stop.requested.wait()
-    with anyio.move_on_after(stop.drain_seconds):
-        await stop.aborted.wait()
-    scope.cancel()
 
 
 def _started(run: Run, planned: int) -> dict[str, object]:

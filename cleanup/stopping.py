@@ -53,3 +53,11 @@ class Stop:
         self.aborted.set()
         for child in self._children:
             child.abort(cause, why)
+
+
+async def end_draining(stop: Stop, scope: anyio.CancelScope) -> None:
+    """Cancel the work in hand when a stop was asked for and its time to drain is over, or it is aborted."""
+    await stop.requested.wait()
+    with anyio.move_on_after(stop.drain_seconds):
+        await stop.aborted.wait()
+    scope.cancel()

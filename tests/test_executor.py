@@ -32,8 +32,12 @@ class Cloud:
     looked_up: list[str] = field(default_factory=list)
     reported: list[tuple[str, Verdict]] = field(default_factory=list)
     journal_breaks_after: int | None = None
+    waits_before_a_delete: list[float] = field(default_factory=list)
 
-    async def delete(self, image_id: str, force: bool) -> Verdict:
+    async def delete(self, image_id: str, force: bool, fresh: Callable[[], bool]) -> Verdict | None:
+        self.time += self.waits_before_a_delete.pop(0) if self.waits_before_a_delete else 0.0
+        if not fresh():
+            return None
         self.deleted.append((image_id, force))
         answer = self.answers.get(image_id, GONE)
         return answer if isinstance(answer, Verdict) else await answer()
@@ -44,8 +48,8 @@ class Cloud:
             raise InventoryError("the service does not answer")
         return self.seen[image_id]
 
-    async def users(self) -> InUse:
-        return self.in_use
+    async def users(self) -> tuple[InUse, float]:
+        return self.in_use, self.time
 
     async def sharers(self, image: Image) -> Iterable[Image]:
         return self.others
@@ -132,6 +136,53 @@ async def test_zero_staleness_looks_every_image_up_first() -> None:
     cloud = Cloud(seen={f"i{n}": make_image(f"i{n}") for n in range(3)})
     await execute(due(3), cloud.hands, Stop(), max_staleness=0)
     assert sorted(cloud.looked_up) == ["i0", "i1", "i2"]
+
+
+async def test_what_went_stale_while_its_delete_waited_is_looked_at_again() -> None:
+    cloud = Cloud(seen={"i0": make_image("i0")}, waits_before_a_delete=[301.0, 299.0])
+    verdicts = await execute(due(1), cloud.hands, Stop(), max_staleness=300)
+    assert (cloud.looked_up, cloud.deleted) == (["i0"], [("i0", False)])
+    assert verdicts["i0"].outcome is Outcome.DELETED
+
+
+async def test_what_changed_while_its_delete_waited_is_left_alone() -> None:
+    cloud = Cloud(seen={"i0": make_image("i0", tag="other")}, waits_before_a_delete=[301.0])
+    verdicts = await execute(due(1), cloud.hands, Stop(), max_staleness=300)
+    assert verdicts["i0"].outcome is Outcome.DRIFTED
+    assert cloud.deleted == []
+
+
+async def test_what_is_stale_again_and_again_is_not_deleted() -> None:
+    cloud = Cloud(seen={"i0": make_image("i0")}, waits_before_a_delete=[31.0] * 9)
+    verdicts = await execute(due(1), cloud.hands, Stop(), max_staleness=0, grace=30)
+    assert verdicts["i0"].outcome is Outcome.FAILED
+    assert "too old" in (verdicts["i0"].error_msg or "")
+    assert cloud.deleted == []
+
+
+async def test_very_fresh_looks_are_taken_one_image_at_a_time() -> None:
+    cloud = Cloud(seen={f"i{n}": make_image(f"i{n}") for n in range(6)})
+    under_way: list[str] = []
+
+    def answer_of(image_id: str) -> Callable[[], Awaitable[Verdict]]:
+        async def answer() -> Verdict:
+            assert cloud.looked_up == [*under_way, image_id]
+            await anyio.lowlevel.checkpoint()
+            under_way.append(image_id)
+            return GONE
+
+        return answer
+
+    cloud.answers = {f"i{n}": answer_of(f"i{n}") for n in range(6)}
+    await execute(due(6), cloud.hands, Stop(), concurrency=4, max_staleness=0)
+    assert len(under_way) == 6
+
+
+async def test_a_namesake_of_unknown_path_keeps_the_content() -> None:
+    namesake = make_image("new", status="CREATING", tag="1", swr_path=None)
+    cloud = Cloud(seen={one.image.id: one.image for one in pair()}, others=(namesake,), time=999)
+    await execute(pair(), cloud.hands, Stop())
+    assert cloud.deleted == [("first", False), ("carrier", False)]
 
 
 async def test_an_image_the_listing_did_not_show_is_looked_up() -> None:

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
-from cleanup.errors import InventoryError
+from cleanup.errors import CredentialsLost, InventoryError
 from cleanup.image import Image, Status, content_key
 from cleanup.in_use import Use
 from cleanup.modelarts import wire
@@ -127,7 +127,10 @@ class Client:
         """
         found: list[Image] = []
         for workspace in self._workspaces:
-            listing = await self.list_images(workspace, wanted=_repository(image))
+            try:
+                listing = await self.list_images(workspace, wanted=_repository(image))
+            except ListingFailed as error:
+                raise (CredentialsLost(str(error)) if error.status == 401 else error) from None
             if listing.doubts:
                 raise InventoryError(f"who shares {image.swr_path} is not clear: {'; '.join(listing.doubts)}")
             found += (one for one in listing.items if one.known_status is not Status.DELETED)
@@ -139,10 +142,13 @@ class Client:
             self._request("GET", f"images/{segment(image_id)}"), settling=settling
         )
 
-    async def delete_image(self, image_id: str, *, force: bool) -> Answer:
-        """`DELETE /images/{id}`; `force` takes the content in SWR along."""
+    async def delete_image(
+        self, image_id: str, *, force: bool, fresh: Callable[[], bool] | None = None
+    ) -> Answer:
+        """`DELETE /images/{id}`; `force` takes the content in SWR along, `fresh` is asked before it leaves."""
         query = {"force": "true"} if force else {}
-        return await self._transport.request(self._request("DELETE", f"images/{segment(image_id)}", query))
+        request = self._request("DELETE", f"images/{segment(image_id)}", query)
+        return await self._transport.request(request, fresh=fresh)
 
     async def register_image(self, attributes: Mapping[str, object]) -> Answer:
         """`POST /images`. Never repeated once it may have had its effect, for each registers a new image."""

@@ -4,6 +4,7 @@ The readings of answers are pure; contract.md, The journal, has the table they i
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -97,17 +98,30 @@ async def current(client: Client, image_id: str) -> Image | Verdict:
             raise InventoryError(f"image {image_id} ({answer.place}): {why}")
 
 
-async def delete(client: Client, image_id: str, *, force: bool) -> Verdict:
+async def delete(
+    client: Client, image_id: str, *, force: bool, fresh: Callable[[], bool] | None = None
+) -> Verdict | None:
     """Send the DELETE and settle what came of it: one verdict, whatever happens.
 
-    A cancellation in the middle leaves the outcome to whoever looks the image up next.
+    `fresh` is asked right before each time it leaves; None when that said no and the image is, as
+    far as this can have changed it, still there. A cancellation in the middle leaves the outcome
+    to whoever looks the image up next.
     """
     began = client.clock()
-    answer = await client.delete_image(image_id, force=force)
+    answer = await client.delete_image(image_id, force=force, fresh=fresh)
+    if answer.stale:
+        return await _settle_stale(client, answer, image_id) if answer.doubtful else None
     reading = read_answer(answer, image_id)
     if isinstance(reading, Doubt):
         reading = _settle(answer, reading, await look_up(client, image_id, settling=True))
     return msgspec.structs.replace(reading, duration_ms=round((client.clock() - began) * 1000))
+
+
+async def _settle_stale(client: Client, answer: Answer, image_id: str) -> Verdict | None:
+    """An earlier DELETE may have had its effect; whether to send another is for a fresh look to say."""
+    doubt = Doubt(Outcome.ALREADY_GONE, Outcome.FAILED, None)
+    found = await look_up(client, image_id, settling=True)
+    return None if isinstance(found, Present) else _settle(answer, doubt, found)
 
 
 @dataclass(frozen=True)

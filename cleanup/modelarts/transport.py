@@ -28,7 +28,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     `attempts` counts the requests sent. `doubtful`: one of them, perhaps not the last, was sent and
     not answered, or answered with 5xx, so that it may have had its effect. `stopped`: it was given
-    up because of a stop. `redirect` is where a 3xx pointed to, `date` the service's clock.
+    up because of a stop. `stale`: not sent (again), for what it rests on had become too old.
+    `redirect` is where a 3xx pointed to, `date` the service's clock.
     """
 
     place: str
@@ -41,6 +42,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     doubtful: bool = False
     stopped: bool = False
+    stale: bool = False
 
     @property
     def ok(self) -> bool:
@@ -70,12 +72,19 @@ class Transport:
         self.pacer = pacer
 
     async def request(
-        self, request: Request, *, most: int = _MOST_BODY, repeatable: bool = True, settling: bool = False
+        self,
+        request: Request,
+        *,
+        most: int = _MOST_BODY,
+        repeatable: bool = True,
+        settling: bool = False,
+        fresh: Callable[[], bool] | None = None,
     ) -> Answer:
         """Send until answered for good: 429, 5xx, dropped connections and timeouts are tried again.
 
         `most` bounds the body in bytes. Not `repeatable`: never sent again once it may have had an
-        effect. `settling`: goes on during a stop, for what was begun must be known. After a 401
+        effect. `settling`: goes on during a stop, for what was begun must be known. `fresh` is asked
+        right before each time it leaves; when that says no, it does not leave. After a 401
         with renewed credentials it is sent once more. Raises AccessDenied or InventoryError when
         there never were credentials to send with.
         """
@@ -86,6 +95,8 @@ class Transport:
             released = await self._unless_stopping(self.pacer.turn, settling)
             if released is None:
                 return msgspec.structs.replace(answer, stopped=True)
+            if fresh is not None and not fresh():
+                return msgspec.structs.replace(answer, stale=True)
             reply = await self._connection.send(request, headers, most=most)
             self._tell_pacer(reply, released)
             answer = _after(answer, reply, most)
