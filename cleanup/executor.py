@@ -57,11 +57,12 @@ class _Seen:
 
 class _Course:
     """One image on its way: what is due of it by now, the force that its intent in the journal names,
-    whether a DELETE may be under way, how it ended."""
+    how many DELETEs left, whether one may be under way, how it ended."""
 
     def __init__(self, due: Due) -> None:
         self.due = due
         self.intent: bool | None = None
+        self.attempts = 0
         self.under_way = False
         self.verdict: Verdict | None = None
 
@@ -147,7 +148,8 @@ class _Pool:
             self._stop.request(Cause.JOURNAL, str(error))
         finally:
             unsettled = self._cut_short() if course.under_way else self._not_attempted()
-            self._settle(course.due, course.verdict or unsettled)
+            verdict = course.verdict or unsettled
+            self._settle(course.due, msgspec.structs.replace(verdict, attempts=course.attempts))
 
     async def _look_and_delete(self, course: _Course) -> None:
         seen = await self._objection(course.due)
@@ -158,16 +160,19 @@ class _Pool:
             if course.intent is not course.due.force:
                 await self._hands.intend(course.due)
                 course.intent = course.due.force
-            course.under_way = True
             course.verdict = await self._hands.delete(
-                course.due.image.id, course.due.force, lambda: self._fresh(seen.since)
+                course.due.image.id, course.due.force, lambda: self._leaves(course, seen.since)
             )
             if course.verdict is None:
                 course.under_way = False
                 course.due = msgspec.structs.replace(course.due, seen_at=None)
 
-    def _fresh(self, since: float) -> bool:
-        return self._hands.clock() - since < self._longest
+    def _leaves(self, course: _Course, since: float) -> bool:
+        """Whether a DELETE may leave on what is known since then; counted here, for each look has its own."""
+        fresh = self._hands.clock() - since < self._longest
+        course.attempts += fresh
+        course.under_way |= fresh
+        return fresh
 
     async def _after_its_siblings(self, one: Due) -> Due:
         """Wait until all records of the same content have ended; take the content only if all are gone."""
@@ -242,4 +247,4 @@ class _Pool:
 
     def _cut_short(self) -> Verdict:
         why = f"stopped while its DELETE was under way ({self._stop.why or 'a bug'}); `resume` settles it"
-        return Verdict(outcome=Outcome.UNKNOWN, attempts=1, error_msg=why)
+        return Verdict(outcome=Outcome.UNKNOWN, error_msg=why)
