@@ -26,12 +26,11 @@ from cleanup.stopping import Cause, Stop
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """How a run may go: `max_staleness` and `grace` in seconds (see `execute`), `breaker` in results."""
+    """How a run may go: `max_staleness` in seconds, `breaker` in results (see `execute`)."""
 
     concurrency: int
     rate: float
     max_staleness: float
-    grace: float
     breaker: int
 
 
@@ -96,7 +95,6 @@ async def apply(
         run.stop,
         concurrency=run.terms.concurrency,
         max_staleness=run.terms.max_staleness,
-        grace=run.terms.grace,
         breaker=run.terms.breaker,
     )
     return _finish(run, planned, verdicts, run.clock() - began)

@@ -139,7 +139,6 @@ def _terms(job: Job) -> applying.Terms:
         concurrency=job.target.concurrency,
         rate=job.target.rate,
         max_staleness=job.terms.max_staleness,
-        grace=job.terms.timeout,
         breaker=job.terms.breaker,
     )
 
