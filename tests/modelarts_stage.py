@@ -61,6 +61,9 @@ class Stage:
         given = step(request) if callable(step) else step
         return await given if isinstance(given, Awaitable) else given
 
+    def remember(self, *secrets: str) -> None:
+        """A connection blackens what is remembered; a stage shows what it is told to."""
+
     @property
     def methods(self) -> list[str]:
         return [request.method for request in self.requests]

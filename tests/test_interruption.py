@@ -29,7 +29,7 @@ from conftest import Called, Cli, Serve, events
 from cleanup.journal import writer
 from cleanup.simulator.calls import Operation
 
-AT_MOST = 60.0  # seconds until a process that hangs is given up; none is expected to
+AT_MOST = 50.0  # seconds until a process that hangs is given up; none is expected to
 FULL_DISK = """
 import resource, runpy, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
@@ -216,7 +216,7 @@ class TestStopped:
     def test_requests_that_hang_are_waited_for_no_longer_than_the_drain_timeout(
         self, cli: Cli, prepare: Prepare, start: Start
     ) -> None:
-        job = prepare(Witness(120), "--concurrency", "8", "--drain-timeout", "1s", "--timeout", "1h")
+        job = prepare(Witness(120), "--concurrency", "8", "--drain-timeout", "1s", "--timeout", "2m")
         set_faults(job.cloud, script=[{"calls": "delete", "fault": "hang-after", "after": 20}])
         job.service.onlookers.append(nth(Operation.DELETE, 28, lambda: process.send(signal.SIGTERM)))
         process = start(job.apply)
@@ -230,7 +230,7 @@ class TestStopped:
     def test_a_second_interrupt_ends_at_once_with_a_valid_journal(
         self, cli: Cli, prepare: Prepare, start: Start
     ) -> None:
-        job = prepare(Witness(120), "--concurrency", "8", "--drain-timeout", "1h", "--timeout", "1h")
+        job = prepare(Witness(120), "--concurrency", "8", "--drain-timeout", "2m", "--timeout", "2m")
         set_faults(job.cloud, script=[{"calls": "delete", "fault": "hang", "after": 20}])
         job.service.onlookers.append(nth(Operation.DELETE, 28, lambda: process.send(signal.SIGINT)))
         process = start(job.apply)
@@ -243,7 +243,7 @@ class TestStopped:
         assert set(finish(cli, job).values()) == {"deleted"}
 
     def test_the_deadline_comes_before_the_end(self, cli: Cli, prepare: Prepare) -> None:
-        job = prepare(Witness(120), "--timeout", "1h")
+        job = prepare(Witness(120), "--timeout", "2m")
         set_faults(job.cloud, script=[{"calls": "delete", "fault": "hang-after", "after": 20}])
         called = cli(*job.apply, "--deadline", "2s")
         run = audit(job, called)
@@ -306,7 +306,6 @@ class TestFullDisk:
         assert str(job.journal) in called.stderr
         assert not job.service.asked(Operation.DELETE)
 
-    @pytest.mark.xfail(strict=True, reason="what is written after a torn line makes the journal unreadable")
     @pytest.mark.parametrize("line", [4, 20, 51])
     def test_a_disk_that_is_full_for_a_moment_leaves_a_journal_that_can_be_resumed(
         self, cli: Cli, prepare: Prepare, monkeypatch: pytest.MonkeyPatch, line: int

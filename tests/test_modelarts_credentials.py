@@ -16,7 +16,7 @@ from huaweicloudsdkcore.auth.internal import MetadataAccessor
 from huaweicloudsdkcore.sdk_request import SdkRequest
 from modelarts_stage import LOST, NOW, REFUSED, Stage, answer, read_request, reply, served
 
-from cleanup.errors import AccessDenied, CleanupError, InventoryError
+from cleanup.errors import AccessDenied, CleanupError, InventoryError, UsageError
 from cleanup.modelarts.connection import Connection
 from cleanup.modelarts.credentials import Auth, CredentialNames, Surroundings, choose
 from cleanup.modelarts.exchange import Request
@@ -195,7 +195,7 @@ class TestTheChoice:
         assert CANARY not in told(caught.value)
 
     async def test_a_password_needs_an_iam(self) -> None:
-        with pytest.raises(AccessDenied, match="--iam-endpoint"):
+        with pytest.raises(UsageError, match="--iam-endpoint"):
             await choose(Auth.PASSWORD, CredentialNames(), world(self.PASSWORD, iam=None)).resolve()
 
 

@@ -172,7 +172,6 @@ def test_a_traceback(
     must_not_tell(access, tmp_path, called)
 
 
-@pytest.mark.xfail(strict=True, reason="what the service says is written down as it is")
 def test_a_service_that_repeats_the_headers_it_got(
     cli: Cli, prepare: Prepare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, access: Listening
 ) -> None:

@@ -4,22 +4,29 @@ import io
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any, TextIO, cast
 
 import structlog
 
-from cleanup.errors import CleanupError, PolicyError
+from cleanup.errors import CleanupError, PolicyError, UsageError
 
 
 class _Stderr:
-    """Whatever stderr is at the moment: a live progress bar puts itself in between."""
+    """Whatever stderr is at the moment: a live progress bar puts itself in between.
+
+    A reader that went away or a full disk ends no run: the journal is the record, this is talk.
+    """
 
     def write(self, text: str) -> int:
-        return sys.stderr.write(text)
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+        return len(text)
 
     def flush(self) -> None:
-        sys.stderr.flush()
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 class LogFormat(StrEnum):
@@ -78,7 +85,15 @@ def emit(pieces: Iterable[str]) -> None:
             sys.stdout.write(piece)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_stdout()
+    except OSError as error:
+        _forget_stdout()
+        raise UsageError(f"cannot write to stdout: {error.strerror}") from error
+
+
+def _forget_stdout() -> None:
+    """Let what is still buffered go nowhere, so that Python does not complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(text: str) -> None:

@@ -65,7 +65,7 @@ def run_stoppable(work: Callable[[Stop], Awaitable[T]], terms: Terms) -> T:
         async with anyio.create_task_group() as group:
             group.start_soon(_stop_on_signals, stop)
             if terms.deadline is not None:
-                group.start_soon(_stop_in_time, stop, terms.deadline)
+                group.start_soon(_stop_in_time, stop, terms.deadline, terms.timeout)
             result = await work(stop)
             group.cancel_scope.cancel()
         return result
@@ -97,9 +97,9 @@ async def _stop_on_signals(stop: Stop) -> None:
             )
 
 
-async def _stop_in_time(stop: Stop, deadline: float) -> None:
-    """Stop early enough for the requests in hand: a tenth of the time, at most the drain timeout."""
-    margin = min(stop.drain_seconds, deadline / 10)
+async def _stop_in_time(stop: Stop, deadline: float, one_request: float) -> None:
+    """Stop early enough for a request in hand to take all its time; but at most a third of it early."""
+    margin = min(stop.drain_seconds, one_request, deadline / 3)
     await anyio.sleep(deadline - margin)
     if not stop:
         stop.drain_seconds = margin

@@ -55,6 +55,7 @@ class Journal:
         self._finish_with = finish_with or f"image-cleanup resume {path}"
         self._sync = anyio.Lock()
         self._written = self._durable = 0
+        self._broken: JournalWriteError | None = None
         torn = self._open(read_size)
         self._log = structlog.wrap_logger(
             self,
@@ -100,16 +101,20 @@ class Journal:
         return torn
 
     def msg(self, line: bytes) -> None:
-        """What structlog hands a rendered line to."""
+        """What structlog hands a rendered line to. After a failure nothing more is written: a line that
+        broke off must stay the last."""
+        if self._broken:
+            raise self._broken
         try:
             rest = memoryview(line + b"\n")
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
-            raise JournalWriteError(
+            self._broken = JournalWriteError(
                 f"cannot write the journal {self.path}: {error.strerror}; "
                 f"make room, then finish with: {self._finish_with}"
-            ) from error
+            )
+            raise self._broken from error
         self._written += 1
 
     debug = info = warning = error = msg

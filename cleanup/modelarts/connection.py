@@ -7,6 +7,7 @@ from types import SimpleNamespace, TracebackType
 from typing import Self
 
 import aiohttp
+import msgspec
 from yarl import URL
 
 import cleanup
@@ -14,6 +15,8 @@ from cleanup.errors import UsageError
 from cleanup.modelarts.exchange import Lost, Reply, Request
 
 _CHUNK = 1 << 18
+_SECRET_HEADERS = ("X-Auth-Token", "X-Security-Token", "Authorization")
+_SHORTEST_SECRET = 6  # what is shorter occurs in innocent text
 
 
 class _Dropped(aiohttp.ClientError):
@@ -50,6 +53,7 @@ class Connection:
     ) -> None:
         self._timeout = timeout
         self._environment = environment
+        self._secrets: set[bytes] = set()
         tracing = aiohttp.TraceConfig()
         tracing.on_request_headers_sent.append(_note_sending)
         self._session = aiohttp.ClientSession(
@@ -70,8 +74,13 @@ class Connection:
         await self._session.close()
 
     async def send(self, request: Request, headers: Mapping[str, str], *, most: int) -> Reply | Lost:
-        """One exchange; `most` bounds the answer's body in bytes. Redirects are answers like others."""
+        """One exchange; `most` bounds the answer's body in bytes. Redirects are answers like others.
+
+        What was sent as a secret does not come back: a refusal that repeats it is blackened, for it
+        goes into logs and journals.
+        """
         mark = SimpleNamespace(sent=False)
+        self.remember(*(headers[name] for name in _SECRET_HEADERS if name in headers))
         try:
             return await self._exchange(request, headers, most, mark)
         except TimeoutError:
@@ -90,6 +99,17 @@ class Connection:
             )
         except (aiohttp.ClientError, OSError):
             return Lost(f"the connection to {request.host} was dropped", mark.sent)
+
+    def remember(self, *secrets: str) -> None:
+        """These are secrets, as they are and as JSON writes them."""
+        long_enough = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+        self._secrets |= {secret.encode() for secret in long_enough}
+        self._secrets |= {msgspec.json.encode(secret)[1:-1] for secret in long_enough}
+
+    def _blackened(self, body: bytes) -> bytes:
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            body = body.replace(secret, b"[secret]")
+        return body
 
     async def _exchange(
         self, request: Request, headers: Mapping[str, str], most: int, mark: SimpleNamespace
@@ -111,7 +131,8 @@ class Connection:
                 if len(body) > most:
                     response.close()
                     return Reply(response.status, b"", response.headers, oversized=True)
-            return Reply(response.status, bytes(body), response.headers)
+            told = bytes(body) if response.status < 300 else self._blackened(bytes(body))
+            return Reply(response.status, told, response.headers)
 
 
 def _trusting(ca_bundle: Path | None) -> ssl.SSLContext:
@@ -136,11 +157,20 @@ def _proxy(request: Request, environment: Mapping[str, str]) -> tuple[URL | None
         return None, None
     if _exempt(request.host, environment.get("no_proxy") or environment.get("NO_PROXY") or ""):
         return None, None
-    url = URL(address if "://" in address else f"http://{address}")
+    url = _proxy_url(address)
     login = (
         {"Proxy-Authorization": aiohttp.encode_basic_auth(url.user, url.password or "")} if url.user else None
     )
     return url.with_user(None), login
+
+
+def _proxy_url(address: str) -> URL:
+    """Raises UsageError without telling the address, which may hold a password."""
+    try:
+        return URL(address if "://" in address else f"http://{address}")
+    except ValueError:
+        pass
+    raise UsageError("HTTPS_PROXY is no URL of the form http://[user:password@]host:port")
 
 
 def _exempt(host: str, no_proxy: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 import msgspec
 
-from cleanup.errors import AccessDenied
+from cleanup.errors import AccessDenied, UsageError
 from cleanup.modelarts import chain
 from cleanup.modelarts.exchange import Request
 from cleanup.modelarts.login import Login, User
@@ -109,7 +109,7 @@ async def _log_in(names: CredentialNames, world: Surroundings) -> Fresh[str]:
     username, password = names.username_env or _USERNAME, names.password_env or _PASSWORD
     domain = names.domain_env or _DOMAIN
     if world.iam is None:
-        raise AccessDenied("no IAM to log in to: give --iam-endpoint, set OS_AUTH_URL, or give --region")
+        raise UsageError("no IAM to log in to: give --iam-endpoint, set OS_AUTH_URL, or give --region")
     user = User(
         name=_value(username, world.environment),
         domain=_value(domain, world.environment),

@@ -55,6 +55,7 @@ class Login:
     async def fetch(self) -> Fresh[str]:
         """A new token. Raises AccessDenied when IAM refuses, InventoryError when it does not answer."""
         request = self._request()
+        self.connection.remember(self.user.password)
         for attempt in range(1, _TRIES + 1):
             answer = await self.connection.send(request, request.headers, most=_MOST_BODY)
             if isinstance(answer, Reply) and answer.status != 429 and answer.status < 500:
