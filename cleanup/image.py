@@ -87,7 +87,9 @@ def content_key(swr_path: str | None) -> str | None:
         return None
     path = swr_path.strip().casefold().removeprefix("https://").removeprefix("http://").rstrip("/")
     last = path.rsplit("/", 1)[-1]
-    return path if ":" in last or "@" in last else f"{path}:latest"
+    if ":" in last.partition("@")[0]:
+        return path.partition("@")[0]  # a tag says which record is meant, its digest nothing more
+    return path if "@" in last else f"{path}:latest"
 
 
 def makes_sense(moment: datetime | None, now: datetime) -> bool:

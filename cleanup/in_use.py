@@ -41,13 +41,13 @@ class InUse:
             self._by_path_name.setdefault(path_name(key), use)
 
     def of(self, image: Image) -> Use | None:
-        """Who uses this image: by id, by path, by name, or (its own path unknown) by a path's name."""
-        key, label = image.content, image.label.casefold()
-        return (
-            self._by_id.get(image.id.casefold())
-            or (self._by_content.get(key) if key else self._by_path_name.get(label))
-            or self._by_name.get(label)
-        )
+        """Who uses this image: by id, by path, by name, or by a path of that name in whatever registry."""
+        label = image.label.casefold()
+        found = self._by_id.get(image.id.casefold()) or self._by_content.get(image.content or "")
+        if found or None not in (image.namespace, image.name, image.tag):
+            return found or self._by_name.get(label) or self._by_path_name.get(label)
+        named = self._by_name | self._by_path_name
+        return next((use for name, use in named.items() if not image.content and may_be(image, name)), None)
 
     def __or__(self, other: "InUse") -> "InUse":
         return InUse(self.uses + other.uses)
@@ -57,3 +57,11 @@ def path_name(key: str) -> str:
     """`namespace/name:tag` out of a content key `registry/namespace/name:tag`."""
     registry, _, rest = key.partition("/")
     return rest if "/" in rest else f"{registry}/{rest}"
+
+
+def may_be(image: Image, name: str) -> bool:
+    """Whether `namespace/name:tag` may be this image's; a part that the API did not say may be anything."""
+    namespace, _, rest = name.rpartition("/")
+    base, _, tag = rest.partition(":")
+    parts = ((image.namespace, namespace), (image.name, base), (image.tag, tag))
+    return all(own is None or own.casefold() == other for own, other in parts)

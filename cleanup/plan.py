@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 
 import msgspec
 
@@ -18,6 +18,8 @@ from cleanup.decision import Action, Decision, Reason, Withheld
 from cleanup.errors import RecordRejected, UsageError
 from cleanup.image import Image
 from cleanup.limits import RunLimits
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class TargetRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,13 +61,13 @@ class InventoryRef(msgspec.Struct, frozen=True, kw_only=True):
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="plan"):
     schema: int = 1
     plan_id: str
-    created_at: datetime
-    expires_at: datetime
+    created_at: Moment
+    expires_at: Moment
     tool_version: str
     target: TargetRef
     policy: PolicyRef
     inventory: InventoryRef
-    as_of: datetime | None = None
+    as_of: Moment | None = None
 
 
 class DecisionLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="decision"):
@@ -232,7 +234,7 @@ def read(path: Path, decode: Callable[[msgspec.Raw], Image]) -> Plan:
     try:
         header = msgspec.json.decode(lines[0], type=Header)
         decisions = tuple(_decision(line, decode) for line in lines[1:])
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, IndexError) as error:
         raise RecordRejected(f"the plan {path} is damaged ({error}): plan again") from error
     if header.schema != 1:
         raise RecordRejected(
@@ -281,6 +283,9 @@ def _check_counts(plan: Plan, path: Path) -> None:
         raise RecordRejected(
             f"the plan {path} is damaged: its summary counts other decisions than it holds: plan again"
         )
+    forced = [decision.image.content for decision in plan.decisions if decision.force]
+    if len(forced) != len(set(forced)) or any(d.force and not d.image.is_private for d in plan.decisions):
+        raise RecordRejected(f"the plan {path} takes content that is not its to take: plan again")
     if len(ids) != len(plan.decisions):
         raise RecordRejected(f"the plan {path} is damaged: it names an image twice: plan again")
 

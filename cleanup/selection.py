@@ -11,7 +11,7 @@ import msgspec
 
 from cleanup.decision import Action, Decision, Reason, Withheld
 from cleanup.image import Image, Status, makes_sense
-from cleanup.in_use import InUse, path_name
+from cleanup.in_use import InUse, may_be, path_name
 from cleanup.policy import format_duration
 from cleanup.policy.conditions import ENUMERATED
 from cleanup.policy.language import Clock, Condition, Policy, Protection, Rule
@@ -277,17 +277,19 @@ def _forced(decision: Decision, chosen: bool) -> Decision:
 class NeededContents:
     """The registry contents, by content key, that images which stay still need.
 
-    A staying image whose own path is unknown needs whatever its namespace/name:tag points at.
+    A staying image whose own path is unknown needs whatever its namespace/name:tag points at; a
+    part of that which is unknown too may be anything.
     """
 
     def __init__(self, staying: Iterable[Image]) -> None:
         self._contents: set[str] = set()
-        self._labels: set[str] = set()
+        self._pathless: list[Image] = []
         for image in staying:
             if image.content:
                 self._contents.add(image.content)
             else:
-                self._labels.add(image.label.casefold())
+                self._pathless.append(image)
 
     def __contains__(self, content: str) -> bool:
-        return content in self._contents or path_name(content) in self._labels
+        name = path_name(content)
+        return content in self._contents or any(may_be(image, name) for image in self._pathless)

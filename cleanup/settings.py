@@ -168,6 +168,12 @@ def _pin(path: Path, number: int, text: str) -> Use:
         raise UsageError(
             f"{path}:{number}:1: '{text}' is not one id, one namespace/name:tag or one registry path"
         )
+    text, _, digest = text.removeprefix("https://").partition("@")
+    if "://" in text or (digest and ":" not in text.rpartition("/")[2]):
+        raise UsageError(
+            f"{path}:{number}:1: '{text}' names no tag: write registry/namespace/name:tag, without a scheme; "
+            "a digest alone does not say which image it is"
+        )
     match text.count("/"):
         case 0 if ":" not in text:
             return Use(user=user, image_id=text)

@@ -257,6 +257,32 @@ class TestWhatBadInputGets:
         assert len(cloud.service.requests) == requests
         assert cloud.deleted == {}
 
+    def test_a_plan_that_takes_one_content_twice(
+        self, cli: Cli, cloud: Cloud, policy: Path, tmp_path: Path
+    ) -> None:
+        plan = tmp_path / "plan.jsonl"
+        cli("plan", "-p", policy, "-o", plan, *cloud.options)
+        header, *decisions, summary = lines_of(plan)
+        forced = next(line for line in decisions if line["force"])
+        twin = forced | {"image": forced["image"] | {"id": "another"}}
+        body = "".join(json.dumps(line) + "\n" for line in [header, *decisions, twin]).encode()
+        seal = summary | {"delete": summary["delete"] + 1, "sha256": hashlib.sha256(body).hexdigest()}
+        plan.write_bytes(body + json.dumps(seal).encode() + b"\n")
+        called = cli("apply", plan, *cloud.options)
+        assert called.exit_code == 8
+        assert "not its to take" in called.stderr
+
+    def test_a_proxy_that_is_no_url_is_not_told(
+        self, cli: Cli, policy: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HTTPS_PROXY", "http://user:s3cr3t/x@proxy:3128")
+        monkeypatch.setenv("MODELARTS_TOKEN", "t0ken-t0ken")
+        options = ["--endpoint", "https://modelarts.invalid", "--project-id", "p", "--auth", "token"]
+        called = cli("plan", "-p", policy, *options, "--max-attempts", 1)
+        assert called.exit_code == 2
+        assert "HTTPS_PROXY" in called.stderr
+        assert "s3cr3t" not in called.output
+
     def test_a_forecast_cannot_be_applied(self, cli: Cli, cloud: Cloud, policy: Path) -> None:
         assert (
             cli("plan", "-p", policy, "-o", "p.jsonl", "--as-of", "2027-06-01", *cloud.options).exit_code == 0

@@ -150,7 +150,15 @@ class TestInUse:
         assert run("plan", cloud, "--in-use", "off").exit_code == 0
 
     @pytest.mark.parametrize(
-        "pin", ["00000000-0000-0000-0000-000000000001", "ml/trainer:v1", "swr.example.com/ml/trainer:v1"]
+        "pin",
+        [
+            "ml/trainer:v1@sha256:0123",
+            "https://swr.example.com/ml/trainer:v1@sha256:0123",
+            "swr.elsewhere.example/ml/trainer:v1",
+            "00000000-0000-0000-0000-000000000001",
+            "ml/trainer:v1",
+            "swr.example.com/ml/trainer:v1",
+        ],
     )
     def test_pins_of_each_kind(self, run: Any, serve_cloud: Serve, tmp_path: Path, pin: str) -> None:
         (tmp_path / "pins.txt").write_text(f"# training jobs\n\n{pin}  # job 7\n")
@@ -164,8 +172,12 @@ class TestInUse:
         }
         assert outcomes == {"v1": "drifted", "v2": "deleted"}
 
-    def test_a_bad_pin_is_named(self, run: Any, serve_cloud: Serve, tmp_path: Path) -> None:
-        (tmp_path / "pins.txt").write_text("ml/trainer:v1\nml/trainer\n")
+    @pytest.mark.parametrize(
+        "bad",
+        ["ml/trainer", "docker://swr.example.com/ml/trainer:v1", "swr.example.com/ml/trainer@sha256:0123"],
+    )
+    def test_a_bad_pin_is_named(self, run: Any, serve_cloud: Serve, tmp_path: Path, bad: str) -> None:
+        (tmp_path / "pins.txt").write_text(f"ml/trainer:v1\n{bad}\n")
         called = run("plan", serve_cloud(service([image(1)])), "--pins", "pins.txt")
         assert called.exit_code == 2
         assert "pins.txt:2:1" in called.stderr
@@ -214,6 +226,26 @@ class TestInventory:
         ]
         assert len(seen) == len(set(seen))
         assert set(seen) == own
+
+
+class TestTheJournalsPlace:
+    @pytest.mark.parametrize("content", ["precious notes", '{"kind":"plan"}\n'])
+    def test_nothing_is_appended_to_what_is_no_journal(
+        self, run: Any, serve_cloud: Serve, tmp_path: Path, content: str
+    ) -> None:
+        (tmp_path / "journal.jsonl").write_text(content)
+        cloud = serve_cloud(service([image(1)]))
+        called = run("run", cloud)
+        assert called.exit_code == 2
+        assert "nothing is appended" in called.stderr
+        assert (tmp_path / "journal.jsonl").read_text() == content
+        assert cloud.deleted == {}
+
+    def test_a_journal_is_appended_to(self, run: Any, serve_cloud: Serve, tmp_path: Path) -> None:
+        cloud = serve_cloud(service([image(1)]))
+        assert run("run", cloud).exit_code == 0
+        assert run("run", cloud).exit_code == 0
+        assert len(events(tmp_path / "journal.jsonl", "run.started")) == 2
 
 
 class TestLimitsAtApply:

@@ -173,3 +173,16 @@ rules:
     images = [make_image("a", arch="X86_64", age=1), make_image("b", arch="x86_64", age=2)]
     reasons = {decision.image.id: decision.reason for decision in select(images, policy, InUse(), NOW)}
     assert reasons == {"a": "keep-last", "b": "expired"}
+
+
+@pytest.mark.parametrize("unknown", ["tag", "name", "namespace"])
+def test_a_staying_record_that_says_neither_path_nor_all_of_its_name_may_need_any_content(
+    unknown: str, tmp_path: Path
+) -> None:
+    policy = policy_of(OLD + "    force: true\n", tmp_path)
+    staying = make_image("busy", status="CREATING", **{"tag": "v1", "swr_path": None, unknown: None})
+    going = make_image("a", tag="v1")
+    elsewhere = make_image("b", namespace="x", name="y", tag="z")
+    decisions = {d.image.id: d for d in select([staying, going, elsewhere], policy, InUse(), NOW)}
+    assert decisions["a"].force_withheld == "shared-content"
+    assert decisions["b"].force is True

@@ -66,7 +66,7 @@ def _apply_fleet(targets: tuple[Target, ...], terms: Terms, folder: Path, journa
             if not path.exists():
                 raise UsageError(f"there is no plan {path}: plan this target first")
             reviewed = reviewed_plan(path, target)
-            job = new_job(target, terms, stop.child(), _journal(journals, target), alone=False)
+            job = new_job(target, terms, stop.child(), journals, alone=False)
             return _ended(target, await apply_plan(job, reviewed, path))
 
         return await fleet.over(targets, one)
@@ -117,20 +117,25 @@ def _run_fleet(
     fleet.require_prose(format)
     policies = {target.name: load(target.policies or policy) for target in targets}
 
-    async def work(stop: Stop) -> list[fleet.Ended]:
+    async def planned(target: Target) -> fleet.Ended:
+        made = await make_plan(target, terms, policies[target.name], LIFETIME, alone=False)
+        _show(made, format)
+        warn(made)
+        return fleet.Ended(target.name, 0, plan_line(made.summary) + " (dry run)")
+
+    async def applied(stop: Stop) -> list[fleet.Ended]:
         async def one(target: Target) -> fleet.Ended:
-            mine = policies[target.name]
-            if not apply:
-                made = await make_plan(target, terms, mine, LIFETIME, alone=False)
-                _show(made, format)
-                warn(made)
-                return fleet.Ended(target.name, 0, plan_line(made.summary) + " (dry run)")
-            job = new_job(target, terms, stop.child(), _journal(journals, target), alone=False)
-            return _ended(target, await run_policy(job, mine, lambda made: _show(made, format)))
+            job = new_job(target, terms, stop.child(), journals, alone=False)
+            return _ended(
+                target, await run_policy(job, policies[target.name], lambda made: _show(made, format))
+            )
 
         return await fleet.over(targets, one)
 
-    _conclude_fleet(running.run_stoppable(work, terms))
+    if apply:
+        _conclude_fleet(running.run_stoppable(applied, terms))
+    else:
+        _conclude_fleet(running.run_async(lambda: fleet.over(targets, planned)))
 
 
 def _show(made: Plan, format: Format) -> None:  # noqa: A002
@@ -154,7 +159,3 @@ def _folder(journal: Path | None) -> Path:
             f"--journal {folder}: with --targets this is a folder that exists; each target gets its file"
         )
     return folder
-
-
-def _journal(folder: Path, target: Target) -> Path:
-    return folder / f"image-cleanup-{target.name}-{running.new_id(running.now())}.jsonl"

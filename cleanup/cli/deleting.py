@@ -1,7 +1,7 @@
 """What `apply`, `run --apply` and `resume` have in common: look, check, delete, conclude."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from cleanup import plan as plans
 from cleanup.cli import running
 from cleanup.cli.output import log
 from cleanup.decision import Decision
-from cleanup.errors import InventoryError
-from cleanup.journal import Finished, Journal, JournalFile, require_writable
+from cleanup.errors import InventoryError, RecordRejected, UsageError
+from cleanup.journal import Finished, Journal, JournalFile, read, require_writable
 from cleanup.modelarts.client import Client
 from cleanup.outcome import Verdict
 from cleanup.plan import Plan
@@ -30,7 +30,10 @@ LIFETIME = timedelta(hours=24)
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One run against one target: where, how, how it may be stopped, and where it is written down."""
+    """One run against one target: where, how, how it may be stopped, and where it is written down.
+
+    `alone` is false where other targets are at work at the same time.
+    """
 
     target: Target
     terms: Terms
@@ -39,13 +42,38 @@ class Job:
     journal: Path
     alone: bool = True
 
+    @property
+    def name(self) -> str:
+        """What the run's files are called; with many targets the target names them too."""
+        return (
+            f"image-cleanup-{self.run_id}"
+            if self.alone
+            else f"image-cleanup-{self.target.name}-{self.run_id}"
+        )
+
 
 def new_job(target: Target, terms: Terms, stop: Stop, journal: Path | None, *, alone: bool = True) -> Job:
-    """A job with an id of its own. Raises UsageError where its journal could not be written."""
+    """A job with an id of its own; `journal` is a file, or (not `alone`) a folder.
+
+    Raises UsageError where its journal could not be written, or where something else lies there.
+    """
     run_id = running.new_id(running.now())
-    path = journal or Path(f"image-cleanup-{run_id}.jsonl")
+    job = Job(target=target, terms=terms, stop=stop, run_id=run_id, journal=Path(), alone=alone)
+    path = journal if journal and alone else (journal or Path()) / f"{job.name}.jsonl"
     require_writable(path)
-    return Job(target=target, terms=terms, stop=stop, run_id=run_id, journal=path, alone=alone)
+    if path.is_file() and path.stat().st_size:
+        _require_journal(path)
+    return replace(job, journal=path)
+
+
+def _require_journal(path: Path) -> None:
+    """Only a journal is appended to: anything else would be ruined, and could not be read back."""
+    try:
+        read(path)
+    except RecordRejected as error:
+        raise UsageError(
+            f"{error}; nothing is appended to it, choose another place with --journal"
+        ) from error
 
 
 async def apply_plan(job: Job, plan: Plan, plan_path: Path) -> Finished:
@@ -67,7 +95,7 @@ async def run_policy(job: Job, policy: Policy, show: Callable[[Plan], None]) -> 
         made = planning.draw_up(
             seen, policy, job.target.ref, plan_id=job.run_id, now=running.now(), expires=LIFETIME
         )
-        path = job.journal.with_name(f"image-cleanup-{job.run_id}.plan.jsonl")
+        path = job.journal.with_name(f"{job.name}.plan.jsonl")
         made = plans.write(made, path)
         show(made)
         seen.require_complete()

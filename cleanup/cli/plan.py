@@ -172,4 +172,6 @@ def _moment(text: str) -> datetime:
         raise UsageError(
             f"--as-of '{text}' is no time: write it as 2027-01-31 or 2027-01-31T22:00:00Z"
         ) from error
+    if not 2000 <= moment.year <= 2200:
+        raise UsageError(f"--as-of '{text}' is out of reach: from 2000 to 2200")
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

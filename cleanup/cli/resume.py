@@ -37,7 +37,8 @@ def resume(
     """Finish an interrupted apply: settle what was in doubt first, then delete the rest."""
     terms = working.terms(connecting, deleting)
     told = read(journal)
-    target = _its_target(told, connecting.fleet(working) or (connecting.target(working),))
+    targets = connecting.fleet(working)
+    target = _its_target(told, (connecting.target(working),) if targets is None else targets)
     plan = _its_plan(told)
     plans.check_applicable(plan, target.ref, running.now())
     todo = unfinished(plan, told)
@@ -121,8 +122,14 @@ async def _settle(client: Client, told: JournalFile, todo: tuple[Decision, ...])
             continue
         found = await _look_up(client, decision.image.id)
         if isinstance(found, Verdict):
-            settled[decision.image.id] = found
+            settled[decision.image.id] = msgspec.structs.replace(found, force=_force_asked(told, decision))
     return settled
+
+
+def _force_asked(told: JournalFile, decision: Decision) -> bool:
+    """Whether the DELETE that was in doubt had asked for the content too."""
+    intents = [run.intents[decision.image.id] for run in told.chain if decision.image.id in run.intents]
+    return bool(intents) and intents[-1].force
 
 
 async def _look_up(client: Client, image_id: str) -> Image | Verdict:
