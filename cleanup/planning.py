@@ -17,11 +17,13 @@ from cleanup.plan import Header, InventoryRef, Plan, PolicyRef, TargetRef
 from cleanup.policy.language import Policy
 from cleanup.selection import select
 
+_CLOCKS_DIFFER = timedelta(minutes=15)  # beyond it signatures are refused as well
+
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
-    """One look at a target: its images, who uses which, and every doubt whether that is all.
+    """One look at a target: its images, who uses which, and every doubt whether that is right and all.
 
-    `seen_at` is the monotonic second at which the look began.
+    `seen_at` is the monotonic second at which the look began; `notes` are for the log.
     """
 
     images: tuple[Image, ...]
@@ -31,6 +33,7 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     seen_at: float
     scope: Scope
     pins: int
+    notes: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -49,7 +52,9 @@ async def survey(
     workspaces: tuple[str, ...],
     scope: Scope,
     pins: InUse,
+    *,
     clock: Callable[[], float],
+    now: Callable[[], datetime],
     listed: Callable[[int], None] = lambda _: None,
 ) -> Survey:
     """Read all images, then all notebooks (later, so that a notebook started meanwhile is seen).
@@ -59,7 +64,7 @@ async def survey(
     seen_at = clock()
     listing = await read_images(client, workspaces, listed)
     notebooks = await read_notebooks(client, workspaces, scope)
-    doubts = listing.doubts + hidden_users(notebooks, scope)
+    doubts = listing.doubts + hidden_users(notebooks, scope) + _wrong_clock(client.service_time, now())
     return Survey(
         images=listing.images,
         in_use=notebooks.in_use | pins,
@@ -68,6 +73,17 @@ async def survey(
         seen_at=seen_at,
         scope=scope,
         pins=len(pins.uses),
+        notes=notebooks.notes,
+    )
+
+
+def _wrong_clock(service_time: datetime | None, now: datetime) -> tuple[str, ...]:
+    """The doubt that ages are right at all: a machine that is ahead takes young images for old ones."""
+    if service_time is None or abs(now - service_time) <= _CLOCKS_DIFFER:
+        return ()
+    return (
+        f"this machine's clock says {now:%Y-%m-%d %H:%M} UTC and the service's {service_time:%Y-%m-%d %H:%M} UTC, "
+        "so ages would be wrong: set the clock right",
     )
 
 

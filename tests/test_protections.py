@@ -1,5 +1,6 @@
 """Never lose an image: use by notebooks and pins, a proven inventory, limits again at apply, through the CLI."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,20 @@ class TestInventory:
         ]
         assert len(seen) == len(set(seen))
         assert set(seen) == own
+
+
+@pytest.mark.parametrize(("ahead", "complete"), [(0, True), (600, True), (3600, False), (-3600, False)])
+def test_a_clock_that_is_wrong_makes_no_plan_to_apply(
+    run: Any, serve_cloud: Serve, tmp_path: Path, ahead: int, complete: bool
+) -> None:
+    there = service([image(1)])
+    there.now = lambda: real_now() - timedelta(seconds=ahead)
+    cloud = serve_cloud(there)
+    planned = run("plan", cloud)
+    assert lines_of(tmp_path / "plan.jsonl")[0]["inventory"]["complete"] is complete
+    assert ("set the clock right" in planned.stderr) is not complete
+    assert (run("apply", cloud).exit_code == 0) is complete
+    assert bool(cloud.deleted) is complete
 
 
 class TestTheJournalsPlace:

@@ -115,14 +115,7 @@ async def look(job: Job, client: Client, progress: Progress) -> Survey:
     """One look at the target, given up when a stop is asked for."""
     return await running.unless_stopped(
         job.stop,
-        planning.survey(
-            client,
-            job.target.workspaces,
-            job.terms.scope,
-            job.terms.pins,
-            anyio.current_time,
-            progress.listed,
-        ),
+        running.survey(client, job.target, job.terms, progress),
     )
 
 

@@ -2,10 +2,8 @@
 
 from typing import Annotated
 
-import anyio
 import typer
 
-from cleanup import planning
 from cleanup.cli import running
 from cleanup.cli.options import Connecting, PolicyPaths, Working
 from cleanup.cli.output import log, say
@@ -44,9 +42,7 @@ async def look(target: Target, terms: Terms) -> Survey:
     """One read-only look at a target."""
     async with running.connected(target, terms) as client:
         with running.progress() as progress:
-            return await planning.survey(
-                client, target.workspaces, terms.scope, terms.pins, anyio.current_time, progress.listed
-            )
+            return await running.survey(client, target, terms, progress)
 
 
 def named(text: str, images: tuple[Image, ...]) -> list[Image]:

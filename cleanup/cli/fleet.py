@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import anyio
 
 from cleanup.cli.output import log, say
+from cleanup.cli.running import innermost
 from cleanup.errors import CleanupError, UsageError
 from cleanup.reports import Format
 from cleanup.reports.text import count
@@ -43,18 +44,12 @@ async def _end(target: Target, work: Callable[[Target], Awaitable[Ended]]) -> En
     try:
         return await work(target)
     except Exception as caught:
-        error = _innermost(caught)
+        error = innermost(caught)
         if not isinstance(error, CleanupError):
             traceback.print_exception(error)
         message = str(error) if isinstance(error, CleanupError) else f"a bug: {type(error).__name__}"
         log().error(message, target=target.name)
         return Ended(target.name, getattr(error, "exit_code", 1), message)
-
-
-def _innermost(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
 
 
 def summarize(ends: Iterable[Ended]) -> None:

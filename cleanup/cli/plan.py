@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
-import anyio
 import typer
 
 from cleanup import plan as plans
@@ -135,9 +134,7 @@ async def make_plan(
     """Look at one target and decide. Raises AccessDenied, InventoryError."""
     async with running.connected(target, terms) as client:
         with running.progress(alone) as progress:
-            seen = await planning.survey(
-                client, target.workspaces, terms.scope, terms.pins, anyio.current_time, progress.listed
-            )
+            seen = await running.survey(client, target, terms, progress)
     moment = running.now()
     return planning.draw_up(
         seen,

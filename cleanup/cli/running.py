@@ -14,9 +14,11 @@ from typing import Any, TypeVar
 
 import anyio
 
+from cleanup import planning
 from cleanup.cli.output import log
 from cleanup.errors import Interrupted
 from cleanup.modelarts.client import Client
+from cleanup.planning import Survey
 from cleanup.reports.progress import Progress
 from cleanup.settings import Target, Terms
 from cleanup.stopping import Cause, Stop
@@ -78,10 +80,15 @@ def _unwrapped(main: Callable[[], Awaitable[T]]) -> T:
     try:
         return anyio.run(main)
     except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
+        error = innermost(group)
         raise error from error.__cause__
+
+
+def innermost(error: BaseException) -> BaseException:
+    """The one error that task groups have wrapped, or the group of several."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 async def _stop_on_signals(stop: Stop) -> None:
@@ -133,6 +140,22 @@ async def connected(target: Target, terms: Terms, stop: Stop | None = None) -> A
         target, terms, environment=os.environ, stop=stop, clock=time.monotonic, now=now
     ) as client:
         yield client
+
+
+async def survey(client: Client, target: Target, terms: Terms, progress: Progress) -> Survey:
+    """One look at a target with this process's clocks. Raises AccessDenied, InventoryError."""
+    seen = await planning.survey(
+        client,
+        target.workspaces,
+        terms.scope,
+        terms.pins,
+        clock=anyio.current_time,
+        now=now,
+        listed=progress.listed,
+    )
+    for note in seen.notes:
+        log().info(note)
+    return seen
 
 
 def terminal() -> dict[str, Any]:

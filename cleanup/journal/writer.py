@@ -148,10 +148,6 @@ class Journal:
         )
         self.event(level, "delete.result", **fields)
 
-    def note(self, event: str, **fields: Any) -> None:
-        """Anything else worth keeping: why a run stopped, what was found on the way."""
-        self.event("warning", event, **fields)
-
     def finished(self, finished: Finished) -> None:
         fields = msgspec.structs.asdict(finished)
         counts = {outcome.value: count for outcome, count in fields.pop("counts").items()}

@@ -1,6 +1,7 @@
 """The calls of the API that this project makes (api.md, Calls), as methods of one project."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -60,6 +61,7 @@ class Client:
         self._at_once = max(1, min(at_once, 8))
         self.clock = clock
         self.has_read = False
+        self.service_time: datetime | None = None  # by the Date of the last page read
 
     @property
     def requests(self) -> int:
@@ -179,6 +181,7 @@ class Client:
                 trouble = answer.trouble or str(error)
             else:
                 self.has_read = True
+                self.service_time = answer.date or self.service_time
                 return page
         raise ListingFailed(
             f"{answer.place} answered {answer.status} without a page: {trouble}", answer.status
