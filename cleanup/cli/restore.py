@@ -32,7 +32,9 @@ def restore(
     working: Working,
     image: Annotated[
         list[str] | None,
-        typer.Option(help="Only the image of this (old) id; repeatable. [default: all]", show_default=False),
+        typer.Option(
+            help="Only the image of this (old) id; repeatable. All when left out.", show_default=False
+        ),
     ] = None,
     apply: Annotated[
         bool, typer.Option("--apply", help="Really register; without it, only show what could be.")
@@ -42,7 +44,7 @@ def restore(
     """Register again what was deleted without its content; it gets a new id.
 
     Without --apply this is a look at the journal: no network, no credentials. What was restored is
-    written beside the journal, to <journal>.restore.jsonl, so that nothing is restored twice.
+    written beside the journal, JOURNAL.restore.jsonl, so that nothing is restored twice.
     """
     told = read(journal)
     beside = journal.with_name(f"{journal.stem}.restore.jsonl")
@@ -55,15 +57,14 @@ def restore(
         log().info(f"nothing was registered; --apply registers {len(due)}")
         return
     terms, target = working.terms(connecting), _its_target(told, connecting, working)
-    if not due:
-        shown.show((), applied=True)
-        log().info("nothing to restore")
-        return
-    _require_writable(beside)
-    job = _Job(source=journal, beside=beside, target=target, terms=terms, due=due, earlier=earlier)
-    results, code = running.run_stoppable(job.work, terms)
+    results: tuple[Restoration, ...] = ()
+    code = 0
+    if due:
+        _require_writable(beside)
+        job = _Job(source=journal, beside=beside, target=target, terms=terms, due=due, earlier=earlier)
+        results, code = running.run_stoppable(job.work, terms)
     shown.show(results, applied=True)
-    log().info(f"restore journal: {beside}")
+    log().info(f"restore journal: {beside}" if due else "nothing to restore")
     conclude([code])
 
 

@@ -169,8 +169,8 @@ def _proxy_url(address: str) -> URL:
     try:
         return URL(address if "://" in address else f"http://{address}")
     except ValueError:
-        pass
-    raise UsageError("HTTPS_PROXY is no URL of the form http://[user:password@]host:port")
+        message = "HTTPS_PROXY is no URL of the form http://[user:password@]host:port"
+        raise UsageError(message) from None  # the reason would quote it
 
 
 def _exempt(host: str, no_proxy: str) -> bool:
