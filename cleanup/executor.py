@@ -187,16 +187,15 @@ class _Pool:
         try:
             in_use, since = await self._hands.users()
             if stale:
-                return await self._second_look(one, in_use)
+                return await self._second_look(one, in_use, since)
         except CleanupError as error:
             return self._unseen(error)
         return objection(one.image, one.image, in_use) or _Seen(one, min(since, one.seen_at or since))
 
-    async def _second_look(self, one: Due, in_use: InUse) -> _Seen | Verdict:
-        """Look the image up alone, last of all, so that nothing is known of it longer than of the rest."""
+    async def _second_look(self, one: Due, in_use: InUse, since: float) -> _Seen | Verdict:
+        """Look the image up alone; what is known then is as old as the oldest of it, the notebooks of `since`."""
         if one.force and await self._shared(one):
             one = msgspec.structs.replace(one, force=False)
-        since = self._hands.clock()
         found = await self._hands.look_up(one.image.id)
         if isinstance(found, Verdict):
             return found

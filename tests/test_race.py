@@ -140,28 +140,30 @@ class TestBetweenPlanAndApply:
 class SecondClient:
     """Changes random planned images at random moments, and remembers after how many requests it did."""
 
-    def __init__(self, job: Job, seed: int, changes: list[Change]) -> None:
+    def __init__(self, job: Job, seed: int) -> None:
         self._service = job.service
         self._random = Random(seed)
         self._images = of_ordinary_images(job)
-        self._changes = changes
-        self.done: dict[str, int] = {}
+        self.done: dict[str, tuple[Change, int]] = {}
 
     def __call__(self, request: Request) -> None:
         image_id = self._random.choice(self._images)
         if self._random.random() < 0.3 and image_id not in self.done and self._service.images.get(image_id):
-            self._random.choice(self._changes)(self._service, image_id)
-            self.done[image_id] = len(self._service.requests)
+            change = self._random.choice(CHANGES)
+            change(self._service, image_id)
+            self.done[image_id] = change, len(self._service.requests)
 
 
-def last_look(service: Witness, image_id: str) -> int:
-    """How many requests had been made when the image was last looked up before its DELETE."""
-    looks = 0
+def last_looks(service: Witness, image_id: str) -> tuple[int, int]:
+    """How many requests had been made when the image, and when the notebooks, were last looked at before it went."""
+    image = notebooks = 0
     for number, request in enumerate(service.requests):
-        if request.image_id == image_id:
-            if request.operation is Operation.DELETE:
-                return looks
-            looks = number
+        if request.image_id == image_id and request.effect == "deleted":
+            return image, notebooks
+        if request.image_id == image_id and request.operation is Operation.SHOW:
+            image = number
+        if request.operation is Operation.ALL_NOTEBOOKS and request.query["feature"] == "NOTEBOOK":
+            notebooks = number
     raise AssertionError(f"{image_id} was never deleted")
 
 
@@ -172,13 +174,15 @@ class TestWhileApplyRuns:
     ) -> None:
         """With 0s each image is looked up alone; only what changes after that look is beyond anybody's sight."""
         job = prepare(service, "--max-staleness", "0s")
-        second = SecondClient(job, seed, CHANGES)
+        second = SecondClient(job, seed)
         service.onlookers.append(second)
         called = cli(*job.apply)
         deleted = {deletion.image_id: deletion.swr_path for deletion in service.deletions}
         too_late = deleted.keys() & second.done.keys()
         for image_id in too_late:
-            assert second.done[image_id] > last_look(service, image_id)
+            change, moment = second.done[image_id]
+            image, notebooks = last_looks(service, image_id)
+            assert moment > (notebooks if change in (use, use_by_path) else image)
         run = audit(job, called, {path for id_ in too_late if (path := deleted[id_])})
         assert len(deleted) > 20
         assert run.outcomes["drifted"] > 20
@@ -316,3 +320,52 @@ class TestWhileApplyRuns:
         drifted = {id_ for id_, told in run.results.items() if told["outcome"] == "drifted"}
         assert drifted == ordinary - {gone.image_id for gone in service.deletions}
         assert len(drifted) > 100
+
+    def test_a_delete_is_not_repeated_on_an_observation_that_has_grown_old(
+        self, cli: Cli, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A 429 lets two seconds pass, longer than the staleness allowed, and the image changes meanwhile."""
+        clock = jump(monkeypatch)
+        service = Witness(120, now=clock.now)
+        job = prepare(service, "--max-staleness", "1s", "--concurrency", "1")
+        refused = of_ordinary_images(job)[:: len(job.planned) // 20]
+        script = [{"calls": "delete", "image": id_, "nth": 1, "fault": "429-date"} for id_ in refused]
+        set_faults(job.cloud, script=script)
+
+        def touch_what_was_refused(request: Request) -> None:
+            if request.status == 429 and request.image_id:
+                touch(service, request.image_id)
+
+        service.onlookers.append(touch_what_was_refused)
+        run = audit(job, cli(*job.apply))
+        assert len(refused) > 10
+        assert {run.results[image_id]["outcome"] for image_id in refused} == {"drifted"}
+        assert run.outcomes["deleted"] == len(job.planned) - len(refused)
+
+    def test_notebooks_grow_old_like_images(
+        self, cli: Cli, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An image looked up lately, notebooks read 200 s before that, and 200 s more until the DELETE may leave."""
+        clock = jump(monkeypatch)
+        service = Witness(120, now=clock.now)
+        job = prepare(service, "--concurrency", "1")
+        last = of_ordinary_images(job)[-1]
+
+        def wait(seconds: float) -> None:
+            clock.jumped += seconds
+
+        def wait_and_use(request: Request) -> None:
+            if request.fault == "500":
+                wait(200)
+                use(service, last)
+
+        service.when_in_use = WhenInUse.ALLOW
+        service.onlookers += [
+            nth(Operation.DELETE, 20, lambda: wait(301)),
+            nth(Operation.DELETE, 25, lambda: wait(200)),
+            wait_and_use,
+        ]
+        set_faults(job.cloud, script=[{"calls": "delete", "image": last, "nth": 1, "fault": "500"}])
+        run = audit(job, cli(*job.apply))
+        assert run.results[last]["outcome"] == "drifted"
+        assert run.outcomes["deleted"] == len(job.planned) - 1
