@@ -143,7 +143,7 @@ class TestKilled:
         random = Random(seed)
         options = random.choice([(), ("--max-staleness", "0s"), ("--concurrency", "2")])
         job = prepare(Witness(70, seed=seed), *options, "--timeout", "1s")
-        faults = random.choice([(), ("delete:drop-after=0.3",), ("delete:truncated=0.3", "delete:502=0.1")])
+        faults = random.choice([(), ("delete:drop-after=0.1",), ("delete:truncated=0.3", "delete:502=0.05")])
         set_faults(job.cloud, *faults, seed=seed)
         moment = random.randint(1, len(job.planned))
         killer = nth(None, moment, lambda: process.send(signal.SIGKILL))
