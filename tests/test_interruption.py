@@ -142,7 +142,7 @@ class TestKilled:
         """The kill comes with the nth request, after its effect and before its answer."""
         random = Random(seed)
         options = random.choice([(), ("--max-staleness", "0s"), ("--concurrency", "2")])
-        job = prepare(Witness(70, seed=seed), *options, "--timeout", "1s")
+        job = prepare(Witness(70, seed=seed), *options)
         faults = random.choice([(), ("delete:drop-after=0.1",), ("delete:truncated=0.3", "delete:502=0.05")])
         set_faults(job.cloud, *faults, seed=seed)
         moment = random.randint(1, len(job.planned))

@@ -127,8 +127,9 @@ def test_a_login_that_is_refused(
     calls = [
         cli("plan", "-p", job.folder / "policy.yaml", "-o", "again.jsonl", *job.cloud.options, *job.options),
         cli(*job.apply),
+        cli("doctor", *job.cloud.options, *job.options),
     ]
-    assert [called.exit_code for called in calls] == [5, 5], calls
+    assert [called.exit_code for called in calls] == [5, 5, 5], calls
     must_not_tell(access, tmp_path, *calls)
 
 
