@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from cleanup.stopping import Cause
+from cleanup.stop import Cause
 
 
 class Outcome(StrEnum):

@@ -9,7 +9,6 @@ from typing import Any
 
 import anyio
 import pytest
-from conftest import Called, Cli, Cloud, Serve, real_now
 
 from cleanup.simulator import (
     OTHER_WORKSPACE,
@@ -23,6 +22,8 @@ from cleanup.simulator import (
     parse_rate,
     parse_script,
 )
+from tests.support.builders import real_now
+from tests.support.cloud import Called, Cli, Cloud, Serve
 
 STEPS = [
     "name",

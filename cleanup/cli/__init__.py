@@ -39,20 +39,9 @@ def build() -> typer.Typer:
 
 
 def _commands() -> dict[str, Callable[..., None]]:
-    from cleanup.cli import (
-        apply,
-        demo,
-        diff,
-        doctor,
-        explain,
-        plan,
-        policies,
-        report,
-        restore,
-        resume,
-        simulate,
-        testing,
-    )
+    from cleanup.cli import apply, demo, diff, doctor, explain, plan, report, restore, resume, simulate
+    from cleanup.cli import test as testing
+    from cleanup.cli import validate as policies
 
     return {
         "demo": demo.demo,

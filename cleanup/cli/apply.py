@@ -5,20 +5,21 @@ from typing import Annotated
 
 import typer
 
-from cleanup import plan as plans
-from cleanup.cli import fleet, running
-from cleanup.cli.deleting import LIFETIME, apply_plan, conclude, new_job, run_policy
+from cleanup.cli import event_loop as running
+from cleanup.cli import fleet
+from cleanup.cli.jobs import LIFETIME, apply_plan, conclude, new_job, run_policy
 from cleanup.cli.options import Connecting, Deleting, JournalPath, PolicyPaths, Working
 from cleanup.cli.output import emit, log
 from cleanup.cli.plan import make_plan, plan_file, warn
+from cleanup.config.settings import Target, Terms
 from cleanup.errors import UsageError
 from cleanup.journal import Finished
 from cleanup.modelarts.wire import decode_image
-from cleanup.plan import Plan
+from cleanup.plan import file as plans
+from cleanup.plan.file import Plan
 from cleanup.policy import load
 from cleanup.reports import Format, plan_line, render, summary_line
-from cleanup.settings import Target, Terms
-from cleanup.stopping import Stop
+from cleanup.stop import Stop
 
 
 def apply(

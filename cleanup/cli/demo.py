@@ -7,18 +7,18 @@ from typing import Annotated
 
 import typer
 
-from cleanup import plan as plans
-from cleanup.cli import running
-from cleanup.cli.deleting import LIFETIME, apply_plan, conclude, new_job
+from cleanup.cli import event_loop as running
+from cleanup.cli.jobs import LIFETIME, apply_plan, conclude, new_job
 from cleanup.cli.output import emit, say
 from cleanup.cli.plan import make_plan
+from cleanup.config.settings import Terms, make_target
 from cleanup.journal import Finished, read
-from cleanup.modelarts.credentials import Auth
+from cleanup.modelarts.auth.choose import Auth
+from cleanup.plan import file as plans
 from cleanup.policy import load
 from cleanup.reports import Format, render
-from cleanup.settings import Terms, make_target
 from cleanup.simulator import PROJECT_ID, Service, build_world, serve
-from cleanup.stopping import Stop
+from cleanup.stop import Stop
 
 POLICY = """\
 version: 1

@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
-from cleanup.cli import running
+from cleanup.cli import event_loop as running
 from cleanup.cli.explain import look
 from cleanup.cli.options import Connecting, Working
 from cleanup.cli.output import log, say
-from cleanup.comparing import changes
+from cleanup.decision.diff import changes
+from cleanup.decision.select import select
 from cleanup.errors import UsageError
 from cleanup.policy import load
-from cleanup.reports.comparison import ComparisonFormat, render_comparison
-from cleanup.selection import select
+from cleanup.reports.diff_view import ComparisonFormat, render_comparison
 
 
 def diff(

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cleanup.cli import fleet, running
-from cleanup.cli.deleting import conclude
+from cleanup.cli import event_loop as running
+from cleanup.cli import fleet
+from cleanup.cli.jobs import conclude
 from cleanup.cli.options import Connecting, Working
 from cleanup.cli.output import say
-from cleanup.reports.diagnosis import DiagnosisFormat, render_diagnosis
-from cleanup.settings import Target, Terms
+from cleanup.config.settings import Target, Terms
+from cleanup.reports.doctor_view import DiagnosisFormat, render_diagnosis
 
 if TYPE_CHECKING:
-    from cleanup.diagnosis import Diagnosis
+    from cleanup.doctor import Diagnosis
 
 
 def doctor(
@@ -44,6 +45,6 @@ def doctor(
 
 
 async def _diagnosed(target: Target, terms: Terms) -> "Diagnosis":
-    from cleanup.diagnosis import diagnose
+    from cleanup.doctor import diagnose
 
     return await diagnose(target, terms, environment=os.environ, clock=time.monotonic, now=running.now)

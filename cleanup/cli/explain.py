@@ -4,16 +4,16 @@ from typing import Annotated
 
 import typer
 
-from cleanup.cli import running
+from cleanup.cli import event_loop as running
 from cleanup.cli.options import Connecting, PolicyPaths, Working
 from cleanup.cli.output import log, say
+from cleanup.config.settings import Target, Terms
+from cleanup.decision.explain import explain as explained
 from cleanup.errors import UsageError
-from cleanup.explaining import explain as explained
 from cleanup.image import Image
-from cleanup.planning import Survey
+from cleanup.plan.build import Survey
 from cleanup.policy import load
-from cleanup.reports.explanation import ExplanationFormat, render_explanation
-from cleanup.settings import Target, Terms
+from cleanup.reports.explain_view import ExplanationFormat, render_explanation
 
 
 def explain(

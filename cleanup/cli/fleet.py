@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import anyio
 
+from cleanup.cli.event_loop import innermost
 from cleanup.cli.output import log, say
-from cleanup.cli.running import innermost
+from cleanup.config.settings import Target
 from cleanup.errors import CleanupError, UsageError
 from cleanup.reports import Format
-from cleanup.reports.text import count
-from cleanup.settings import Target
+from cleanup.reports.formatting import count
 
 AT_ONCE = 32
 

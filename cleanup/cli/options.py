@@ -10,12 +10,12 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from cleanup.cli.output import LogFormat, set_up_logs
+from cleanup.config.settings import Target, Terms, make_target, positive, read_pins, seconds
+from cleanup.config.targets import parse_shard, read_targets, shard_of
 from cleanup.errors import UsageError
 from cleanup.in_use import InUse
-from cleanup.modelarts.credentials import Auth
+from cleanup.modelarts.auth.choose import Auth
 from cleanup.modelarts.inventory import Scope
-from cleanup.settings import Target, Terms, make_target, positive, read_pins, seconds
-from cleanup.targets import parse_shard, read_targets, shard_of
 
 _CONNECTING = "Connecting"
 _WORKING = "Working"

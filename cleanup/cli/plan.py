@@ -6,19 +6,20 @@ from typing import Annotated
 
 import typer
 
-from cleanup import plan as plans
-from cleanup import planning
-from cleanup.cli import fleet, running
-from cleanup.cli.deleting import conclude
+from cleanup.cli import event_loop as running
+from cleanup.cli import fleet
+from cleanup.cli.jobs import conclude
 from cleanup.cli.options import Connecting, PolicyPaths, Working
 from cleanup.cli.output import emit, log
+from cleanup.config.settings import Target, Terms
 from cleanup.errors import UsageError
 from cleanup.modelarts.inventory import Scope
-from cleanup.plan import Plan
+from cleanup.plan import build as planning
+from cleanup.plan import file as plans
+from cleanup.plan.file import Plan
 from cleanup.policy import load, parse_duration
 from cleanup.policy.language import Policy
 from cleanup.reports import Format, plan_line, render
-from cleanup.settings import Target, Terms
 
 SOMETHING_TO_DELETE = 10
 

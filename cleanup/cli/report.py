@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
-from cleanup import journal, plan
-from cleanup.cli import running
+from cleanup import journal
+from cleanup.cli import event_loop as running
 from cleanup.cli.output import emit
 from cleanup.errors import UsageError
 from cleanup.journal import JournalFile
 from cleanup.modelarts.wire import decode_image
-from cleanup.plan import Plan
+from cleanup.plan import file as plan
+from cleanup.plan.file import Plan
 from cleanup.reports import Format, render
 
 

@@ -8,19 +8,19 @@ from typing import Annotated
 import anyio
 import typer
 
-from cleanup import registering
-from cleanup.cli import running
-from cleanup.cli.deleting import conclude
+from cleanup.cli import event_loop as running
+from cleanup.cli.jobs import conclude
 from cleanup.cli.options import Connecting, Working
 from cleanup.cli.output import emit, log
+from cleanup.config.settings import Target, Terms
 from cleanup.errors import InventoryError, RecordRejected, UsageError
 from cleanup.journal import Journal, JournalFile, read, require_writable
 from cleanup.modelarts.inventory import read_images
-from cleanup.plan import TargetRef
+from cleanup.plan.file import TargetRef
 from cleanup.reports.restore_view import RestoreFormat, render_restore
-from cleanup.restoring import Candidate, Restoration, State, candidates, selected
-from cleanup.settings import Target, Terms
-from cleanup.stopping import Stop
+from cleanup.restore import register as registering
+from cleanup.restore.candidates import Candidate, Restoration, State, candidates, selected
+from cleanup.stop import Stop
 
 
 def restore(

@@ -6,13 +6,13 @@ from typing import Annotated
 import msgspec
 import typer
 
-from cleanup import applying
-from cleanup import plan as plans
-from cleanup.cli import running
-from cleanup.cli.deleting import Job, conclude, delete, look, new_job, require_complete
+from cleanup.apply import run as applying
+from cleanup.cli import event_loop as running
+from cleanup.cli.jobs import Job, conclude, delete, look, new_job, require_complete
 from cleanup.cli.options import Connecting, Deleting, Working
 from cleanup.cli.output import log
-from cleanup.decision import Decision
+from cleanup.config.settings import Target
+from cleanup.decision.types import Decision
 from cleanup.errors import InventoryError, RecordRejected, UsageError
 from cleanup.image import Image
 from cleanup.journal import Finished, JournalFile, read
@@ -20,9 +20,9 @@ from cleanup.modelarts import deletion
 from cleanup.modelarts.client import Client
 from cleanup.modelarts.wire import decode_image
 from cleanup.outcome import TO_RESUME, Outcome, Verdict
-from cleanup.plan import Plan
-from cleanup.settings import Target
-from cleanup.stopping import Stop
+from cleanup.plan import file as plans
+from cleanup.plan.file import Plan
+from cleanup.stop import Stop
 
 
 def resume(

@@ -4,8 +4,8 @@ from datetime import datetime
 
 import msgspec
 
+from cleanup.decision.limits import RunLimits
 from cleanup.image import Image
-from cleanup.limits import RunLimits
 from cleanup.outcome import Outcome, Verdict
 
 

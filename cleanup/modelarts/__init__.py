@@ -1,6 +1,5 @@
 """Everything that speaks the image API; foreign vocabulary ends here.
 
-In reading order: wire (bytes to values) - exchange, connection (one request, one answer) - signing,
-renewal, login, chain, credentials (as whom) - transport (a request until it is answered) - client (the
+In reading order: wire (bytes to values) - http (one request, one answer) - auth (as whom) - client (the
 calls) - paging, inventory (complete lists) - deletion (one image).
 """

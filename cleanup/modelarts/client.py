@@ -10,9 +10,9 @@ from cleanup.errors import CredentialsLost, InventoryError
 from cleanup.image import Image, Status, content_key
 from cleanup.in_use import Use
 from cleanup.modelarts import wire
-from cleanup.modelarts.exchange import Request, segment
+from cleanup.modelarts.http.messages import Request, segment
+from cleanup.modelarts.http.transport import Answer, Transport
 from cleanup.modelarts.paging import Items, Listed, Paging, read_all
-from cleanup.modelarts.transport import Answer, Transport
 
 T = TypeVar("T")
 _IMAGES = 200  # the page sizes the API documents: its default for images, the largest one for notebooks

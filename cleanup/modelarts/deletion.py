@@ -13,7 +13,7 @@ from cleanup.errors import InventoryError
 from cleanup.image import Image, Status
 from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, explain
-from cleanup.modelarts.transport import Answer
+from cleanup.modelarts.http.transport import Answer
 from cleanup.outcome import Outcome, Verdict
 
 _NOT_FOUND = "modelarts.6797"

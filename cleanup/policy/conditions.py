@@ -7,7 +7,6 @@ from typing import Any, Final, cast
 import yaml
 
 from cleanup.policy import sizes, versions
-from cleanup.policy.document import place_of
 from cleanup.policy.language import (
     All,
     AnyOf,
@@ -18,8 +17,9 @@ from cleanup.policy.language import (
     SizeCondition,
 )
 from cleanup.policy.patterns import Either, Except, Pattern, Semver, regex, text_pattern
-from cleanup.policy.scalars import LINE, Shape, kind, line, parsed, written, wrong
-from cleanup.policy.structure import Fields, Key, each, mapping_schema, sequence
+from cleanup.strict_yaml.document import place_of
+from cleanup.strict_yaml.mappings import Fields, Key, each, mapping_schema, sequence
+from cleanup.strict_yaml.scalars import LINE, Shape, kind, line, parsed, written, wrong
 
 # The words that the API documents for each enumerated field; others are accepted, since new ones
 # appear without notice. Their patterns ignore case, because the API's own spelling drifts.

@@ -11,7 +11,7 @@ import msgspec
 from cleanup.image import Image
 from cleanup.policy.bounds import Bounds
 from cleanup.policy.patterns import Pattern
-from cleanup.policy.place import Place
+from cleanup.strict_yaml.location import Place
 
 # Kleene's three values: None is "cannot be evaluated, a field is missing".
 Truth: TypeAlias = bool | None

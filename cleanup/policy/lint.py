@@ -8,7 +8,7 @@ from typing import Final
 from cleanup.errors import Problem
 from cleanup.image import Image
 from cleanup.policy.conditions import ENUMERATED
-from cleanup.policy.covering import covers
+from cleanup.policy.coverage import covers
 from cleanup.policy.language import (
     EVERY_IMAGE,
     All,
@@ -23,8 +23,8 @@ from cleanup.policy.language import (
     SizeCondition,
 )
 from cleanup.policy.patterns import Either, Exact, Except, Glob, Pattern, Regex, Semver, text_pattern
-from cleanup.policy.place import Place
-from cleanup.policy.structure import suggestion
+from cleanup.strict_yaml.location import Place
+from cleanup.strict_yaml.mappings import suggestion
 
 _FREE_TEXTS: Final = frozenset({"description", "resource_tags"})
 # Signs of a regular expression; the first set cannot occur in any name, tag, path or word of the API.

@@ -7,8 +7,8 @@ from typing import Protocol, TypeAlias
 import re2
 
 from cleanup.policy.bounds import Bounds
-from cleanup.policy.place import Place
 from cleanup.policy.versions import Version, parse_version
+from cleanup.strict_yaml.location import Place
 
 
 class _Compiled(Protocol):

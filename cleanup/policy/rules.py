@@ -7,9 +7,8 @@ from typing import Any, Final
 
 import yaml
 
-from cleanup.policy import durations
+from cleanup import durations
 from cleanup.policy.conditions import CONDITION, CONDITION_HINTS, CONDITION_KEYS, all_of
-from cleanup.policy.document import place_of
 from cleanup.policy.language import (
     EVERY_IMAGE,
     Clock,
@@ -20,8 +19,9 @@ from cleanup.policy.language import (
     Protection,
     Rule,
 )
-from cleanup.policy.scalars import BOOLEAN, LINE, PERCENT, TEXT, Shape, integer, parsed, written, wrong
-from cleanup.policy.structure import Fields, Key, choice, mapping_schema, sequence
+from cleanup.strict_yaml.document import place_of
+from cleanup.strict_yaml.mappings import Fields, Key, choice, mapping_schema, sequence
+from cleanup.strict_yaml.scalars import BOOLEAN, LINE, PERCENT, TEXT, Shape, integer, parsed, written, wrong
 
 GROUP_FIELDS: Final = (
     "namespace",

@@ -5,9 +5,9 @@ from enum import StrEnum
 from typing import assert_never
 
 from cleanup.journal import JournalFile
-from cleanup.plan import Plan
+from cleanup.plan.file import Plan
 from cleanup.reports import journal_view, plan_view
-from cleanup.reports.matters import plan_line, summary_line
+from cleanup.reports.summary import plan_line, summary_line
 
 __all__ = ["Format", "plan_line", "render", "summary_line"]
 
@@ -37,11 +37,11 @@ def render(
 
             yield table.text(report, width, color)
         case Format.JSON:
-            from cleanup.reports import json
+            from cleanup.reports import json_document as json
 
             yield from json.pieces(report)
         case Format.CSV:
-            from cleanup.reports import csv
+            from cleanup.reports import csv_rows as csv
 
             yield from csv.pieces(report)
         case Format.MARKDOWN:

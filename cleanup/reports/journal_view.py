@@ -9,7 +9,7 @@ import msgspec
 
 from cleanup.journal import Intent, JournalFile, Result, Run
 from cleanup.outcome import BAD, TO_RESUME, Outcome, tally
-from cleanup.reports.text import count, duration, label, moment, plain, plain_words, size
+from cleanup.reports.formatting import count, duration, label, moment, plain, plain_words, size
 from cleanup.reports.view import Column, Fact, Report, Section, Tally
 
 _WORST_FIRST: tuple[Outcome | None, ...] = (

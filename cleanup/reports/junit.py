@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from cleanup.policy.cases import CaseFile, Difference
-from cleanup.reports.text import plain
+from cleanup.decision.cases import CaseFile, Difference
+from cleanup.reports.formatting import plain
 
 
 def junit(results: Iterable[tuple[CaseFile, tuple[Difference, ...]]]) -> str:

@@ -7,7 +7,7 @@ markup, no mentions and no links.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from cleanup.reports.text import escaped
+from cleanup.reports.formatting import escaped
 from cleanup.reports.view import Column, Report, Section, Tally
 
 _ROOM = 40_000  # characters for the lists of images; a comment on GitHub takes 65,536 in all

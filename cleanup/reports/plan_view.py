@@ -5,9 +5,9 @@ from datetime import datetime
 
 import msgspec
 
-from cleanup.decision import Action, Decision, Reason, Withheld
-from cleanup.plan import Header, Plan, Summary
-from cleanup.reports.text import count, label, moment, plain, plain_words, size
+from cleanup.decision.types import Action, Decision, Reason, Withheld
+from cleanup.plan.file import Header, Plan, Summary
+from cleanup.reports.formatting import count, label, moment, plain, plain_words, size
 from cleanup.reports.view import Column, Fact, Report, Section, Tally
 
 

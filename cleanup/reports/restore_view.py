@@ -8,9 +8,9 @@ from enum import StrEnum
 import msgspec
 
 from cleanup.outcome import Outcome
-from cleanup.reports.text import count, label, plain
+from cleanup.reports.formatting import count, label, plain
 from cleanup.reports.view import Column, Fact, Report, Section, Tally
-from cleanup.restoring import Candidate, Restoration, State
+from cleanup.restore.candidates import Candidate, Restoration, State
 
 _WORST_FIRST = (
     State.UNKNOWN,
@@ -85,7 +85,7 @@ def render_restore(
     )
     report = _view(head, rows)
     if format is RestoreFormat.JSON:
-        from cleanup.reports import json
+        from cleanup.reports import json_document as json
 
         yield from json.pieces(report)
     else:

@@ -11,7 +11,7 @@ import msgspec
 from cleanup.errors import UsageError
 from cleanup.simulator.calls import Answer, Record, answer, refusal
 from cleanup.simulator.faults import Faults, parse_rate, parse_script
-from cleanup.simulator.front import Front
+from cleanup.simulator.middleware import Front
 from cleanup.simulator.service import Service
 
 PREFIX = "/_simulator/"

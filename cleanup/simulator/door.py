@@ -8,7 +8,7 @@ from aiohttp import web
 
 from cleanup.simulator.calls import Answer, Call, Delivery
 from cleanup.simulator.control import PREFIX, Control
-from cleanup.simulator.front import Front
+from cleanup.simulator.middleware import Front
 
 _PIECES = 20
 

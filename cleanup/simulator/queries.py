@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from cleanup.simulator.calls import Record
-from cleanup.simulator.shelves import BUILD_IN, Wanted
+from cleanup.simulator.image_store import BUILD_IN, Wanted
 
 _TYPES = (BUILD_IN, "DEDICATED")
 _FEATURES = ("NOTEBOOK", "DEFAULT")

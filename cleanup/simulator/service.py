@@ -10,11 +10,11 @@ from random import Random
 import msgspec
 
 from cleanup.simulator.calls import Answer, Call, Operation, Record, Request, answer, refusal
-from cleanup.simulator.occupancy import Occupancy
+from cleanup.simulator.image_store import BUILD_IN, Shelves
+from cleanup.simulator.notebook_store import Occupancy
 from cleanup.simulator.queries import ParameterError, notebook_page, wanted_images, whole_number
 from cleanup.simulator.registration import register
-from cleanup.simulator.shelves import BUILD_IN, Shelves
-from cleanup.simulator.stock import new_id
+from cleanup.simulator.seed_images import new_id
 from cleanup.simulator.world import World
 
 _REMEMBERED = 500_000

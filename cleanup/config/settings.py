@@ -1,0 +1,188 @@
+"""Where to connect and how hard to work: options and environment in, frozen settings out, or a clear refusal."""
+
+import ipaddress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from cleanup.errors import UsageError
+from cleanup.in_use import InUse, Use
+from cleanup.modelarts.auth.choose import Auth, CredentialNames
+from cleanup.modelarts.inventory import Scope
+from cleanup.plan.file import TargetRef
+from cleanup.policy import parse_duration
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """One project to clean up. `rate` in requests a second; `policies` are files and folders."""
+
+    name: str
+    endpoint: str
+    project_id: str
+    workspaces: tuple[str, ...] = ("0",)
+    auth: Auth = Auth.AUTO
+    iam_endpoint: str | None = None
+    credentials: CredentialNames = CredentialNames()
+    rate: float = 10.0
+    concurrency: int = 16
+    policies: tuple[Path, ...] = ()
+
+    @property
+    def ref(self) -> TargetRef:
+        return TargetRef(
+            name=self.name, endpoint=self.endpoint, project_id=self.project_id, workspaces=self.workspaces
+        )
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """How requests and runs may go, for all targets; durations in seconds."""
+
+    timeout: float = 30.0
+    max_attempts: int = 5
+    deadline: float | None = None
+    max_staleness: float = 300.0
+    drain_timeout: float = 25.0
+    breaker: int = 20
+    ca_bundle: Path | None = None
+    scope: Scope = Scope.ALL
+    pins: InUse = InUse()
+
+
+def make_target(
+    *,
+    name: str = "default",
+    endpoint: str | None,
+    region: str | None,
+    project_id: str | None,
+    workspaces: tuple[str, ...],
+    auth: Auth,
+    iam_endpoint: str | None,
+    rate: float,
+    concurrency: int,
+    credentials: CredentialNames | None = None,
+    policies: tuple[Path, ...] = (),
+) -> Target:
+    """Fill in what follows from the region and refuse what cannot be right.
+
+    Raises UsageError naming the option and the environment variable.
+    """
+    endpoint = _endpoint(endpoint, region)
+    if auth is Auth.NONE and not is_loopback(endpoint):
+        raise UsageError(f"--auth none is for loopback addresses only, not for {endpoint}")
+    iam = iam_endpoint or (f"https://iam.{region}.myhuaweicloud.com" if region else None)
+    return Target(
+        name=name,
+        endpoint=endpoint,
+        project_id=_project(project_id),
+        workspaces=workspaces or ("0",),
+        auth=auth,
+        # OS_AUTH_URL often names the version, which belongs to the path of the call.
+        iam_endpoint=checked_url(iam, "--iam-endpoint").removesuffix("/v3") if iam else None,
+        credentials=credentials or CredentialNames(),
+        rate=positive(rate, "--rate"),
+        concurrency=int(positive(concurrency, "--concurrency")),
+        policies=policies,
+    )
+
+
+def _endpoint(endpoint: str | None, region: str | None) -> str:
+    if not endpoint and not region:
+        raise UsageError(
+            "no endpoint: give --endpoint (or set MODELARTS_ENDPOINT), or --region (or set HUAWEICLOUD_REGION)"
+        )
+    return checked_url(endpoint or f"https://modelarts.{region}.myhuaweicloud.com", "--endpoint")
+
+
+def _project(project_id: str | None) -> str:
+    if not project_id:
+        raise UsageError("no project: give --project-id or set HUAWEICLOUD_SDK_PROJECT_ID")
+    if "/" in project_id or "?" in project_id or project_id.strip() != project_id:
+        raise UsageError(f"--project-id '{project_id}' is no project id: it is 32 hexadecimal digits")
+    return project_id
+
+
+def checked_url(url: str, option: str) -> str:
+    """The URL without a slash at its end; https unless the host is a loopback address.
+
+    Raises UsageError for anything else.
+    """
+    try:
+        parts = urlsplit(url)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError as error:
+        raise UsageError(f"{option} '{url}' is no URL: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine:
+        raise UsageError(f"{option} '{url}' is no URL of the form https://host[:port]")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise UsageError(f"{option} may not carry a user, a password, a query or a fragment")
+    if parts.scheme == "http" and not is_loopback(url):
+        raise UsageError(f"{option} '{url}': plain http is for loopback addresses only; use https")
+    return url.rstrip("/")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL's host is this machine, by name or by address; no look-up is made."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def positive(number: float, option: str) -> float:
+    """The number itself. Raises UsageError unless it is above zero and finite."""
+    if not 0 < number < float("inf"):
+        raise UsageError(f"{option} must be above zero, not {number:g}")
+    return number
+
+
+def seconds(text: str, option: str) -> float:
+    """A duration option such as `30s` or `1h30m`, in seconds; `0s` is zero. Raises UsageError."""
+    if text.isdecimal():
+        raise UsageError(f"{option} '{text}' has no unit: write {text}s for seconds or {text}m for minutes")
+    try:
+        return parse_duration(text).total_seconds()
+    except ValueError as error:
+        raise UsageError(f"{option} '{text}': {error}") from error
+
+
+def read_pins(path: Path) -> InUse:
+    """Images that are in use elsewhere: ids, `namespace/name:tag` or registry paths, one a line, `#` comments.
+
+    Raises UsageError for a file that cannot be read or a line that is none of these.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the pins {path}: {error}") from error
+    named = ((number, line.split(" #")[0].strip()) for number, line in enumerate(lines, 1))
+    return InUse(_pin(path, number, text) for number, text in named if text and not text.startswith("#"))
+
+
+def _pin(path: Path, number: int, text: str) -> Use:
+    user = f"pin {path.name}:{number}"
+    if any(character.isspace() for character in text):
+        raise UsageError(
+            f"{path}:{number}:1: '{text}' is not one id, one namespace/name:tag or one registry path"
+        )
+    text, _, digest = text.removeprefix("https://").partition("@")
+    if "://" in text or (digest and ":" not in text.rpartition("/")[2]):
+        raise UsageError(
+            f"{path}:{number}:1: '{text}' names no tag: write registry/namespace/name:tag, without a scheme; "
+            "a digest alone does not say which image it is"
+        )
+    match text.count("/"):
+        case 0 if ":" not in text:
+            return Use(user=user, image_id=text)
+        case 1 if ":" in text.partition("/")[2]:
+            return Use(user=user, name=text)
+        case count if count > 1:
+            return Use(user=user, swr_path=text)
+        case _:
+            raise UsageError(
+                f"{path}:{number}:1: '{text}' is no image: write its id, namespace/name:tag, or "
+                "registry/namespace/name:tag"
+            )

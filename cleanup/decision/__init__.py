@@ -1,0 +1,1 @@
+"""What goes, what stays, and why: pure functions from images, policy and users to decisions."""

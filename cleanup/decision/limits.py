@@ -1,0 +1,92 @@
+"""Limits: how much one run may delete. Over a limit nothing is deleted."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from cleanup.decision.types import Decision
+from cleanup.image import Image, Status
+from cleanup.policy.language import Limits, Policy
+
+Group = tuple[str | None, str | None]
+
+
+class RunLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """The policy's limits and those that single rules have of their own, by rule name."""
+
+    max_deletes: int | None = None
+    max_percent: float | None = None
+    min_remaining: int | None = None
+    rules: dict[str, Limits] = {}
+
+    @classmethod
+    def of(cls, policy: Policy) -> "RunLimits":
+        own = {rule.name: rule.limits for rule in policy.rules if rule.limits is not None}
+        total = policy.limits
+        return cls(
+            max_deletes=total.max_deletes,
+            max_percent=total.max_percent,
+            min_remaining=total.min_remaining,
+            rules=own,
+        )
+
+
+def breaches(deletes: Sequence[Decision], images: Sequence[Image], limits: RunLimits) -> tuple[str, ...]:
+    """What the limits forbid about these deletes on this inventory, a sentence each; empty when all is well.
+
+    `max_percent` is of the project's own (DEDICATED) images, for a rule's own limits as well.
+    """
+    own = sum(image.is_dedicated for image in images)
+    active = Counter(_group(image) for image in images if image.known_status is Status.ACTIVE)
+    total = Limits(
+        max_deletes=limits.max_deletes, max_percent=limits.max_percent, min_remaining=limits.min_remaining
+    )
+    found = list(_breaches("the policy", "limits", deletes, own, active, total))
+    for name, rule_limits in limits.rules.items():
+        by_rule = [decision for decision in deletes if decision.rule == name]
+        found += _breaches(
+            f"rule '{name}'", f"the limits of rule '{name}'", by_rule, own, active, rule_limits
+        )
+    return tuple(found)
+
+
+def _breaches(
+    who: str, where: str, deletes: Sequence[Decision], own: int, active: Mapping[Group, int], limits: Limits
+) -> Iterator[str]:
+    count = len(deletes)
+    if limits.max_deletes is not None and count > limits.max_deletes:
+        yield (
+            f"{who} would delete {count} images, over max_deletes {limits.max_deletes}: "
+            f"review the plan, then raise max_deletes to {count} in {where}"
+        )
+    if limits.max_percent is not None and count * 100 > limits.max_percent * own:
+        share = count * 100 / own if own else 100.0
+        yield (
+            f"{who} would delete {share:.1f} % of the project's {own} own images, over max_percent "
+            f"{limits.max_percent:g}: review the plan, then raise max_percent in {where}"
+        )
+    if limits.min_remaining is not None:
+        yield from _emptied(who, where, deletes, active, limits.min_remaining)
+
+
+def _emptied(
+    who: str, where: str, deletes: Iterable[Decision], active: Mapping[Group, int], least: int
+) -> Iterator[str]:
+    going = Counter(_group(d.image) for d in deletes if d.image.known_status is Status.ACTIVE)
+    short = sorted(
+        (f"{namespace or '?'}/{name or '?'}", active[namespace, name] - count)
+        for (namespace, name), count in going.items()
+        if active[namespace, name] - count < least
+    )
+    if short:
+        group, left = short[0]
+        more = f" and {len(short) - 1} other groups" if len(short) > 1 else ""
+        yield (
+            f"{who} would leave {group} with {left} ACTIVE images{more}, under min_remaining {least}: "
+            f"keep more with keep_last, or lower min_remaining in {where}"
+        )
+
+
+def _group(image: Image) -> Group:
+    return (image.namespace, image.name)

@@ -1,0 +1,298 @@
+"""What `doctor` looks at: the way to a target step by step, each step with what to do about it.
+
+Nothing but GET is sent, and a login to IAM where a password is used.
+"""
+
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import msgspec
+
+from cleanup.config.connect import open_transport
+from cleanup.config.settings import Target, Terms
+from cleanup.errors import AccessDenied, InventoryError
+from cleanup.modelarts import wire
+from cleanup.modelarts.auth.choose import Auth
+from cleanup.modelarts.auth.credentials import Credentials
+from cleanup.modelarts.client import explain
+from cleanup.modelarts.http.messages import Request, segment
+from cleanup.modelarts.http.transport import Answer, Transport
+from cleanup.modelarts.inventory import Scope
+
+_DENIED, _UNREADABLE = AccessDenied.exit_code, InventoryError.exit_code
+_ATTEMPTS = 3  # enough for a hiccup; whoever asks what is wrong does not want to wait for all of them
+_SKEW_NOTICED, _SKEW_HARMFUL = timedelta(minutes=1), timedelta(minutes=5)
+_GRANT = "grant {} to this user or agency, and check that the project id is right"
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    FAILURE = "failure"
+    NOTE = "note"
+    NOT_CHECKED = "not-checked"
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was looked at. `next_step` is what to do about it; only a failure has an exit code."""
+
+    name: str = ""
+    level: Level
+    detail: str
+    next_step: str | None = None
+    exit_code: int = 0
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
+    """The checks of one target, and the exit code they come to."""
+
+    name: str
+    endpoint: str
+    project_id: str
+    exit_code: int
+    checks: tuple[Check, ...]
+
+
+_NOTES = (
+    Check(
+        name="delete image",
+        level=Level.NOTE,
+        detail="modelarts:image:delete cannot be checked without deleting an image",
+        next_step="to try it, register an image of your own, let a policy name its id alone, without force, and "
+        "`run --apply` that; then `restore --apply` the journal, which tries modelarts:image:register too",
+    ),
+    Check(
+        name="register image",
+        level=Level.NOTE,
+        detail="modelarts:image:register (for restore) cannot be checked without registering an image",
+        next_step="it is tried along with delete image, see there",
+    ),
+)
+
+
+def _ok(detail: str) -> Check:
+    return Check(level=Level.OK, detail=detail)
+
+
+def _warning(detail: str, next_step: str) -> Check:
+    return Check(level=Level.WARNING, detail=detail, next_step=next_step)
+
+
+def _failure(exit_code: int, detail: str, next_step: str) -> Check:
+    return Check(level=Level.FAILURE, detail=detail, next_step=next_step, exit_code=exit_code)
+
+
+async def diagnose(
+    target: Target,
+    terms: Terms,
+    *,
+    environment: Mapping[str, str],
+    clock: Callable[[], float],
+    now: Callable[[], datetime],
+) -> Diagnosis:
+    """All checks of one target, in the order in which one rests on another; read-only.
+
+    Raises UsageError for settings that cannot be used, such as a --ca-bundle that is none.
+    """
+    terms = msgspec.structs.replace(terms, max_attempts=min(terms.max_attempts, _ATTEMPTS))
+    stranger = msgspec.structs.replace(target, auth=Auth.NONE)
+    world: dict[str, Any] = {"environment": environment, "stop": None, "clock": clock, "now": now}
+    async with AsyncExitStack() as stack:
+        anonymous, _ = await stack.enter_async_context(open_transport(stranger, terms, **world))
+        transport, credentials = await stack.enter_async_context(open_transport(target, terms, **world))
+        examination = _Examination(
+            target=target,
+            scope=terms.scope,
+            proxied=bool(environment.get("https_proxy") or environment.get("HTTPS_PROXY")),
+            anonymous=anonymous,
+            transport=transport,
+            credentials=credentials,
+            now=now,
+        )
+        checks = await examination.run()
+    return Diagnosis(
+        name=target.name,
+        endpoint=target.endpoint,
+        project_id=target.project_id,
+        exit_code=max(check.exit_code for check in checks),
+        checks=checks,
+    )
+
+
+@dataclass(kw_only=True)
+class _Examination:
+    """The steps, and what later ones need to know of earlier ones."""
+
+    target: Target
+    scope: Scope
+    proxied: bool
+    anonymous: Transport
+    transport: Transport
+    credentials: Credentials[Any]
+    now: Callable[[], datetime]
+    greeting: Answer = field(init=False)
+    first_page: Answer = field(init=False)
+    others_visible: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self.endpoint = urlsplit(self.target.endpoint)
+
+    async def run(self) -> tuple[Check, ...]:
+        """Take the steps in order; what a step needs and failed leaves it unchecked."""
+        steps: tuple[tuple[str, str | None, Callable[[], Awaitable[Check]]], ...] = (
+            ("name", None, self._name),
+            ("connection", "name", self._connection),
+            ("clock", "connection", self._clock),
+            ("credentials", "connection", self._found_credentials),
+            ("login", "credentials", self._login),
+            ("list images", "login", self._list_images),
+            ("get image", "list images", self._get_image),
+            ("all notebooks", "login", self._all_notebooks),
+            ("own notebooks", "login", self._own_notebooks),
+        )
+        checks: dict[str, Check] = {}
+        for name, needed, step in steps:
+            if needed and checks[needed].level in (Level.FAILURE, Level.NOT_CHECKED):
+                checks[name] = Check(name=name, level=Level.NOT_CHECKED, detail=f"it needs: {needed}")
+                continue
+            checks[name] = msgspec.structs.replace(await step(), name=name)
+        return (*checks.values(), *_NOTES)
+
+    async def _name(self) -> Check:
+        host = self.endpoint.hostname or ""
+        try:
+            found = await anyio.getaddrinfo(host, self.endpoint.port or 443, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            detail = f"{host} cannot be resolved"
+            if self.proxied:
+                return _warning(detail, "none if the proxy of HTTPS_PROXY resolves it; the next line tells")
+            return _failure(_UNREADABLE, detail, "check --endpoint or --region, and this machine's DNS")
+        return _ok(f"{host} is {', '.join(sorted({str(address[0]) for *_, address in found}))}")
+
+    async def _connection(self) -> Check:
+        """Any answer will do: it comes without credentials, so a refusal is what is expected."""
+        self.greeting = await self._ask(self.anonymous, "images", type="DEDICATED", limit="1")
+        if self.greeting.status is None:
+            step = "check --endpoint, firewalls and HTTPS_PROXY; --ca-bundle for a certificate authority of your own"
+            return _failure(_UNREADABLE, self.greeting.trouble or "no answer", step)
+        secured = "TLS, its certificate is trusted" if self.endpoint.scheme == "https" else "plain http"
+        return _ok(f"{self.endpoint.netloc} answers ({secured})")
+
+    async def _clock(self) -> Check:
+        if self.greeting.date is None:
+            return _warning("the service does not tell the time", "compare this machine's clock with NTP")
+        ahead = self.now() - self.greeting.date
+        seconds = round(abs(ahead).total_seconds())
+        detail = f"this machine is {seconds} s {'ahead' if ahead > timedelta() else 'behind'}"
+        step = "set this machine's clock (NTP): ages are reckoned by it, and signatures fail at 15 minutes"
+        if abs(ahead) < _SKEW_NOTICED:
+            return _ok(detail)
+        if abs(ahead) < _SKEW_HARMFUL:
+            return _warning(detail, step)
+        return _failure(_DENIED, detail, step)
+
+    async def _found_credentials(self) -> Check:
+        try:
+            return _ok(await self.credentials.resolve())
+        except AccessDenied as error:
+            step = "set what is missing or wrong, or choose another way to log in with --auth"
+            return _failure(_DENIED, str(error), step)
+        except InventoryError as error:
+            return _failure(_UNREADABLE, str(error), "check --iam-endpoint (OS_AUTH_URL), and the network")
+
+    async def _login(self) -> Check:
+        self.first_page = await self._list(self.target.workspaces[0])
+        if self.first_page.ok:
+            return _ok("the credentials are accepted")
+        told = explain(self.first_page)
+        if self.first_page.status == 401:
+            step = "check that they are current, for this cloud, and that this machine's clock is right"
+            return _failure(_DENIED, f"the credentials are refused: it {told}", step)
+        if self.first_page.status == 403:
+            return _warning(f"it {told}", "see below: a permission, the project id or the keys are wrong")
+        step = f"check that {self.target.endpoint} is the endpoint of ModelArts; else try again later"
+        return _failure(_UNREADABLE, f"it {told}", step)
+
+    async def _list_images(self) -> Check:
+        """One image of each workspace; the first was asked for at the login."""
+        first, *others = self.target.workspaces
+        answers = {first: self.first_page} | {one: await self._list(one) for one in others}
+        totals = []
+        for workspace, answer in answers.items():
+            if not answer.ok:
+                return _refused(answer, "modelarts:image:list", f"workspace {workspace}: ")
+            try:
+                total = wire.decode_page(answer.body).total
+            except wire.Unreadable as error:
+                step = f"check that {self.target.endpoint} is the endpoint of ModelArts"
+                return _failure(_UNREADABLE, f"workspace {workspace}: no page of images came: {error}", step)
+            totals.append(f"{'?' if total is None else total} in workspace {workspace}")
+        return _ok(f"images: {', '.join(totals)}")
+
+    async def _get_image(self) -> Check:
+        try:
+            records = wire.decode_page(self.first_page.body).records
+            image = wire.decode_image(records[0])
+        except (wire.Unreadable, IndexError):
+            detail = f"there is no image in workspace {self.target.workspaces[0]} to look up"
+            return Check(level=Level.NOT_CHECKED, detail=detail)
+        answer = await self._ask(self.transport, f"images/{segment(image.id)}")
+        if answer.ok:
+            return _ok(f"{image.id} can be looked up")
+        return _refused(answer, "modelarts:image:get", f"image {image.id}: ")
+
+    async def _all_notebooks(self) -> Check:
+        answer = await self._notebooks("notebooks/all")
+        self.others_visible = answer.ok
+        if answer.ok:
+            return _ok("other users' notebooks are visible: --in-use all protects what they use")
+        if answer.status in (403, 404):
+            step = "grant modelarts:notebook:list for all users, or accept the risk with --in-use own"
+            return _warning(
+                f"other users' notebooks are hidden, so --in-use all deletes nothing: it {explain(answer)}",
+                step,
+            )
+        return _refused(answer, "modelarts:notebook:list", "")
+
+    async def _own_notebooks(self) -> Check:
+        answer = await self._notebooks("notebooks")
+        if answer.ok:
+            return _ok("your own notebooks are visible: --in-use own protects what they use")
+        if answer.status == 403 and (self.others_visible or self.scope is Scope.OFF):
+            return _warning(
+                f"--in-use own cannot be used: it {explain(answer)}", _GRANT.format("modelarts:notebook:list")
+            )
+        return _refused(answer, "modelarts:notebook:list", "no plan can be made unless --in-use is off: ")
+
+    async def _list(self, workspace: str) -> Answer:
+        return await self._ask(
+            self.transport, "images", type="DEDICATED", limit="1", offset="0", workspace_id=workspace
+        )
+
+    async def _notebooks(self, path: str) -> Answer:
+        workspace = self.target.workspaces[0]
+        spelled = {"workspaceId": workspace, "workspace_id": workspace}  # by the pages, and by the SDK
+        return await self._ask(self.transport, path, feature="NOTEBOOK", limit="10", offset="0", **spelled)
+
+    async def _ask(self, transport: Transport, path: str, **query: str) -> Answer:
+        request = Request(
+            method="GET",
+            origin=f"{self.endpoint.scheme}://{self.endpoint.netloc}",
+            path=f"{self.endpoint.path}/v1/{segment(self.target.project_id)}/{path}",
+            query=tuple(query.items()),
+        )
+        return await transport.request(request)
+
+
+def _refused(answer: Answer, permission: str, what: str) -> Check:
+    detail = f"{what}it {explain(answer)}"
+    if answer.status in (401, 403):
+        return _failure(_DENIED, detail, _GRANT.format(permission))
+    return _failure(_UNREADABLE, detail, "try again later; the request id helps the service's support")

@@ -1,0 +1,184 @@
+"""As whom to speak: the ways to log in, where their secrets are, and the choice between them."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+import msgspec
+
+from cleanup.errors import AccessDenied, UsageError
+from cleanup.modelarts.auth import provider_chain as chain
+from cleanup.modelarts.auth.credentials import Credentials, Fresh
+from cleanup.modelarts.auth.password import Login, User
+from cleanup.modelarts.auth.signing import Keys, sign
+from cleanup.modelarts.http.messages import Request
+
+if TYPE_CHECKING:
+    from cleanup.modelarts.http.connection import Connection
+
+_TOKEN = "MODELARTS_TOKEN"  # noqa: S105 - the name of a variable
+_USERNAME, _PASSWORD, _DOMAIN = "OS_USERNAME", "OS_PASSWORD", "OS_USER_DOMAIN_NAME"
+_OTHER_PROVIDERS = ("HUAWEICLOUD_OIDC_PROVIDER_URN", "HUAWEICLOUD_SDK_IDP_ID")
+# Temporary keys live for 15 minutes at least, so that what is resolved this often never expires in use.
+_RESOLVE_AGAIN = timedelta(minutes=5)
+
+
+class Auth(StrEnum):
+    """The ways to log in (contract.md, Connecting)."""
+
+    AUTO = "auto"
+    AKSK = "aksk"
+    TOKEN = "token"  # noqa: S105 - the name of a way to log in
+    PASSWORD = "password"  # noqa: S105 - the same
+    NONE = "none"
+
+
+class CredentialNames(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a target's secrets are: names of environment variables or of a profile, never values."""
+
+    ak_env: str | None = None
+    sk_env: str | None = None
+    security_token_env: str | None = None
+    token_env: str | None = None
+    username_env: str | None = None
+    password_env: str | None = None
+    domain_env: str | None = None
+    profile: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What logging in needs of the world; `iam` is IAM's URL, `now` is in UTC, `random` in [0, 1)."""
+
+    environment: Mapping[str, str]
+    connection: "Connection"
+    project_id: str
+    iam: str | None
+    ca_bundle: Path | None
+    now: Callable[[], datetime]
+    sleep: Callable[[float], Awaitable[object]]
+    random: Callable[[], float]
+
+
+def choose(auth: Auth, names: CredentialNames, world: Surroundings) -> Credentials[Any]:
+    """The credentials for a way to log in. Secrets are looked for when they are first needed."""
+    match _decide(names, world.environment) if auth is Auth.AUTO else auth:
+        case Auth.NONE:
+            return Credentials(_nothing, lambda request, _: request.headers, world.now)
+        case Auth.TOKEN:
+            name = names.token_env or _TOKEN
+            return Credentials(lambda: _ready_token(name, world.environment), _with_token, world.now)
+        case Auth.PASSWORD:
+            return Credentials(lambda: _log_in(names, world), _with_token, world.now)
+        case Auth.AKSK | Auth.AUTO:
+            return Credentials(lambda: _find_keys(names, world), _signing(world), world.now)
+
+
+def _decide(names: CredentialNames, environment: Mapping[str, str]) -> Auth:
+    """What `auto` means: what the target names counts, then the environment, then the vendor's chain."""
+    if names.token_env:
+        return Auth.TOKEN
+    if names.username_env or names.password_env:
+        return Auth.PASSWORD
+    if names.ak_env or names.sk_env or names.profile:
+        return Auth.AKSK
+    if environment.get(_TOKEN):
+        return Auth.TOKEN
+    if environment.get(_USERNAME) and environment.get(_PASSWORD):
+        return Auth.PASSWORD
+    return Auth.AKSK
+
+
+async def _nothing() -> Fresh[None]:
+    return Fresh(None, "no login")
+
+
+async def _ready_token(name: str, environment: Mapping[str, str]) -> Fresh[str]:
+    return Fresh(_secret(name, environment), f"the token in {name}")
+
+
+def _with_token(request: Request, token: str) -> dict[str, str]:
+    return request.headers | {"X-Auth-Token": token}
+
+
+async def _log_in(names: CredentialNames, world: Surroundings) -> Fresh[str]:
+    username, password = names.username_env or _USERNAME, names.password_env or _PASSWORD
+    domain = names.domain_env or _DOMAIN
+    if world.iam is None:
+        raise UsageError("no IAM to log in to: give --iam-endpoint, set OS_AUTH_URL, or give --region")
+    user = User(
+        name=_value(username, world.environment),
+        domain=_value(domain, world.environment),
+        source=f"{username} and {password}",
+        password=_value(password, world.environment),
+    )
+    login = Login(
+        connection=world.connection,
+        iam=world.iam,
+        project_id=world.project_id,
+        user=user,
+        now=world.now,
+        sleep=world.sleep,
+        random=world.random,
+    )
+    return await login.fetch()
+
+
+async def _find_keys(names: CredentialNames, world: Surroundings) -> Fresh[Keys]:
+    environment = world.environment
+    if names.ak_env or names.sk_env:
+        return _named_keys(
+            names.ak_env or chain.AK, names.sk_env or chain.SK, names.security_token_env, environment
+        )
+    if names.profile:
+        profile = names.profile
+        keys, source = await _in_thread(lambda: chain.read_profile(profile, environment))
+        return Fresh(keys, source)
+    if _plain_keys_only(environment):
+        token = names.security_token_env or (chain.TOKEN if environment.get(chain.TOKEN) else None)
+        return _named_keys(chain.AK, chain.SK, token, environment)
+    keys, source, temporary = await _in_thread(lambda: chain.resolve_chain(environment, world.ca_bundle))
+    return Fresh(keys, source, world.now() + _RESOLVE_AGAIN if temporary else None)
+
+
+def _plain_keys_only(environment: Mapping[str, str]) -> bool:
+    """Where this holds the vendor's chain would find the same; it asks these other providers first."""
+    plain = environment.get(chain.AK) and environment.get(chain.SK)
+    return bool(plain) and not any(environment.get(name) for name in _OTHER_PROVIDERS)
+
+
+async def _in_thread(look_up: Callable[[], Any]) -> Any:
+    return await anyio.to_thread.run_sync(look_up, abandon_on_cancel=True)
+
+
+def _named_keys(ak: str, sk: str, token: str | None, environment: Mapping[str, str]) -> Fresh[Keys]:
+    keys = Keys(
+        _secret(ak, environment), _secret(sk, environment), _secret(token, environment) if token else None
+    )
+    return Fresh(keys, f"AK/SK from {ak} and {sk}{f' with {token}' if token else ''}")
+
+
+def _signing(world: Surroundings) -> Callable[[Request, Keys], dict[str, str]]:
+    def dress(request: Request, keys: Keys) -> dict[str, str]:
+        return sign(request, keys, request.headers | {"X-Project-Id": world.project_id}, world.now())
+
+    return dress
+
+
+def _secret(name: str, environment: Mapping[str, str]) -> str:
+    """The value of a variable, fit to be sent in a header. Raises AccessDenied naming the variable."""
+    value = _value(name, environment).strip()
+    if not (value.isprintable() and value.isascii()):
+        raise AccessDenied(f"the value of {name} has characters that no header can carry")
+    return value
+
+
+def _value(name: str, environment: Mapping[str, str]) -> str:
+    value = environment.get(name, "").strip("\r\n")  # secrets read from files often end in a newline
+    if not value.strip():
+        raise AccessDenied(f"no credentials: the environment variable {name} is not set")
+    return value

@@ -1,0 +1,311 @@
+"""The plan file: what was decided, under which policy, for which target, sealed by a digest.
+
+JSON Lines (contract.md, The plan file): a header, one line a decision, a summary whose sha256
+covers every byte before it.
+"""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import msgspec
+
+from cleanup.decision.limits import RunLimits
+from cleanup.decision.types import Action, Decision, Reason, Withheld
+from cleanup.errors import RecordRejected, UsageError
+from cleanup.image import Image
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class TargetRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Which project at which endpoint a plan or a journal is about."""
+
+    name: str
+    endpoint: str
+    project_id: str
+    workspaces: tuple[str, ...]
+
+    def same_place(self, other: "TargetRef") -> bool:
+        """The same images are meant, whatever the target is called."""
+        return (self.endpoint.rstrip("/").casefold(), self.project_id, set(self.workspaces)) == (
+            other.endpoint.rstrip("/").casefold(),
+            other.project_id,
+            set(other.workspaces),
+        )
+
+
+class PolicyRef(msgspec.Struct, frozen=True, kw_only=True):
+    sha256: str
+    files: tuple[str, ...]
+    limits: RunLimits
+
+
+class InventoryRef(msgspec.Struct, frozen=True, kw_only=True):
+    """What the plan was decided on. `in_use` is the scope of notebooks that was asked for;
+    `doubts` says in words why `complete` is false."""
+
+    images: int
+    notebooks: int
+    complete: bool
+    own: int = 0
+    in_use: str = "all"
+    pins: int = 0
+    doubts: tuple[str, ...] = ()
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="plan"):
+    schema: int = 1
+    plan_id: str
+    created_at: Moment
+    expires_at: Moment
+    tool_version: str
+    target: TargetRef
+    policy: PolicyRef
+    inventory: InventoryRef
+    as_of: Moment | None = None
+
+
+class DecisionLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="decision"):
+    action: Action
+    reason: Reason
+    rule: str | None
+    force: bool
+    force_withheld: Withheld | None
+    detail: str
+    image: msgspec.Raw
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="summary"):
+    """Counts over a plan. `bytes` is the size of what is deleted, each content once;
+    `bytes_freed` the part whose content goes with `force`; `by_rule` counts deletes."""
+
+    delete: int
+    keep: int
+    bytes: int
+    bytes_freed: int
+    sizes_unknown: int
+    by_rule: dict[str, int]
+    by_reason: dict[str, int]
+    over_limits: tuple[str, ...] = ()
+    sha256: str = ""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    header: Header
+    decisions: tuple[Decision, ...]
+    summary: Summary
+
+    @property
+    def deletes(self) -> tuple[Decision, ...]:
+        return tuple(decision for decision in self.decisions if decision.action is Action.DELETE)
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """The part of a record that a keep line carries, each value as the API sent it."""
+
+    id: msgspec.Raw = msgspec.Raw(b"null")
+    namespace: msgspec.Raw = msgspec.Raw(b"null")
+    name: msgspec.Raw = msgspec.Raw(b"null")
+    tag: msgspec.Raw = msgspec.Raw(b"null")
+    update_at: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def summarize(decisions: Sequence[Decision], over_limits: Sequence[str] = ()) -> Summary:
+    """The counts of a plan; its digest is set when it is written."""
+    deletes = [decision for decision in decisions if decision.action is Action.DELETE]
+    return Summary(
+        delete=len(deletes),
+        keep=len(decisions) - len(deletes),
+        bytes=content_bytes(decision.image for decision in deletes),
+        bytes_freed=content_bytes(decision.image for decision in deletes if decision.force),
+        sizes_unknown=sum(decision.image.size is None for decision in deletes),
+        by_rule=dict(sorted(Counter(decision.rule or "" for decision in deletes).items())),
+        by_reason={reason: count for reason, count in _by_reason(decisions) if count},
+        over_limits=tuple(over_limits),
+    )
+
+
+def _by_reason(decisions: Iterable[Decision]) -> Iterator[tuple[str, int]]:
+    counted = Counter(decision.reason for decision in decisions)
+    return ((reason.value, counted[reason]) for reason in Reason)
+
+
+def content_bytes(images: Iterable[Image]) -> int:
+    """Bytes behind the images, each registry content counted once; unknown sizes count nothing."""
+    sizes: dict[str, int] = {}
+    for image in images:
+        key = image.content or f"id {image.id}"
+        sizes[key] = max(sizes.get(key, 0), image.size or 0)
+    return sum(sizes.values())
+
+
+def in_plan_order(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
+    """Deletes first and oldest first, then keeps by name; ties by id, so that one inventory gives one plan."""
+    return tuple(sorted(decisions, key=_plan_order))
+
+
+def _plan_order(decision: Decision) -> tuple[bool, float, str, str]:
+    image = decision.image
+    if decision.action is Action.KEEP:
+        return (True, 0.0, image.label, image.id)
+    return (False, image.updated_at.timestamp() if image.updated_at else 0.0, "", image.id)
+
+
+def make(header: Header, decisions: Iterable[Decision], over_limits: Sequence[str] = ()) -> Plan:
+    ordered = in_plan_order(decisions)
+    return Plan(header=header, decisions=ordered, summary=summarize(ordered, over_limits))
+
+
+def require_writable(path: Path) -> None:
+    """Raise UsageError now, before any request, where a plan could not be written later."""
+    folder = path.absolute().parent
+    if path.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError(f"cannot write the plan {path}: choose another place with -o")
+
+
+def write(plan: Plan, path: Path) -> Plan:
+    """Write the plan, whole or not at all, and return it with its digest.
+
+    Raises UsageError when the file cannot be written.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            sealed = _write_lines(plan, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UsageError(
+            f"cannot write the plan {path}: {error.strerror}; choose another place with -o"
+        ) from error
+    return msgspec.structs.replace(plan, summary=sealed)
+
+
+def _write_lines(plan: Plan, file: BinaryIO) -> Summary:
+    digest = hashlib.sha256()
+    for line in _lines(plan):
+        digest.update(line)
+        file.write(line)
+    sealed = msgspec.structs.replace(plan.summary, sha256=digest.hexdigest())
+    file.write(msgspec.json.encode(sealed) + b"\n")
+    return sealed
+
+
+def _lines(plan: Plan) -> Iterator[bytes]:
+    encode = msgspec.json.Encoder().encode
+    yield encode(plan.header) + b"\n"
+    for decision in plan.decisions:
+        yield encode(_line(decision)) + b"\n"
+
+
+def _line(decision: Decision) -> DecisionLine:
+    raw = decision.image.raw
+    if decision.action is Action.KEEP:
+        raw = msgspec.Raw(msgspec.json.encode(msgspec.json.decode(raw, type=_Kept)))
+    return DecisionLine(
+        action=decision.action,
+        reason=decision.reason,
+        rule=decision.rule,
+        force=decision.force,
+        force_withheld=decision.force_withheld,
+        detail=decision.detail,
+        image=raw,
+    )
+
+
+def read(path: Path, decode: Callable[[msgspec.Raw], Image]) -> Plan:
+    """Read and prove a plan; `decode` turns an API record into an Image.
+
+    Raises UsageError when there is no such file, RecordRejected when it is not a whole, unchanged plan.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read the plan {path}: {error.strerror}") from error
+    body, summary = _unseal(content, path)
+    lines = body.split(b"\n")[:-1]
+    try:
+        header = msgspec.json.decode(lines[0], type=Header)
+        decisions = tuple(_decision(line, decode) for line in lines[1:])
+    except (msgspec.MsgspecError, ValueError, IndexError) as error:
+        raise RecordRejected(f"the plan {path} is damaged ({error}): plan again") from error
+    if header.schema != 1:
+        raise RecordRejected(
+            f"the plan {path} has schema {header.schema}; this version reads schema 1: plan again"
+        )
+    plan = Plan(header=header, decisions=decisions, summary=summary)
+    _check_counts(plan, path)
+    return plan
+
+
+def _unseal(content: bytes, path: Path) -> tuple[bytes, Summary]:
+    """Split off the summary line and check that its digest covers what stands before it."""
+    if not content.endswith(b"\n"):
+        raise RecordRejected(f"the plan {path} is cut off: plan again")
+    body, newline, last = content[:-1].rpartition(b"\n")
+    try:
+        summary = msgspec.json.decode(last, type=Summary)
+    except msgspec.MsgspecError as error:
+        raise RecordRejected(
+            f"{path} does not end in the summary of a plan: is it a plan? plan again"
+        ) from error
+    if hashlib.sha256(body + newline).hexdigest() != summary.sha256:
+        raise RecordRejected(
+            f"the plan {path} was changed after it was written (its sha256 differs): plan again"
+        )
+    return body + newline, summary
+
+
+def _decision(line: bytes, decode: Callable[[msgspec.Raw], Image]) -> Decision:
+    read_line = msgspec.json.decode(line, type=DecisionLine)
+    return Decision(
+        image=decode(read_line.image),
+        action=read_line.action,
+        reason=read_line.reason,
+        rule=read_line.rule,
+        force=read_line.force,
+        force_withheld=read_line.force_withheld,
+        detail=read_line.detail,
+    )
+
+
+def _check_counts(plan: Plan, path: Path) -> None:
+    ids = {decision.image.id for decision in plan.decisions}
+    deletes = len(plan.deletes)
+    if (plan.summary.delete, plan.summary.keep) != (deletes, len(plan.decisions) - deletes):
+        raise RecordRejected(
+            f"the plan {path} is damaged: its summary counts other decisions than it holds: plan again"
+        )
+    forced = [decision.image.content for decision in plan.decisions if decision.force]
+    if len(forced) != len(set(forced)) or any(d.force and not d.image.is_private for d in plan.decisions):
+        raise RecordRejected(f"the plan {path} takes content that is not its to take: plan again")
+    if len(ids) != len(plan.decisions):
+        raise RecordRejected(f"the plan {path} is damaged: it names an image twice: plan again")
+
+
+def check_applicable(plan: Plan, target: TargetRef, now: datetime) -> None:
+    """Raise RecordRejected unless this plan may be applied to this target now (exit code 8)."""
+    header = plan.header
+    if not header.target.same_place(target):
+        raise RecordRejected(
+            f"the plan is for project {header.target.project_id} (workspaces {', '.join(header.target.workspaces)}) "
+            f"at {header.target.endpoint}, not for project {target.project_id} "
+            f"(workspaces {', '.join(target.workspaces)}) at {target.endpoint}: plan again for this target"
+        )
+    if header.as_of is not None:
+        raise RecordRejected(
+            "the plan is a forecast (made with --as-of) and cannot be applied: plan again without it"
+        )
+    if now >= header.expires_at:
+        raise RecordRejected(
+            f"the plan expired at {header.expires_at:%Y-%m-%d %H:%M:%S} UTC: plan again (--expires gives it more time)"
+        )
+    if now < header.created_at and (header.created_at - now).total_seconds() > 300:
+        raise RecordRejected("the plan was made in the future: is this machine's clock right?")

@@ -1,0 +1,1 @@
+"""What was deleted without its content, registered again."""

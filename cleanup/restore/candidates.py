@@ -1,0 +1,238 @@
+"""Registering again what was deleted without its content: what can come back, and why the rest cannot. Pure."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from cleanup.errors import RecordRejected, UsageError
+from cleanup.image import Image, Status
+from cleanup.journal import Intent, JournalFile, Result, Run
+from cleanup.modelarts.wire import Unreadable, decode_image
+from cleanup.outcome import Outcome
+from cleanup.stop import Cause
+
+_CLOCKS_DIFFER = timedelta(minutes=5)
+_STILL_THERE = frozenset({Outcome.FAILED, Outcome.DENIED, Outcome.IN_USE, Outcome.DRIFTED})
+_GONE = frozenset({Outcome.DELETED, Outcome.ALREADY_GONE})
+
+
+class State(StrEnum):
+    """What can be, or has been, done about one image of a journal."""
+
+    RESTORABLE = "restorable"
+    NOT_RESTORABLE = "not-restorable"
+    RESTORED = "restored"
+    ALREADY_RESTORED = "already-restored"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    NOT_ATTEMPTED = "not-attempted"
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """One image of a journal. `why` says what stands in its way, None when nothing does.
+
+    `outcome` is how its delete ended (None: nobody wrote it down), `deleted_at` when that was asked
+    for, None when it was not; `new_image_id` is what it is registered as already. `image.raw` is the
+    whole record where a DELETE was asked for, else empty.
+    """
+
+    image: Image
+    state: State
+    outcome: Outcome | None
+    deleted_at: datetime | None
+    why: str | None = None
+    new_image_id: str | None = None
+
+
+class Restoration(msgspec.Struct, frozen=True, kw_only=True):
+    """`restore.result`: what came of registering one image again. `image_id` is the old id."""
+
+    image_id: str
+    outcome: State
+    new_image_id: str | None = None
+    namespace: str | None = None
+    name: str | None = None
+    tag: str | None = None
+    swr_path: str | None = None
+    http_status: int | None = None
+    error_code: str | None = None
+    error_msg: str | None = None
+    request_id: str | None = None
+
+    @classmethod
+    def of(cls, image: Image, outcome: State, **evidence: Any) -> "Restoration":
+        return cls(
+            image_id=image.id,
+            outcome=outcome,
+            namespace=image.namespace,
+            name=image.name,
+            tag=image.tag,
+            swr_path=image.swr_path,
+            **evidence,
+        )
+
+
+def candidates(journal: JournalFile, restored: Mapping[str, str]) -> tuple[Candidate, ...]:
+    """Every image that any run of the journal was about; `restored` maps old ids to new ones.
+
+    Raises RecordRejected when a record in the journal makes no sense.
+    """
+    intents, results = _effective(journal.runs)
+    forced = (_image(id_, intent, None).content for id_, intent in intents.items() if intent.force)
+    taken = frozenset(key for key in forced if key)
+    return tuple(
+        _candidate(_image(id_, intents.get(id_), results.get(id_)), intents, results, taken, restored)
+        for id_ in dict.fromkeys((*results, *intents))
+    )
+
+
+def _effective(runs: Iterable[Run]) -> tuple[dict[str, Intent], dict[str, Result]]:
+    """By image: the last DELETE that had, or may have had, its effect, and the result that counts."""
+    intents: dict[str, Intent] = {}
+    results: dict[str, Result] = {}
+    for run in runs:
+        unsent = {id_ for id_, one in run.results.items() if one.outcome is Outcome.NOT_ATTEMPTED}
+        intents |= {id_: intent for id_, intent in run.intents.items() if id_ not in unsent}
+        results |= run.results
+        for id_, result in run.results.items():
+            if result.outcome in _STILL_THERE:
+                intents.pop(id_, None)
+    return intents, results
+
+
+def _candidate(
+    image: Image,
+    intents: Mapping[str, Intent],
+    results: Mapping[str, Result],
+    taken: Collection[str],
+    restored: Mapping[str, str],
+) -> Candidate:
+    intent, result, new_id = intents.get(image.id), results.get(image.id), restored.get(image.id)
+    why = None if new_id else _obstacle(image, intent, result, taken)
+    return Candidate(
+        image=image,
+        state=State.ALREADY_RESTORED if new_id else State.NOT_RESTORABLE if why else State.RESTORABLE,
+        outcome=result.outcome if result else None,
+        deleted_at=intent.timestamp if intent else None,
+        why=why,
+        new_image_id=new_id,
+    )
+
+
+def _image(id_: str, intent: Intent | None, result: Result | None) -> Image:
+    if intent is not None:
+        try:
+            return decode_image(intent.image)
+        except Unreadable as error:
+            raise RecordRejected(f"the journal's record of image {id_} makes no sense: {error}") from error
+    if result is None:
+        return Image(id=id_)
+    return Image(
+        id=id_, namespace=result.namespace, name=result.name, tag=result.tag, swr_path=result.swr_path
+    )
+
+
+def _obstacle(
+    image: Image, intent: Intent | None, result: Result | None, taken: Collection[str]
+) -> str | None:
+    if result is None or result.outcome is Outcome.UNKNOWN:
+        return "nobody knows whether it was deleted: `resume` settles that"
+    if result.outcome not in _GONE:
+        return f"it was not deleted ({result.outcome})"
+    if intent is None:
+        return "somebody else deleted it; nothing is known about its content"
+    if intent.force:
+        return "its content in SWR was deleted with it (force)"
+    if image.known_status is Status.CREATE_FAILED:
+        return "it never had content (CREATE_FAILED)"
+    if image.content is None:
+        return "its swr_path is unknown"
+    if image.content in taken:
+        return "its content in SWR was deleted with another record of it (force)"
+    return None
+
+
+def selected(found: Sequence[Candidate], ids: Collection[str]) -> tuple[Candidate, ...]:
+    """Those with these ids, all when there are none. Raises UsageError for an id the journal does not name."""
+    known = {one.image.id for one in found}
+    if strangers := [id_ for id_ in ids if id_ not in known]:
+        raise UsageError(f"the journal names no image {', '.join(strangers)}: give the ids of its results")
+    return tuple(one for one in found if not ids or one.image.id in ids)
+
+
+# In a registration and, where it has another name there, in the record.
+_ATTRIBUTES = {
+    "swr_path": "swr_path",
+    "arch": "arch",
+    "description": "description",
+    "origin": "origin",
+    "resource_category": "resource_categories",
+    "service_type": "service_type",
+    "services": "dev_services",
+    "visibility": "visibility",
+    "workspace_id": "workspace_id",
+    "flavor_type": "flavor_type",
+    "swr_instance_id": "swr_instance_id",
+}
+
+
+def registration(record: msgspec.Raw) -> dict[str, object]:
+    """The body that registers an image with the attributes its record had (api.md, POST images)."""
+    known = msgspec.json.decode(record, type=dict[str, object])
+    body = {name: known[field] for name, field in _ATTRIBUTES.items() if known.get(field) is not None}
+    if isinstance(arch := body.get("arch"), str):
+        body["arch"] = arch.upper()  # the API's example asks for X86_64 and is answered x86_64
+    return body
+
+
+def twin(candidate: Candidate, live: Iterable[Image], spoken_for: Collection[str]) -> Image | None:
+    """A live record of the same content that came after the delete: it is registered already.
+
+    `spoken_for` are the ids that are known as the new ones of other images.
+    """
+    return next(
+        (
+            one
+            for one in live
+            if one.content == candidate.image.content
+            and one.id not in spoken_for
+            and one.id != candidate.image.id
+            and _came_after(one, candidate.deleted_at)
+        ),
+        None,
+    )
+
+
+def _came_after(image: Image, deleted_at: datetime | None) -> bool:
+    """Unknown times count as after: rather not registered than registered twice."""
+    if image.created_at is None or deleted_at is None:
+        return True
+    return image.created_at >= deleted_at - _CLOCKS_DIFFER
+
+
+_ENDS = (State.RESTORED, State.ALREADY_RESTORED, State.FAILED, State.UNKNOWN, State.NOT_ATTEMPTED)
+
+
+def tally(results: Iterable[Restoration]) -> dict[State, int]:
+    """How often each end occurred; all five are there, so that the counts add up."""
+    counted = Counter(result.outcome for result in results)
+    return {state: counted[state] for state in _ENDS}
+
+
+def exit_code(results: Sequence[Restoration], cause: Cause | None) -> int:
+    """0 all restored, 3 some are not, 5 when the service let us register nothing, 7 when some are left.
+
+    `cause` is why the run was stopped.
+    """
+    counts = tally(results)
+    tried = counts[State.RESTORED] + counts[State.FAILED] + counts[State.UNKNOWN]
+    denied = sum(result.http_status in (401, 403) for result in results)
+    if cause is Cause.DENIED or (denied and denied == tried):
+        return 5
+    if cause is Cause.JOURNAL or counts[State.NOT_ATTEMPTED]:
+        return 7
+    return 3 if counts[State.FAILED] or counts[State.UNKNOWN] else 0

@@ -1,0 +1,49 @@
+"""The simulator on a loopback port, for as long as it is wanted."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from cleanup.errors import UsageError
+from cleanup.simulator.access import Access
+from cleanup.simulator.faults import Faults
+from cleanup.simulator.middleware import Front
+from cleanup.simulator.service import Service
+
+HOST = "127.0.0.1"
+_LARGEST_BODY = 16 << 20
+
+
+@asynccontextmanager
+async def serve(
+    service: Service,
+    *,
+    port: int = 0,
+    access: Access | None = None,
+    faults: Faults | None = None,
+    drip: float = 0.25,
+) -> AsyncIterator[str]:
+    """Serve on 127.0.0.1 for as long as the context lasts; yields the URL, without a slash at its end.
+
+    Port 0 takes a free one. `drip` is the pause in seconds between the 20 pieces of a slow answer.
+    Raises UsageError when the port cannot be used.
+    """
+    from aiohttp import web
+
+    from cleanup.simulator.door import Door
+
+    door = Door(Front(service, access or Access(), faults or Faults()), drip)
+    app = web.Application(client_max_size=_LARGEST_BODY)
+    app.router.add_route("*", "/{path:.*}", door.respond)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, HOST, port).start()
+        except (OSError, OverflowError) as error:
+            raise UsageError(
+                f"port {port} of {HOST} cannot be used ({error}); take another with --port"
+            ) from error
+        yield f"http://{HOST}:{runner.addresses[0][1]}"
+    finally:
+        door.closing.set()
+        await runner.cleanup()

@@ -1,0 +1,117 @@
+"""From bytes to one tree of YAML nodes, each with its place; nothing is converted, nothing is built."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+import yaml
+from yaml.reader import ReaderError
+
+from cleanup.errors import PolicyError, Problem
+from cleanup.strict_yaml.location import Place
+from cleanup.strict_yaml.syntax_errors import place_at, syntax_problem
+
+DEEPEST: Final = 40
+MOST_NODES: Final = 250_000
+_TAG: Final = "tag:yaml.org,2002:"
+_TAGS: Final = frozenset(
+    f"{_TAG}{kind}"
+    for kind in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq", "merge", "value")
+)
+_TOO_DEEP: Final = f"nested more than {DEEPEST} levels deep: write it flatter, or as several rules"
+
+
+def parse(content: bytes, file: str) -> yaml.Node:
+    """The root node of a file that holds one YAML document; raises PolicyError with places in `file`.
+
+    Refused: other encodings than UTF-8, syntax errors, no or several documents, tags of one's own,
+    aliases inside their own anchor, nesting deeper than DEEPEST, aliases that multiply beyond MOST_NODES.
+    """
+    roots = _compose(_decode(content, file), file)
+    if not roots or (len(roots) == 1 and roots[0].tag == f"{_TAG}null"):
+        raise PolicyError([Problem(file, 1, 1, "the file is empty: it must start with version: 1")])
+    if len(roots) > 1:
+        advice = "one file holds one document: remove the line ---, or make it two files"
+        raise PolicyError([place_of(roots[1]).problem(advice)])
+    if problems := set(_structure_problems(roots[0])):
+        raise PolicyError(sorted(problems))
+    return roots[0]
+
+
+def place_of(node: yaml.Node) -> Place:
+    """Where the node begins; for an alias, where its anchor stands."""
+    return place_at(node.start_mark)
+
+
+def _children(node: yaml.Node) -> Iterator[yaml.Node]:
+    """The nodes right inside this one, keys included."""
+    for child in node.value if isinstance(node, yaml.CollectionNode) else ():
+        if isinstance(child, tuple):
+            yield from child
+        else:
+            yield child
+
+
+def _decode(content: bytes, file: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8-sig", "replace")
+        place = Place(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise PolicyError([place.problem("this is not UTF-8: save the file as UTF-8 text")]) from None
+
+
+def _compose(text: str, file: str) -> list[yaml.Node]:
+    try:
+        loader = yaml.SafeLoader(text)
+    except ReaderError as error:
+        raise PolicyError([_unprintable(text, error.position, file)]) from None
+    loader.name = file
+    roots = []
+    try:
+        while loader.check_node():
+            roots.append(loader.get_node())
+    except yaml.MarkedYAMLError as error:
+        raise PolicyError([syntax_problem(error, text)]) from None
+    except RecursionError:
+        raise PolicyError([place_at(loader.get_mark()).problem(_TOO_DEEP)]) from None
+    return [root for root in roots if root is not None]
+
+
+def _unprintable(text: str, position: int, file: str) -> Problem:
+    before = text[:position]
+    column = position - before.rfind("\n")
+    character = f"U+{ord(text[position]):04X}"
+    return Problem(file, before.count("\n") + 1, column, f"the control character {character}: remove it")
+
+
+def _structure_problems(root: yaml.Node) -> Iterator[Problem]:
+    visited = 0
+    for node, trouble in islice(_nodes(root, ()), MOST_NODES):
+        visited += 1
+        if trouble:
+            yield place_of(node).problem(trouble)
+    if visited == MOST_NODES:
+        yield place_of(root).problem(f"more than {MOST_NODES} values, aliases followed: write less")
+
+
+def _nodes(node: yaml.Node, above: tuple[yaml.Node, ...]) -> Iterator[tuple[yaml.Node, str | None]]:
+    trouble = _trouble(node, above)
+    yield node, trouble
+    if trouble is None:
+        for child in _children(node):
+            yield from _nodes(child, (*above, node))
+
+
+def _trouble(node: yaml.Node, above: tuple[yaml.Node, ...]) -> str | None:
+    if node in above:
+        return "an alias inside its own anchor has no end: write the value out"
+    if len(above) >= DEEPEST:
+        return _TOO_DEEP
+    if node.tag not in _TAGS:
+        tag = node.tag.replace(_TAG, "!!")
+        return (
+            f"the YAML tag '{tag}' has no meaning here: a text that starts with ! needs quotes, "
+            "and 'all but these' is written {not: ...}"
+        )
+    return None

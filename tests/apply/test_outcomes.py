@@ -1,0 +1,181 @@
+"""Every outcome of the contract's table through the CLI, with the exit code it leads to."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cleanup.outcome import Outcome, exit_code, tally
+from cleanup.simulator import PROJECT_ID, USER_ID, Faults, Service, World, parse_rate
+from cleanup.simulator.faults import Step
+from cleanup.stop import Cause
+from tests.support.builders import events, real_now
+from tests.support.cloud import Cli, Cloud, Serve
+
+# The deletion page's own example, word for word (api.md, The image), as it is before it is deleted.
+SEED = {
+    "arch": "x86_64",
+    "create_at": 1671093486722,
+    "description": "",
+    "dev_services": ["NOTEBOOK", "SSH"],
+    "id": "c9ab2b2f-edda-4556-bdbb-494e868d043c",
+    "name": "mock-service-python",
+    "namespace": "mock-service1",
+    "origin": "CUSTOMIZE",
+    "resource_categories": ["CPU"],
+    "service_type": "UNKNOWN",
+    "size": 387840321,
+    "status": "ACTIVE",
+    "swr_path": "swr.xxx.com/mock-service1/mock-service-python:0.0.17",
+    "tag": "0.0.17",
+    "type": "DEDICATED",
+    "update_at": 1671093486722,
+    "visibility": "PRIVATE",
+    "workspace_id": "0",
+}
+POLICY = """\
+version: 1
+rules:
+  - name: mock
+    match: {namespace: "mock-*"}
+    older_than: 90d
+    force: true
+limits: {max_percent: 100}
+"""
+
+
+def one_image(**more: Any) -> Service:
+    contents = {SEED["swr_path"]: SEED["size"]}
+    world = World(
+        images=(SEED | more,), notebooks=(), contents=contents, project_id=PROJECT_ID, user_id=USER_ID
+    )
+    return Service(world, real_now)
+
+
+def apply(
+    cli: Cli, cloud: Cloud, folder: Path, *options: object
+) -> tuple[int, dict[str, Any], dict[str, Any]]:
+    (folder / "policy.yaml").write_text(POLICY)
+    arguments = ["--apply", "-p", "policy.yaml", "--journal", "journal.jsonl", "--max-attempts", 2]
+    called = cli("run", *arguments, *cloud.options, *options)
+    (result,) = events(folder / "journal.jsonl", "delete.result")
+    (finished,) = events(folder / "journal.jsonl", "run.finished")
+    assert sum(finished[outcome] for outcome in Outcome) == finished["planned"] == 1
+    assert finished[result["outcome"]] == 1
+    assert finished["exit_code"] == called.exit_code
+    return called.exit_code, result, finished
+
+
+def test_the_seed_example(cli: Cli, serve_cloud: Serve, tmp_path: Path) -> None:
+    cloud = serve_cloud(one_image())
+    code, result, finished = apply(cli, cloud, tmp_path)
+    assert code == 0
+    assert (result["outcome"], result["http_status"], result["image_status"]) == ("deleted", 200, "DELETED")
+    assert result["response"] == SEED | {"status": "DELETED"}
+    assert result["force"] is True
+    assert finished["bytes_freed"] == 387840321
+    assert cloud.service.contents == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "http_status", "code"),
+    [
+        ("204", "deleted", 204, 0),
+        ("empty", "deleted", 200, 0),
+        ("truncated", "deleted", 200, 0),
+        ("not-utf8", "deleted", 200, 0),
+        ("404", "already-gone", 404, 0),
+        ("in-use", "in-use", 409, 0),
+        ("403", "denied", 403, 5),
+        ("401", "denied", 401, 5),
+        ("400", "failed", 400, 3),
+        ("500", "failed", 500, 3),
+        ("502", "failed", 502, 3),
+        ("503", "failed", 503, 3),
+        ("429-bare", "failed", 429, 3),
+        ("status-error", "failed", 200, 3),
+        ("drop-before", "failed", None, 3),
+        ("redirect", "failed", 307, 3),
+    ],
+)
+def test_what_a_delete_answers(
+    cli: Cli,
+    serve_cloud: Serve,
+    tmp_path: Path,
+    fault: str,
+    outcome: str,
+    http_status: int | None,
+    code: int,
+) -> None:
+    cloud = serve_cloud(one_image(), faults=Faults([parse_rate(f"delete:{fault}=1")]))
+    exit_code, result, _ = apply(cli, cloud, tmp_path)
+    assert (result["outcome"], result["http_status"], exit_code) == (outcome, http_status, code)
+    gone = SEED["id"] not in cloud.image_ids
+    assert gone == (outcome in ("deleted", "already-gone"))
+
+
+def test_nobody_can_tell(cli: Cli, serve_cloud: Serve, tmp_path: Path) -> None:
+    faults = Faults([parse_rate("delete:500=1"), parse_rate("show:500=1")])
+    code, result, _ = apply(cli, serve_cloud(one_image(), faults=faults), tmp_path)
+    assert (result["outcome"], code) == ("unknown", 3)
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_lost_answer_is_settled_by_repeating(
+    cli: Cli, serve_cloud: Serve, tmp_path: Path, status: int
+) -> None:
+    service = one_image()
+    service.not_found = status
+    lost_answer = Step(fault="drop-after", calls="delete", times=1)
+    cloud = serve_cloud(service, faults=Faults(script=[lost_answer]))
+    code, result, _ = apply(cli, cloud, tmp_path)
+    assert (result["http_status"], result["attempts"]) == (status, 2)
+    assert (result["outcome"], result["error_code"], code) == ("already-gone", "ModelArts.6797", 0)
+
+
+def test_drifted_and_in_use_are_left_alone(cli: Cli, serve_cloud: Serve, tmp_path: Path) -> None:
+    cloud = serve_cloud(one_image())
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    cli("plan", "-p", "policy.yaml", "-o", "plan.jsonl", *cloud.options)
+    cloud.service.images.put(SEED | {"update_at": SEED["update_at"] + 1})  # type: ignore[operator]
+    called = cli("apply", "plan.jsonl", "--journal", "journal.jsonl", *cloud.options)
+    (result,) = events(tmp_path / "journal.jsonl", "delete.result")
+    assert (result["outcome"], called.exit_code) == ("drifted", 0)
+    assert "update_at" in result["error_msg"]
+    assert cloud.deleted == {}
+
+
+def test_new_fields_and_new_words_are_passed_through(cli: Cli, serve_cloud: Serve, tmp_path: Path) -> None:
+    more = {"arch": "RISCV", "service_type": "QUANTUM", "brand_new": {"deep": [1, None, "ä"]}, "tags": None}
+    cloud = serve_cloud(one_image(**more))
+    code, result, _ = apply(cli, cloud, tmp_path)
+    assert (code, result["outcome"]) == (0, "deleted")
+    (plan,) = tmp_path.glob("*.plan.jsonl")
+    (_, decision, _) = (json.loads(line) for line in plan.read_text().splitlines())
+    assert decision["image"] == SEED | more
+
+
+class TestExitCodes:
+    @pytest.mark.parametrize(
+        ("outcomes", "cause", "code"),
+        [
+            ([], None, 0),
+            (["deleted", "already-gone", "drifted", "in-use"], None, 0),
+            (["deleted", "failed"], None, 3),
+            (["deleted", "unknown"], None, 3),
+            (["deleted", "denied"], None, 3),
+            (["denied", "denied"], None, 5),
+            (["denied", "drifted"], None, 5),
+            (["deleted", "denied", "not-attempted"], Cause.DENIED, 5),
+            (["failed", "not-attempted"], Cause.BREAKER, 3),
+            (["denied", "not-attempted"], Cause.BREAKER, 5),
+            (["deleted", "not-attempted"], Cause.SIGNAL, 7),
+            (["deleted", "failed", "unknown"], Cause.SIGNAL, 7),
+            (["deleted"], Cause.SIGNAL, 0),
+            (["deleted", "not-attempted"], Cause.DEADLINE, 7),
+            (["deleted"], Cause.JOURNAL, 7),
+        ],
+    )
+    def test_counts_lead_to(self, outcomes: list[str], cause: Cause | None, code: int) -> None:
+        assert exit_code(tally(map(Outcome, outcomes)), cause) == code

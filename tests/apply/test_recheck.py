@@ -1,0 +1,143 @@
+"""Plan against cloud: what still is as the plan saw it is due, everything else is left alone."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cleanup.apply.recheck import Rechecked, recheck
+from cleanup.decision.types import Action, Decision, Reason
+from cleanup.image import Image
+from cleanup.in_use import InUse, Use
+from cleanup.outcome import Outcome
+from tests.support.builders import NOW, make_image
+
+PATH = "swr.example.com/ml-vision/trainer:shared"
+
+
+def planned(*images: Image, force: frozenset[str] = frozenset()) -> list[Decision]:
+    return [
+        Decision(
+            image=image,
+            action=Action.DELETE,
+            reason=Reason.EXPIRED,
+            rule="r",
+            detail="",
+            force=image.id in force,
+        )
+        for image in images
+    ]
+
+
+def check(plan: list[Decision], *live: Image, in_use: InUse | None = None) -> Rechecked:
+    return recheck(plan, {image.id: image for image in live}, in_use or InUse(), 5.0)
+
+
+def test_what_is_unchanged_is_due() -> None:
+    image = make_image("a")
+    (due,) = check(planned(image), image).due
+    assert (due.image, due.force, due.seen_at, due.after) == (image, False, 5.0, frozenset())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"updated_at": NOW},
+        {"updated_at": None},
+        {"status": "ERROR"},
+        {"visibility": "PUBLIC"},
+        {"visibility": None},
+        {"tag": "other"},
+        {"swr_path": "swr.example.com/x/y:z"},
+    ],
+)
+def test_each_part_of_the_fingerprint(change: dict[str, Any]) -> None:
+    image = make_image("a")
+    result = check(planned(image, force=frozenset("a")), msgspec.structs.replace(image, **change))
+    assert result.due == ()
+    ((one, verdict),) = result.left_alone
+    assert (verdict.outcome, verdict.force, one.force) == (Outcome.DRIFTED, False, False)
+    assert "changed since the plan" in (verdict.error_msg or "")
+
+
+@pytest.mark.parametrize(
+    "change", [{"status": "active"}, {"visibility": "private"}, {"size": 5}, {"description": "x"}]
+)
+def test_what_is_no_part_of_it(change: dict[str, Any]) -> None:
+    image = make_image("a")
+    assert len(check(planned(image), msgspec.structs.replace(image, **change)).due) == 1
+
+
+def test_what_came_into_use() -> None:
+    image = make_image("a")
+    result = check(
+        planned(image), image, in_use=InUse([Use(user="notebook n (RUNNING)", swr_path=image.swr_path)])
+    )
+    ((_, verdict),) = result.left_alone
+    assert verdict.error_msg == "now used by notebook n (RUNNING)"
+
+
+def test_what_the_listing_does_not_show_is_to_be_looked_up() -> None:
+    (due,) = check(planned(make_image("a"))).due
+    assert due.seen_at is None
+
+
+class TestSharedContent:
+    first = make_image("first", swr_path=PATH, age=100)
+    carrier = make_image("carrier", swr_path=PATH, age=50)
+    both = planned(carrier, first, force=frozenset(["carrier"]))
+
+    def test_the_carrier_comes_last_and_waits_for_the_others(self) -> None:
+        first, carrier = check(self.both, self.first, self.carrier).due
+        assert (first.image.id, carrier.image.id) == ("first", "carrier")
+        assert (carrier.force, carrier.after) == (True, frozenset(["first"]))
+
+    def test_a_sibling_that_drifted_keeps_the_content(self) -> None:
+        changed = msgspec.structs.replace(self.first, updated_at=NOW - timedelta(1))
+        (carrier,) = check(self.both, changed, self.carrier).due
+        assert carrier.force is False
+
+    def test_a_newcomer_keeps_the_content(self) -> None:
+        newcomer = make_image("new", swr_path=PATH.upper())
+        due = check(self.both, self.first, self.carrier, newcomer).due
+        assert {one.image.id: one.force for one in due} == {"first": False, "carrier": False}
+
+    def test_a_newcomer_without_a_path_but_of_that_name_keeps_it(self) -> None:
+        newcomer = make_image("new", tag="shared", swr_path=None)
+        due = check(self.both, self.first, self.carrier, newcomer).due
+        assert not any(one.force for one in due)
+
+    def test_siblings_that_are_gone_already_are_no_hindrance(self) -> None:
+        result = check(self.both, self.carrier)
+        assert {one.image.id: one.force for one in result.due} == {"first": False, "carrier": True}
+
+
+@given(
+    st.lists(st.sampled_from(["same", "changed", "gone", "used"]), min_size=1, max_size=12),
+    st.lists(st.integers(0, 2), min_size=12, max_size=12),
+    st.sets(st.integers(0, 11)),
+)
+def test_no_content_that_stays_is_taken_and_every_planned_image_is_accounted_for(
+    fates: list[str], paths: list[int], newcomers: set[int]
+) -> None:
+    images = [make_image(f"i{n}", swr_path=f"swr.example.com/a/b:{paths[n]}") for n in range(len(fates))]
+    carriers = {image.content: image.id for image in images}
+    plan = planned(*images, force=frozenset(carriers.values()))
+    live = []
+    for image, fate in zip(images, fates, strict=True):
+        if fate != "gone":
+            live.append(msgspec.structs.replace(image, updated_at=NOW) if fate == "changed" else image)
+    live += [make_image(f"new{n}", swr_path=f"swr.example.com/a/b:{n}") for n in newcomers]
+    in_use = InUse(Use(user="u", image_id=f"i{n}") for n, fate in enumerate(fates) if fate == "used")
+    result = check(plan, *live, in_use=in_use)
+    accounted = [one.image.id for one in result.due] + [one.image.id for one, _ in result.left_alone]
+    assert sorted(accounted) == sorted(image.id for image in images)
+    due = {one.image.id for one in result.due}
+    staying = {image.content for image in live if image.id not in due}
+    assert not {one.image.content for one in result.due if one.force} & staying
+    order = [one.image.id for one in result.due]
+    for one in result.due:
+        assert all(order.index(other) < order.index(one.image.id) for other in one.after)

@@ -1,0 +1,398 @@
+"""What the documents say is what the product does: blocks validate, commands parse, tables match the code."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cleanup import errors
+from cleanup.cli import EPILOG
+from cleanup.cli.jobs import worst
+from cleanup.cli.options import Connecting, Deleting, Working
+from cleanup.cli.plan import SOMETHING_TO_DELETE
+from cleanup.config.settings import read_pins
+from cleanup.config.targets import read_targets
+from cleanup.decision.cases import compare, load_cases
+from cleanup.decision.select import select
+from cleanup.decision.types import Reason
+from cleanup.modelarts.auth.choose import Auth
+from cleanup.outcome import Outcome, exit_code, tally
+from cleanup.policy import load, parse_duration
+from cleanup.policy.conditions import CONDITION_KEYS, ENUMERATED
+from cleanup.policy.lint import lint
+from cleanup.policy.load import DEFAULT_LIMITS
+from cleanup.policy.rules import FILE_KEYS, GROUP_FIELDS, LIMITS_KEYS, RULE_KEYS
+from cleanup.policy.sizes import UNITS
+from cleanup.reports import Format
+from cleanup.simulator import PROJECT_ID, Service, build_world
+from cleanup.stop import Cause
+from tests.support import command_lines
+from tests.support.builders import ROOT, lines_of, needs, real_now
+from tests.support.cloud import Cli, Serve
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RUNBOOK = (ROOT / "deploy" / "RUNBOOK.md").read_text(encoding="utf-8")
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+# The options that contract.md promises to every command that connects.
+CONNECTING = re.findall(
+    r"\S+",
+    "--endpoint --region --project-id --workspace --auth --iam-endpoint --targets --shard --ca-bundle --log-format "
+    "--rate --concurrency --timeout --max-attempts --in-use --pins",
+)
+DELETING = ["--deadline", "--max-staleness", "--drain-timeout", "--breaker"]
+
+
+def table(markdown: str, header: str) -> list[list[str]]:
+    """The rows of the one table whose header line begins so, each as its cells."""
+    [found] = re.findall(rf"^\| {re.escape(header)} \|.*\n\|[-|]+\n((?:\|.*\n)+)", markdown, re.MULTILINE)
+    rows = found.replace("\\|", "\0").splitlines()
+    return [[cell.strip().replace("\0", "|") for cell in row.strip("|").split("|")] for row in rows]
+
+
+def code(cell: str) -> list[str]:
+    """The spans of code in a cell."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def section(title: str) -> str:
+    """What stands below a heading, up to the next one."""
+    [found] = re.findall(rf"^#+ {re.escape(title)}\n(.*?)(?=^##|\Z)", README, re.DOTALL | re.MULTILINE)
+    return str(found)
+
+
+# ---- the README's files
+
+
+def yaml_blocks(key: str) -> list[str]:
+    return [block for block in command_lines.blocks(README, "yaml") if key in yaml.safe_load(block)]
+
+
+def test_every_yaml_block_is_a_policy_a_targets_file_or_a_policy_test() -> None:
+    [policy], [targets], [case] = yaml_blocks("rules"), yaml_blocks("targets"), yaml_blocks("images")
+    assert sorted(command_lines.blocks(README, "yaml")) == sorted([policy, targets, case])
+
+
+def test_the_policy_shows_every_key_and_is_valid_without_a_doubt(tmp_path: Path) -> None:
+    [block] = yaml_blocks("rules")
+    (tmp_path / "policy.yaml").write_text(block, encoding="utf-8")
+    assert lint(load([tmp_path / "policy.yaml"])) == ()
+    shown = yaml.safe_load(block)
+    assert shown.keys() == FILE_KEYS.keys()
+    assert {key for rule in shown["rules"] for key in rule} == RULE_KEYS.keys() - {"delete_all"}
+    assert shown["limits"].keys() == LIMITS_KEYS.keys()
+    assert f"default {DEFAULT_LIMITS.max_deletes}" in block
+    assert f"default {DEFAULT_LIMITS.max_percent:g}" in block
+
+
+def first_policy() -> str:
+    [found] = re.findall(r"cat > policy\.yaml <<'END'\n(.*?)^END$", README, re.DOTALL | re.MULTILINE)
+    return str(found)
+
+
+def test_the_policy_test_passes_on_the_first_policy(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text(first_policy(), encoding="utf-8")
+    [block] = yaml_blocks("images")
+    (tmp_path / "policy.test.yaml").write_text(block, encoding="utf-8")
+    cases = load_cases(tmp_path / "policy.test.yaml")
+    decisions = select(cases.images, load(cases.policies), cases.in_use, cases.now)
+    assert compare(cases, decisions) == ()
+    assert len(cases.expectations) > 2
+
+
+def test_the_targets_file_is_one(tmp_path: Path) -> None:
+    [block] = yaml_blocks("targets")
+    (tmp_path / "targets.yaml").write_text(block, encoding="utf-8")
+    targets = read_targets(tmp_path / "targets.yaml")
+    assert [target.auth for target in targets] == [Auth.AKSK, Auth.PASSWORD]
+    assert targets[0].policies == (tmp_path / "policies/vision.yaml",)
+
+
+# ---- the policy language
+
+
+@pytest.mark.parametrize("row", table(README, "condition"), ids=lambda row: row[0])
+def test_every_condition_of_the_table_is_valid(row: list[str], tmp_path: Path) -> None:
+    [condition] = code(row[0])
+    rule = {"name": "r", "match": "PLACE", "older_than": "90d"}
+    text = yaml.safe_dump({"version": 1, "rules": [rule]}).replace("PLACE", f"{{{condition}}}")
+    (tmp_path / "policy.yaml").write_text(text, encoding="utf-8")
+    policy = load([tmp_path / "policy.yaml"])
+    assert [doubt.message for doubt in lint(policy)] == []
+
+
+def test_every_field_and_word_of_the_language_is_named() -> None:
+    language = section("The policy language")
+    missing = [key for key in (*CONDITION_KEYS, *GROUP_FIELDS) if f"`{key}" not in language]
+    assert missing == []
+    assert "delete_all: true" in language
+    for field in ("visibility", "origin", "arch"):
+        assert [word for word in ENUMERATED[field] if word not in language] == []
+    assert {"KB", "TB", "KiB", "TiB"} <= UNITS.keys()
+
+
+def test_the_durations_are_durations() -> None:
+    [line] = re.findall(r"\*\*Durations\*\*(.*?)Months", README, re.DOTALL)
+    durations = [span for span in code(line) if span[0].isdigit()]
+    assert len(durations) == 3
+    for duration in durations:
+        assert parse_duration(duration)
+
+
+def test_reasons_and_outcomes_are_all_there_in_their_order() -> None:
+    assert [code(row[0]) for row in table(README, "reason")] == [[reason.value] for reason in Reason]
+    assert [code(row[0]) for row in table(README, "outcome")] == [[outcome.value] for outcome in Outcome]
+
+
+def test_the_example_policies_are_as_many_as_is_said() -> None:
+    examples = [path for path in (ROOT / "policies").glob("*.yaml") if ".test." not in path.name]
+    words = {8: "eight", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve"}
+    assert f"holds {words[len(examples)]} commented examples" in README
+
+
+# ---- commands and options
+
+
+def test_every_command_is_in_the_table_and_no_other() -> None:
+    named = [code(row[0])[0].split()[0] for row in table(README, "command")]
+    assert sorted(named) == sorted(command_lines.commands())
+
+
+def test_the_commands_that_delete_are_marked() -> None:
+    """What deletes can be told to stop in time: those commands and no others take --deadline."""
+    marked = {code(row[0])[0].split()[0] for row in table(README, "command") if row[2]} - {"demo"}
+    stoppable = {name for name in command_lines.commands() if "--deadline" in command_lines.options_of(name)}
+    assert marked == stoppable
+
+
+@pytest.mark.parametrize("name", command_lines.commands())
+def test_every_command_and_every_option_has_help(name: str, cli: Cli) -> None:
+    called = cli(name, "--help")
+    assert called.exit_code == 0
+    assert f"image-cleanup {name} [OPTIONS]" in called.stdout
+    command = command_lines.commands()[name]
+    assert command.help
+    for word, parameter in command_lines.options_of(name).items():
+        assert parameter is None or parameter.help, f"{name} {word}"
+
+
+@pytest.mark.parametrize("words", command_lines.in_markdown(README), ids=" ".join)
+def test_every_command_line_of_the_readme_is_understood(words: list[str]) -> None:
+    command_lines.check(words)
+
+
+@pytest.mark.parametrize("words", command_lines.in_markdown(RUNBOOK), ids=" ".join)
+def test_every_command_line_of_the_runbook_is_understood(words: list[str]) -> None:
+    command_lines.check(words)
+
+
+@pytest.mark.parametrize("document", [README, RUNBOOK], ids=["README", "RUNBOOK"])
+def test_the_command_lines_are_found(document: str) -> None:
+    """Every command but those that need no example of their own is shown in both documents."""
+    found = {words[0] for words in command_lines.in_markdown(document)}
+    assert found >= {"validate", "plan", "apply", "resume", "explain", "report", "restore", "doctor", "test"}
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        (["plam", "-p", "policies"], "plam"),
+        (["plan", "--polices", "policies"], "--polices"),
+        (["report", "plan.jsonl", "--format", "xml"], "xml"),
+        (["apply"], "plan"),
+    ],
+)
+def test_a_command_line_that_does_not_exist_is_noticed(words: list[str], wrong: str) -> None:
+    with pytest.raises(Exception, match=re.compile(wrong, re.IGNORECASE)):
+        command_lines.check(words)
+
+
+def test_the_commands_that_connect_take_what_the_contract_promises() -> None:
+    for name in ("plan", "apply", "run", "resume", "explain", "diff", "restore", "doctor"):
+        assert [word for word in CONNECTING if word not in command_lines.options_of(name)] == []
+    for name in ("apply", "run", "resume"):
+        assert [word for word in DELETING if word not in command_lines.options_of(name)] == []
+    for name in ("apply", "run"):
+        assert "--journal" in command_lines.options_of(name)
+
+
+def test_the_options_table_is_what_the_commands_take() -> None:
+    rows = table(README, "option")
+    options, known = command_lines.options_of("run"), {*CONNECTING, *DELETING, "--journal"}
+    named = [span.split()[0] for row in rows for span in code(row[0])]
+    assert sorted(named) == sorted(known)
+    groups = (Connecting, Working, Deleting)
+    assert len(known) - 1 == sum(len(group.__dataclass_fields__) for group in groups)
+    for row in rows:
+        read = {variable for word in code(row[0]) for variable in variables(options[word.split()[0]])}
+        assert read == set(code(row[1])) - {"JOB_COMPLETION_INDEX", "IMAGE_CLEANUP_SHARDS"}
+
+
+def variables(parameter: Any) -> list[str]:
+    found = parameter.envvar or []
+    return [found] if isinstance(found, str) else list(found)
+
+
+def test_the_defaults_in_the_options_table_are_the_defaults() -> None:
+    options = command_lines.options_of("run")
+    said = {
+        span.split()[0]: default
+        for row in table(README, "option")
+        for span, default in zip(code(row[0]), re.split(r", ", row[2]), strict=False)
+    }
+    for name in (*CONNECTING, *DELETING):
+        default = options[name].default
+        if default is not None and said[name] != "the system's":
+            shown = f"{default:g}" if isinstance(default, float) else str(default)
+            assert said[name] == f"`{shown}`", name
+
+
+def test_the_ways_to_log_in_are_all_there() -> None:
+    assert [code(row[0]) for row in table(README, "`--auth`")] == [[auth.value] for auth in Auth]
+
+
+def test_every_format_is_named() -> None:
+    [row] = [row for row in table(README, "command") if row[0].startswith("`report")]
+    assert [name for name in Format if name not in row[1].lower()] == []
+
+
+# ---- exit codes
+
+
+def ended(*outcomes: Outcome, cause: Cause | None = None) -> int:
+    return exit_code(tally(outcomes), cause)
+
+
+def implemented() -> dict[int, str]:
+    """What leads to each exit code in the code, by a word that its row must have."""
+    return {
+        ended(Outcome.DELETED, Outcome.DRIFTED, Outcome.ALREADY_GONE): "all done",
+        errors.CleanupError.exit_code: "a bug",
+        errors.PolicyError.exit_code: "policy",
+        ended(Outcome.DELETED, Outcome.FAILED): "`failed`",
+        errors.LimitExceeded.exit_code: "limit",
+        errors.AccessDenied.exit_code: "credentials or permission",
+        errors.InventoryError.exit_code: "could not be read completely",
+        errors.Interrupted.exit_code: "interrupted",
+        errors.RecordRejected.exit_code: "expired, damaged or for another target",
+        SOMETHING_TO_DELETE: "something to delete",
+    }
+
+
+@pytest.mark.parametrize(("document", "header"), [(README, "code"), (RUNBOOK, "exit code")])
+def test_the_exit_codes_are_those_of_the_code(document: str, header: str) -> None:
+    rows = {int(row[0]): row[1] for row in table(document, header)}
+    assert list(rows) == sorted(implemented())
+    for number, words in implemented().items():
+        assert words in rows[number]
+
+
+def test_what_the_exit_code_table_says_of_outcomes_is_so() -> None:
+    rows = {int(row[0]): row[1] for row in table(README, "code")}
+    bad = [Outcome(word) for word in code(rows[3])]
+    assert [ended(Outcome.DELETED, outcome) for outcome in bad] == [3, 3, 3]
+    assert ended(Outcome.NOT_ATTEMPTED, cause=Cause.BREAKER) == 3
+    assert "breaker" in rows[3]
+    assert ended(Outcome.DENIED, Outcome.DENIED) == ended(Outcome.NOT_ATTEMPTED, cause=Cause.DENIED) == 5
+    assert {ended(Outcome.NOT_ATTEMPTED, cause=cause) for cause in (Cause.SIGNAL, Cause.DEADLINE)} == {7}
+    assert ended(Outcome.DELETED, cause=Cause.JOURNAL) == 7
+    assert "disk" in rows[7]
+
+
+def test_the_worst_exit_code_of_many_targets_is_as_is_said() -> None:
+    assert "The exit code is the worst of all: 1 first, then the highest" in README
+    assert (worst([0, 5, 1, 7]), worst([3, 6, 10]), worst([0, 10]), worst([0])) == (1, 6, 10, 0)
+
+
+def test_the_help_ends_in_the_same_exit_codes() -> None:
+    assert [int(number) for number in re.findall(r"(?<=[:;] )(\d+) ", EPILOG)] == sorted(implemented())
+
+
+# ---- what readers paste
+
+
+def test_the_walk_through_works(
+    cli: Cli, serve_cloud: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lines of the first five minutes, in their order, against the project that `simulate` serves."""
+    walk = section("Your first policy, in five minutes")
+    [serve] = [words for words in command_lines.in_markdown(walk) if words[0] == "simulate"]
+    assert serve == ["simulate", "--port", "8080"]
+    assert f"HUAWEICLOUD_SDK_PROJECT_ID={PROJECT_ID}\n" in walk
+    assert "MODELARTS_ENDPOINT=http://127.0.0.1:8080 MODELARTS_AUTH=none\n" in walk
+    parameters = {parameter.name: parameter for parameter in command_lines.commands()["simulate"].params}
+    world = build_world(parameters["seed"].default, parameters["images"].default, real_now())
+    cloud = serve_cloud(Service(world, real_now))
+    monkeypatch.setenv("MODELARTS_ENDPOINT", cloud.url)
+    monkeypatch.setenv("MODELARTS_AUTH", "none")
+    monkeypatch.setenv("HUAWEICLOUD_SDK_PROJECT_ID", PROJECT_ID)
+    (tmp_path / "policy.yaml").write_text(first_policy(), encoding="utf-8")
+    said = {
+        words[0]: cli(*words, *fast(words)) for words in command_lines.in_markdown(walk) if words != serve
+    }
+    assert list(said) == ["validate", "plan", "explain", "apply", "report"]
+    assert {called.exit_code for called in said.values()} == {0}
+    assert "protected" in said["explain"].stdout
+    deletes = [line for line in lines_of(tmp_path / "first.plan.jsonl") if line.get("action") == "delete"]
+    assert len(deletes) > 50
+    assert len(cloud.deleted) == len(deletes)
+    assert f"deleted        {len(deletes)}" in said["report"].stdout
+
+
+def fast(words: list[str]) -> list[str]:
+    return ["--rate", "2000"] if words[0] in ("plan", "apply", "explain") else []
+
+
+@needs("jq")
+def test_the_pins_are_gathered_as_is_said(tmp_path: Path) -> None:
+    jobs = {"items": [{"algorithm": {"engine": {"image_url": "ml-vision/trainer:v1", "engine_id": 7}}}]}
+    models = {"source_location": "https://bucket.obs.example.com/model"}, {"source_location": None}
+    pods = {"items": [{"spec": {"containers": [{"image": "swr.example.com/ml/chat:2"}, {"image": "nginx"}]}}]}
+    for name, document in (("jobs", jobs), ("models", models), ("pods", pods)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
+    [block] = [block for block in command_lines.blocks(README, "sh") if "pins.txt" in block]
+    gather = block.replace("kubectl get pods -A -o json", "cat pods.json").partition("image-cleanup plan")[0]
+    subprocess.run(["/bin/sh", "-euc", gather], check=True, cwd=tmp_path)
+    uses = read_pins(tmp_path / "pins.txt").uses
+    assert {use.name or use.swr_path for use in uses} == {"ml-vision/trainer:v1", "swr.example.com/ml/chat:2"}
+
+
+def test_the_set_up_lines_are_there_and_ci_takes_its_test_command_from_them() -> None:
+    demo, test = (
+        line
+        for block in command_lines.blocks(section("See it work"), "sh")
+        for line in block.splitlines()
+        if line.startswith("python3 -m venv .venv && ")
+    )
+    assert demo == "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/image-cleanup demo"
+    assert test.endswith("&& .venv/bin/pip install -q -e '.[test]' && .venv/bin/python -m pytest")
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    [pattern] = re.findall(r"grep -m1 -E '([^']+)' README\.md", ci)
+    assert [line for line in README.splitlines() if re.search(pattern, line)] == [test]
+    assert 'bash -euo pipefail -c "$test_command"' in ci
+
+
+@pytest.mark.parametrize("document", ["README.md", "deploy/RUNBOOK.md"])
+def test_every_link_leads_somewhere(document: str) -> None:
+    path = ROOT / document
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8"))
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+# ---- the changelog
+
+
+def test_the_changelog_is_kept_as_keep_a_changelog_asks() -> None:
+    assert CHANGELOG.startswith("# Changelog\n")
+    assert "keepachangelog.com" in CHANGELOG
+    first, *releases = re.findall(r"^## (.*)$", CHANGELOG, re.MULTILINE)
+    assert first == "[Unreleased]"
+    for release in releases:
+        assert re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}", release)
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert set(re.findall(r"^### (.*)$", CHANGELOG, re.MULTILINE)) <= kinds
+    for part in re.split(r"^### .*$", CHANGELOG, flags=re.MULTILINE)[1:]:
+        assert re.search(r"^- \S", part, re.MULTILINE), "a heading without an entry"

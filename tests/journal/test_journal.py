@@ -1,0 +1,219 @@
+"""The journal: whole lines, written ahead, one result an image, readable after a crash."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cleanup.decision.limits import RunLimits
+from cleanup.errors import JournalWriteError, RecordRejected, UsageError
+from cleanup.journal import Finished, Intent, Journal, Result, Started, read, require_writable
+from cleanup.outcome import Outcome, Verdict, tally
+from tests.support.builders import NOW, make_image
+
+
+def clock() -> datetime:
+    return NOW
+
+
+def started(run_id: str = "run-1", resumes: str | None = None) -> Started:
+    return Started(
+        run_id=run_id,
+        target="default",
+        plan_id="plan-1",
+        plan="plan.jsonl",
+        plan_sha256="ab" * 32,
+        policy_sha256="cd" * 32,
+        planned=2,
+        limits=RunLimits(max_deletes=1000, max_percent=50),
+        rate=10.0,
+        concurrency=16,
+        endpoint="https://modelarts.example.com",
+        project_id="p1",
+        workspaces=("0",),
+        tool_version="0.1.0",
+        resumes=resumes,
+    )
+
+
+def result(image_id: str, outcome: Outcome = Outcome.DELETED, **fields: Any) -> Result:
+    return Result.of(make_image(image_id), "rule-1", Verdict(outcome=outcome, **fields))
+
+
+def intent(image_id: str) -> Intent:
+    return Intent(image_id=image_id, rule="rule-1", force=False, image=make_image(image_id).raw)
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+async def written(path: Path, run_id: str = "run-1", resumes: str | None = None) -> None:
+    with Journal(path, run_id, "default", clock) as journal:
+        journal.started(started(run_id, resumes))
+        await journal.intent(intent("a"))
+        journal.result(result("a", http_status=200, image_status="DELETED", request_id="r-1", attempts=1))
+
+
+async def test_lines_are_whole_dicts_with_the_five_fields_first(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    await written(path)
+    with Journal(path, "run-1", "default", clock) as journal:
+        counts = tally([Outcome.DELETED])
+        journal.finished(
+            Finished(
+                counts=counts,
+                planned=1,
+                bytes_freed=5,
+                requests=7,
+                throttled=0,
+                rate_end=10.0,
+                duration_s=0.5,
+                exit_code=0,
+            )
+        )
+    first, intended, ended, finished = lines(path)
+    assert all(list(line)[:5] == ["timestamp", "level", "event", "run_id", "target"] for line in lines(path))
+    assert first["event"] == "run.started"
+    assert first["limits"]["max_deletes"] == 1000
+    assert intended["event"] == "delete.intent"
+    assert intended["image"]["id"] == "a"
+    assert ended == {
+        "timestamp": "2026-11-23T12:00:00Z",
+        "level": "info",
+        "event": "delete.result",
+        "run_id": "run-1",
+        "target": "default",
+        "image_id": "a",
+        "namespace": "ml-vision",
+        "name": "trainer",
+        "tag": "dev-a",
+        "swr_path": "swr.example.com/ml-vision/trainer:dev-a",
+        "rule": "rule-1",
+        "force": False,
+        "outcome": "deleted",
+        "http_status": 200,
+        "image_status": "DELETED",
+        "error_code": None,
+        "error_msg": None,
+        "request_id": "r-1",
+        "attempts": 1,
+        "duration_ms": 0,
+        "response": None,
+    }
+    assert {outcome.value: finished[outcome.value] for outcome in Outcome} == {
+        outcome.value: int(outcome is Outcome.DELETED) for outcome in Outcome
+    }
+
+
+async def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    await written(path)
+    told = read(path)
+    assert [run.started.run_id for run in told.runs] == ["run-1"]
+    assert told.latest["a"].outcome is Outcome.DELETED
+    assert told.in_doubt == frozenset()
+    assert not told.torn
+
+
+@pytest.mark.parametrize(
+    "tail", [b'{"timestamp":"2026-11-2', b"\0" * 512, b'{"event":"delete.res\0\0\0\0', b"\xff\xfe"]
+)
+async def test_a_torn_last_line_is_tolerated_and_repaired(tmp_path: Path, tail: bytes) -> None:
+    path = tmp_path / "journal.jsonl"
+    await written(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole + tail)
+    assert read(path).latest["a"].outcome is Outcome.DELETED
+    with Journal(path, "run-2", "default", clock) as journal:
+        journal.started(started("run-2", resumes="run-1"))
+    assert path.read_bytes().startswith(whole)
+    assert [run.started.run_id for run in read(path).runs] == ["run-1", "run-2"]
+
+
+async def test_a_whole_last_line_that_only_lacks_its_newline_counts(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    await written(path)
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    assert read(path).latest["a"].outcome is Outcome.DELETED
+    with Journal(path, "run-2", "default", clock) as journal:
+        journal.started(started("run-2", resumes="run-1"))
+    assert len(lines(path)) == 4
+
+
+async def test_an_intent_without_a_result_is_in_doubt_until_a_later_run_settles_it(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path, "run-1", "default", clock) as journal:
+        journal.started(started())
+        await journal.intent(intent("a"))
+        await journal.intent(intent("b"))
+        journal.result(result("b", Outcome.UNKNOWN))
+    assert read(path).in_doubt == {"a", "b"}
+    with Journal(path, "run-2", "default", clock) as journal:
+        journal.started(started("run-2", resumes="run-1"))
+        journal.result(result("a", Outcome.ALREADY_GONE))
+    told = read(path)
+    assert told.in_doubt == {"b"}
+    assert told.latest["a"].outcome is Outcome.ALREADY_GONE
+
+
+async def test_a_new_apply_in_the_same_file_starts_a_new_chain(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    await written(path)
+    with Journal(path, "run-2", "default", clock) as journal:
+        journal.started(started("run-2"))
+        journal.result(result("b"))
+    assert set(read(path).latest) == {"b"}
+
+
+def test_a_full_disk_is_an_error_of_its_own() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    with (
+        Journal(full, "run-1", "default", clock) as journal,
+        pytest.raises(JournalWriteError, match="No space left"),
+    ):
+        journal.started(started())
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--journal"):
+        require_writable(tmp_path / "no" / "folder" / "journal.jsonl")
+    with pytest.raises(UsageError, match="--journal"):
+        require_writable(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"hello\nworld\n", b'{"kind":"plan"}\n', b'{"event":"delete.result","run_id":"x"}\n']
+)
+def test_what_is_no_journal_is_rejected(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "other.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(RecordRejected):
+        read(path)
+
+
+def test_two_processes_do_not_write_one_journal(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with (
+        Journal(path, "run-1", "default", clock),
+        pytest.raises(UsageError, match="another process is writing"),
+    ):
+        Journal(path, "run-2", "default", clock)
+
+
+async def test_a_journal_that_grew_since_it_was_read_is_not_acted_on(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    await written(path)
+    told = read(path)
+    await written(path, "run-2", resumes="run-1")
+    with pytest.raises(UsageError, match="meanwhile"):
+        Journal(path, "run-3", "default", clock, read_size=told.size)
+
+
+def test_a_missing_journal_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot read"):
+        read(tmp_path / "none.jsonl")

@@ -1,0 +1,315 @@
+"""The limiter, under a virtual clock: no test here waits, and each runs the same every time."""
+
+import asyncio
+import selectors
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Coroutine
+from itertools import pairwise
+from random import Random
+from typing import Any, TypeVar
+
+import pytest
+
+from cleanup.modelarts.http.rate_limit import Pacer, backoff
+
+T = TypeVar("T")
+
+
+class LeapingSelector(selectors.DefaultSelector):
+    """Waiting takes no time: the clock leaps to when the wait would have ended."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        assert timeout is not None, "everybody waits for somebody else"
+        self.now += max(0.0, timeout)
+        return super().select(0)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self.leaping = LeapingSelector()
+        super().__init__(self.leaping)
+
+    def time(self) -> float:
+        return self.leaping.now
+
+
+def virtually(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main())
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def make_pacer(rate: float, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> Pacer:
+    return Pacer(rate, clock=now, sleep=sleep)
+
+
+def most_in_a_second(moments: list[float]) -> int:
+    """The largest number of moments in any half-open window of one second."""
+    moments = sorted(moments)
+    return max(bisect_left(moments, start + 1) - number for number, start in enumerate(moments))
+
+
+def allowed(rate: float) -> float:
+    return rate + max(1.0, rate / 10)
+
+
+@pytest.mark.parametrize("rate", [0.5, 1, 3, 10, 20, 45, 100, 500])
+def test_the_rate_is_kept_in_any_second_and_used(rate: float) -> None:
+    async def main() -> list[float]:
+        pacer = make_pacer(rate)
+        return [await pacer.turn() for _ in range(int(5 * rate) + 2)]
+
+    moments = virtually(main)
+    assert most_in_a_second(moments) <= allowed(rate)
+    assert len(moments) - 1 >= 0.99 * rate * (moments[-1] - moments[0])
+
+
+@pytest.mark.parametrize("rate", [1, 10, 100, 500])
+def test_a_stalled_event_loop_leads_to_no_burst(rate: float) -> None:
+    random = Random(7)
+
+    async def oversleep(seconds: float) -> None:
+        await asyncio.sleep(seconds + (3.0 if random.random() < 0.02 else 0.0))
+
+    async def main() -> list[float]:
+        pacer = make_pacer(rate, oversleep)
+        return [await pacer.turn() for _ in range(int(10 * rate))]
+
+    assert most_in_a_second(virtually(main)) <= allowed(rate)
+
+
+def test_idle_time_earns_no_burst() -> None:
+    async def main() -> list[float]:
+        pacer = make_pacer(100)
+        await pacer.turn()
+        await asyncio.sleep(60)
+        return [await pacer.turn() for _ in range(200)]
+
+    assert most_in_a_second(virtually(main)) <= allowed(100)
+
+
+def test_first_come_first_served() -> None:
+    async def main() -> list[int]:
+        pacer, served = make_pacer(10), []
+
+        async def worker(number: int) -> None:
+            await pacer.turn()
+            served.append(number)
+
+        await asyncio.gather(*(worker(number) for number in range(30)))
+        return served
+
+    assert virtually(main) == list(range(30))
+
+
+def test_a_cancelled_waiter_blocks_nobody_and_costs_no_slot() -> None:
+    async def main() -> tuple[list[float], int]:
+        pacer = make_pacer(10)
+        await pacer.turn()
+        waiters = [asyncio.create_task(pacer.turn()) for _ in range(20)]
+        await asyncio.sleep(0.05)
+        for waiter in waiters[::2]:  # among them the one whose turn is next
+            waiter.cancel()
+        done = await asyncio.gather(*waiters, return_exceptions=True)
+        return [moment for moment in done if isinstance(moment, float)], pacer.turns
+
+    moments, turns = virtually(main)
+    assert len(moments) == 10
+    assert turns == 11
+    assert moments == pytest.approx([0.1 * number for number in range(1, 11)])
+
+
+@pytest.mark.parametrize(("retry_after", "pause"), [(3.0, 3.0), (0.0, 0.25), (None, 0.25), (9999.0, 300.0)])
+def test_a_refusal_pauses_everybody(retry_after: float | None, pause: float) -> None:
+    async def main() -> float:
+        pacer = make_pacer(100)
+        for _ in range(100):
+            released = await pacer.turn()
+            pacer.succeeded()
+        waiting = asyncio.create_task(pacer.turn())
+        await asyncio.sleep(0)  # it stands in the queue before the refusal comes
+        pacer.throttled(released, retry_after)
+        began = now()
+        return await waiting - began
+
+    assert virtually(main) == pytest.approx(pause, abs=0.02)
+
+
+def test_no_burst_follows_a_pause() -> None:
+    async def main() -> list[float]:
+        pacer = make_pacer(500)
+        for _ in range(500):
+            released = await pacer.turn()
+            pacer.succeeded()
+        pacer.throttled(released, 5.0)
+        return [await pacer.turn() for _ in range(50)]
+
+    gaps = [later - earlier for earlier, later in pairwise(virtually(main))]
+    assert min(gaps[:3]) > 0.002
+
+
+def test_one_congestion_is_one_decrease() -> None:
+    async def main() -> tuple[float, float, int]:
+        pacer = make_pacer(100)
+        for _ in range(200):
+            await pacer.turn()
+            pacer.succeeded()
+        released = [await pacer.turn() for _ in range(8)]
+        await asyncio.sleep(0.001)
+        pacer.throttled(released[0], None)
+        once = pacer.rate_now
+        for moment in released[1:]:
+            pacer.throttled(moment, None)
+        return once, pacer.rate_now, pacer.throttle_count
+
+    once, after, count = virtually(main)
+    assert once == after == pytest.approx(0.9 * 100, rel=0.1)
+    assert count == 8
+
+
+def test_the_rate_falls_to_what_got_through() -> None:
+    async def main() -> float:
+        pacer = make_pacer(500)
+        for number in range(500):
+            released = await pacer.turn()
+            if number % 10 == 0:
+                pacer.succeeded()
+        pacer.throttled(released, 1.0)
+        return pacer.rate_now
+
+    assert virtually(main) == pytest.approx(0.9 * 50, rel=0.1)
+
+
+def test_the_rate_has_a_floor_and_comes_back_from_it_but_never_above_the_configured_one() -> None:
+    async def main() -> tuple[float, list[float]]:
+        pacer = make_pacer(20)
+        for _ in range(50):
+            pacer.throttled(await pacer.turn(), None)
+        lowest, rates = pacer.rate_now, []
+        while now() < 2000:
+            await pacer.turn()
+            pacer.succeeded()
+            rates.append(pacer.rate_now)
+        return lowest, rates
+
+    lowest, rates = virtually(main)
+    assert lowest == pytest.approx(0.2)
+    assert max(rates) == rates[-1] == 20
+
+
+def test_a_rate_below_the_floor_is_kept() -> None:
+    async def main() -> float:
+        pacer = make_pacer(0.1)
+        pacer.throttled(await pacer.turn(), None)
+        return pacer.rate_now
+
+    assert virtually(main) == pytest.approx(0.1)
+
+
+class Service:
+    """A service behind a token bucket, as a gateway throttles: `rate` a second, up to `capacity` at once."""
+
+    def __init__(self, rate: float, capacity: float, retry_after: float | None) -> None:
+        self.rate, self.capacity, self.retry_after = rate, capacity, retry_after
+        self._tokens, self._at = capacity, now()
+
+    def accepts(self) -> bool:
+        self._tokens = min(self.capacity, self._tokens + (now() - self._at) * self.rate)
+        self._at = now()
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class Run:
+    """Sixteen workers that delete against a service, each image tried five times."""
+
+    def __init__(self, service: Service, *, rate: float = 500, latency: float = 0.03, seed: int = 1) -> None:
+        self.service, self.pacer = service, make_pacer(rate)
+        self._latency, self._random = latency, Random(seed)
+        self.released: list[float] = []
+        self.done: list[float] = []
+        self.given_up = 0
+
+    async def until(self, end: float) -> None:
+        await asyncio.gather(*(self._worker(end) for _ in range(16)))
+
+    async def _worker(self, end: float) -> None:
+        while now() < end:
+            await self._see_through()
+
+    async def _see_through(self) -> None:
+        for attempt in range(1, 6):
+            released = await self.pacer.turn()
+            self.released.append(released)
+            await asyncio.sleep(self._latency * self._random.uniform(0.3, 0.7))
+            accepted = self.service.accepts()
+            await asyncio.sleep(self._latency * self._random.uniform(0.3, 0.7))
+            if accepted:
+                self.pacer.succeeded()
+                self.done.append(now())
+                return
+            self.pacer.throttled(released, self.service.retry_after)
+            await asyncio.sleep(backoff(attempt, self._random.random))
+        self.given_up += 1
+
+
+@pytest.mark.parametrize("retry_after", [None, 1.0])
+@pytest.mark.parametrize("capacity", [5, 10, 25, 50])
+@pytest.mark.parametrize("latency", [0.005, 0.03, 0.1])
+def test_goodput_against_a_throttled_service(
+    retry_after: float | None, capacity: float, latency: float
+) -> None:
+    async def main() -> Run:
+        run = Run(Service(50, capacity, retry_after), latency=latency)
+        await run.until(60)
+        return run
+
+    run = virtually(main)
+    assert len(run.done) >= 0.85 * 50 * 60
+    assert run.given_up == 0
+    assert run.pacer.throttle_count < 0.02 * len(run.done)
+    assert most_in_a_second(run.released[:2000]) <= allowed(500)
+
+
+def test_the_rate_recovers_when_the_throttle_goes() -> None:
+    async def main() -> tuple[float, float, int]:
+        service = Service(50, 10, 1.0)
+        run = Run(service)
+        await run.until(30)
+        throttled = run.pacer.rate_now
+        service.rate = service.capacity = 1e9
+        await run.until(90)
+        return throttled, run.pacer.rate_now, len([moment for moment in run.done if moment > 80])
+
+    throttled, recovered, last_ten_seconds = virtually(main)
+    assert 40 < throttled < 60
+    assert recovered == 500
+    assert last_ten_seconds > 0.95 * 500 * 10
+
+
+def test_a_service_that_begins_to_throttle_in_mid_run_is_followed() -> None:
+    async def main() -> tuple[int, int]:
+        service = Service(1e9, 1e9, 1.0)
+        run = Run(service)
+        await run.until(10)
+        service.rate, service.capacity = 50, 50
+        await run.until(70)
+        return len([moment for moment in run.done if moment > 20]), run.given_up
+
+    done, given_up = virtually(main)
+    assert done >= 0.85 * 50 * 50
+    assert given_up == 0
+
+
+def test_backoff_is_full_jitter_that_doubles_up_to_twenty_seconds() -> None:
+    longest = [backoff(attempt, lambda: 1.0) for attempt in (1, 2, 3, 4, 5, 6, 7, 50)]
+    assert longest == [0.5, 1, 2, 4, 8, 16, 20, 20]
+    assert backoff(3, lambda: 0.0) == 0
+    assert backoff(3, lambda: 0.5) == 1

@@ -1,0 +1,390 @@
+"""One image's DELETE: every answer, and every series of answers, leads to the one claim that can be made."""
+
+from typing import Any
+
+import anyio
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cleanup.errors import InventoryError
+from cleanup.image import Image
+from cleanup.modelarts import deletion
+from cleanup.modelarts.deletion import Gone, Present, Unclear, look_up
+from cleanup.modelarts.http.messages import Lost, Reply, Request
+from cleanup.outcome import Outcome, Verdict
+from tests.modelarts.test_wire import EXAMPLE
+from tests.support.stage import LOST, REFUSED, Stage, Time, error, make_client, reply
+
+ID = "c9ab2b2f-edda-4556-bdbb-494e868d043c"
+DELETED = reply(200, {"id": ID, "status": "DELETED"}, X_Request_Id="req-1")
+NOT_FOUND = error(404, "ModelArts.6797", "Specified image cannot be found")
+THERE = reply(200, {"id": ID, "status": "ACTIVE"}, X_Request_Id="look-up")
+HTML = reply(502, b"<html><body>Bad Gateway</body></html>")
+
+
+async def delete(*steps: Any, force: bool = False, **options: Any) -> tuple[Verdict, Stage]:
+    stage = Stage(*steps)
+    verdict = await deletion.delete(make_client(stage, **options), ID, force=force)
+    assert stage.all_played
+    return verdict, stage
+
+
+async def test_the_example_of_the_api_pages() -> None:
+    verdict, _ = await delete(reply(200, EXAMPLE, X_Request_Id="req-1"))
+    assert verdict == Verdict(
+        outcome=Outcome.DELETED,
+        http_status=200,
+        image_status="DELETED",
+        request_id="req-1",
+        attempts=1,
+        duration_ms=0,
+        response=msgspec.json.decode(EXAMPLE),
+    )
+
+
+@pytest.mark.parametrize("force", [True, False])
+async def test_force_is_a_query_parameter_and_only_sent_when_forced(force: bool) -> None:
+    _, stage = await delete(DELETED, force=force)
+    query = (("force", "true"),) if force else ()
+    assert stage.requests == [
+        Request(method="DELETE", origin="https://modelarts.test", path=f"/v1/p1/images/{ID}", query=query)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "outcome"),
+    [
+        (reply(200, {"id": ID, "status": "deleted"}), Outcome.DELETED),
+        (reply(200, {"id": ID.upper(), "status": "DELETED"}), Outcome.DELETED),
+        (reply(200, {"status": "DELETED"}), Outcome.DELETED),
+        (reply(204), Outcome.DELETED),
+        (reply(404), Outcome.ALREADY_GONE),
+        (reply(404, b"<html>not found</html>"), Outcome.ALREADY_GONE),
+        (NOT_FOUND, Outcome.ALREADY_GONE),
+        (error(400, "ModelArts.6797"), Outcome.ALREADY_GONE),
+        (error(400, "modelarts.6797"), Outcome.ALREADY_GONE),
+        (error(404, "APIG.0101", "The API does not exist"), Outcome.FAILED),
+        (reply(409), Outcome.IN_USE),
+        (error(409, "ModelArts.0104", "conflict"), Outcome.IN_USE),
+        (error(400, "ModelArts.0104", "The image is being used by notebook nb-1."), Outcome.IN_USE),
+        (error(400, "ModelArts.0104", "image in use"), Outcome.IN_USE),
+        (error(400, "ModelArts.0104", "The image is currently used"), Outcome.IN_USE),
+        (error(400, "ModelArts.0104", "image is occupied"), Outcome.IN_USE),
+        (error(400, "ModelArts.0104", "Invalid parameter: the id cannot be used so"), Outcome.FAILED),
+        (reply(400), Outcome.FAILED),
+        (error(401, "ModelArts.0203"), Outcome.DENIED),
+        (error(403, "ModelArts.0108"), Outcome.DENIED),
+        (reply(403, b"<html>"), Outcome.DENIED),
+        (reply(405), Outcome.FAILED),
+        (reply(418), Outcome.FAILED),
+        (reply(302, Location="https://login.test/"), Outcome.FAILED),
+        (reply(307, Location="/v2"), Outcome.FAILED),
+    ],
+)
+async def test_an_answer_that_is_clear(given: Reply, outcome: Outcome) -> None:
+    verdict, stage = await delete(given)
+    assert (verdict.outcome, verdict.http_status, verdict.attempts) == (outcome, given.status, 1)
+    assert stage.methods == ["DELETE"]
+
+
+UNUSABLE = [
+    reply(200),
+    reply(200, b'{"id": "c9ab'),
+    reply(200, b"<html>"),
+    reply(200, b"[]"),
+    reply(200, b"null"),
+    reply(200, b"\xff\xfe"),
+    reply(200, {}),
+    reply(200, {"id": ID, "status": "ERROR"}),
+    reply(200, {"id": ID, "status": "ACTIVE"}),
+    reply(200, {"id": ID, "status": None}),
+    reply(200, {"id": "another", "status": "DELETED"}),
+    reply(200, {"id": 7, "status": "DELETED"}),
+    reply(201, {"id": ID, "status": "DELETED"}),
+    reply(202),
+    Reply(200, b"", {}, oversized=True),
+]
+
+
+@pytest.mark.parametrize("given", UNUSABLE)
+async def test_a_success_without_proof_is_looked_up(given: Reply) -> None:
+    verdict, stage = await delete(given, NOT_FOUND)
+    assert (verdict.outcome, verdict.http_status, verdict.attempts) == (Outcome.DELETED, given.status, 1)
+    assert stage.methods == ["DELETE", "GET"]
+    verdict, _ = await delete(given, reply(200, {"id": ID, "status": "DELETED"}))
+    assert verdict.outcome is Outcome.DELETED
+    verdict, _ = await delete(given, THERE)
+    assert (verdict.outcome, verdict.image_status) == (Outcome.FAILED, "ACTIVE")
+    assert verdict.error_msg is not None
+    assert f"answered {given.status} w" in verdict.error_msg
+    assert verdict.error_msg.endswith("; the image is still there (ACTIVE)")
+    verdict, _ = await delete(given, error(403, "ModelArts.0108"))
+    assert verdict.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("passing", [LOST, HTML, reply(500), reply(503), reply(504)])
+class TestAttemptsUsedUpInDoubt:
+    async def test_gone(self, passing: Any) -> None:
+        verdict, stage = await delete(*[passing] * 5, NOT_FOUND)
+        assert (verdict.outcome, verdict.attempts) == (Outcome.ALREADY_GONE, 5)
+        assert stage.methods == ["DELETE"] * 5 + ["GET"]
+
+    async def test_there(self, passing: Any) -> None:
+        verdict, _ = await delete(*[passing] * 5, THERE)
+        assert (verdict.outcome, verdict.image_status) == (Outcome.FAILED, "ACTIVE")
+
+    async def test_nobody_can_tell(self, passing: Any) -> None:
+        verdict, _ = await delete(*[passing] * 10)
+        assert (verdict.outcome, verdict.attempts) == (Outcome.UNKNOWN, 5)
+        assert verdict.error_msg
+
+    async def test_gone_on_a_later_attempt(self, passing: Any) -> None:
+        verdict, _ = await delete(passing, passing, NOT_FOUND)
+        assert (verdict.outcome, verdict.http_status, verdict.attempts) == (Outcome.ALREADY_GONE, 404, 3)
+
+    async def test_deleted_on_a_later_attempt(self, passing: Any) -> None:
+        verdict, _ = await delete(passing, DELETED)
+        assert (verdict.outcome, verdict.attempts) == (Outcome.DELETED, 2)
+
+    @pytest.mark.parametrize(
+        ("final", "outcome"),
+        [
+            (reply(401), Outcome.DENIED),
+            (reply(403), Outcome.DENIED),
+            (reply(409), Outcome.IN_USE),
+            (reply(400), Outcome.FAILED),
+            (error(404, "APIG.0101"), Outcome.FAILED),
+        ],
+    )
+    async def test_refused_on_a_later_attempt(self, passing: Any, final: Reply, outcome: Outcome) -> None:
+        verdict, _ = await delete(passing, final, NOT_FOUND)
+        assert verdict.outcome is Outcome.ALREADY_GONE
+        verdict, _ = await delete(passing, final, THERE)
+        assert (verdict.outcome, verdict.http_status) == (outcome, final.status)
+        verdict, _ = await delete(passing, final, reply(403))
+        assert verdict.outcome is Outcome.UNKNOWN
+
+
+async def test_what_was_never_sent_has_failed() -> None:
+    verdict, stage = await delete(*[REFUSED] * 5)
+    assert (verdict.outcome, verdict.http_status, verdict.response) == (Outcome.FAILED, None, None)
+    assert verdict.error_msg is not None
+    assert "cannot connect to modelarts.test: Connection refused" in verdict.error_msg
+    assert stage.methods == ["DELETE"] * 5
+
+
+async def test_what_was_only_throttled_has_failed() -> None:
+    verdict, stage = await delete(*[error(429, "APIG.0308", "over ratelimit")] * 5)
+    assert (verdict.outcome, verdict.http_status, verdict.error_code) == (Outcome.FAILED, 429, "APIG.0308")
+    assert stage.methods == ["DELETE"] * 5
+
+
+async def test_an_earlier_doubt_counts_to_the_end() -> None:
+    verdict, _ = await delete(LOST, *[reply(429)] * 4, NOT_FOUND)
+    assert verdict.outcome is Outcome.ALREADY_GONE
+    verdict, _ = await delete(LOST, *[REFUSED] * 4, THERE)
+    assert verdict.outcome is Outcome.FAILED
+
+
+class TestStopped:
+    """A stop comes during the backoff after the given answers."""
+
+    async def delete(self, *steps: Any) -> Verdict:
+        stopping, time = anyio.Event(), Time()
+
+        async def stop(_: float) -> None:
+            stopping.set()
+            await anyio.sleep_forever()
+
+        verdict, _ = await self.staged(stopping, time, stop, *steps)
+        return verdict
+
+    async def staged(
+        self, stopping: anyio.Event, time: Time, stop: Any, *steps: Any
+    ) -> tuple[Verdict, Stage]:
+        stage = Stage(*steps)
+        client = make_client(stage, time=time, stopping=stopping)
+        object.__setattr__(client._transport._effort, "sleep", stop)
+        verdict = await deletion.delete(client, ID, force=False)
+        assert stage.all_played
+        return verdict, stage
+
+    @pytest.mark.parametrize("harmless", [REFUSED, reply(429)])
+    async def test_without_a_doubt_it_was_not_attempted(self, harmless: Any) -> None:
+        assert (await self.delete(harmless)).outcome is Outcome.NOT_ATTEMPTED
+
+    @pytest.mark.parametrize("doubtful", [LOST, HTML])
+    async def test_a_doubt_is_looked_up(self, doubtful: Any) -> None:
+        assert (await self.delete(doubtful, NOT_FOUND)).outcome is Outcome.ALREADY_GONE
+        verdict = await self.delete(doubtful, THERE)
+        assert verdict.outcome is Outcome.NOT_ATTEMPTED
+        assert verdict.error_msg is not None
+        assert verdict.error_msg.startswith("stopped before it could be sent again; ")
+        assert (await self.delete(doubtful, reply(403))).outcome is Outcome.UNKNOWN
+
+    async def test_before_anything_was_sent(self) -> None:
+        stopping = anyio.Event()
+        stopping.set()
+        verdict, stage = await delete(stopping=stopping)
+        assert verdict == Verdict(outcome=Outcome.NOT_ATTEMPTED, error_msg=verdict.error_msg)
+        assert not stage.requests
+
+
+class TestTheEvidence:
+    async def test_an_error_of_the_service(self) -> None:
+        verdict, _ = await delete(error(403, "ModelArts.0108", "not authorised"))
+        assert verdict == Verdict(
+            outcome=Outcome.DENIED,
+            http_status=403,
+            error_code="ModelArts.0108",
+            error_msg="not authorised",
+            request_id="req-403",
+            attempts=1,
+            response={"error_code": "ModelArts.0108", "error_msg": "not authorised"},
+        )
+
+    @pytest.mark.parametrize(
+        ("body", "response"),
+        [
+            (b"", None),
+            (b"null", "null"),
+            (b"<html>\r\nno</html>", "<html> no</html>"),
+            (b'{"a": [1, {"b": null}]}', {"a": [1, {"b": None}]}),
+            (b"7", 7),
+            (b'{"cut', '{"cut'),
+            (b"\xff\x00\x1b", "�"),
+            (b"x" * 9999, "x" * 497 + "..."),
+            (b'{"n": 123456789012345678901234567890}', {"n": 123456789012345678901234567890}),
+            (b"[" * 9999, "[" * 497 + "..."),
+            (b"[" * 700 + b"]" * 700, "[" * 497 + "..."),
+            (b'"' + b"x" * 70_000 + b'"', '"' + "x" * 496 + "..."),
+        ],
+    )
+    async def test_the_body_as_json_or_as_text(self, body: bytes, response: object) -> None:
+        verdict, _ = await delete(reply(405, body))
+        assert verdict.response == response
+        assert msgspec.json.decode(msgspec.json.encode(verdict)) is not None
+
+    async def test_the_time_it_took_with_all_waits(self) -> None:
+        time = Time()
+        verdict, _ = await delete(REFUSED, REFUSED, DELETED, time=time)
+        assert verdict.duration_ms == pytest.approx((time() - 1000) * 1000, abs=1)
+        assert verdict.duration_ms > 700
+
+    async def test_a_redirect_says_where_to(self) -> None:
+        verdict, _ = await delete(reply(302, Location="https://login.test/sso?ticket=secret"))
+        assert verdict.error_msg == (
+            f"DELETE https://modelarts.test/v1/p1/images/{ID} answered 302 and points to "
+            "https://login.test/sso: is the endpoint right?"
+        )
+
+
+class TestLookUps:
+    async def look_up(self, *steps: Any, **options: Any) -> Any:
+        stage = Stage(*steps)
+        found = await look_up(make_client(stage, **options), ID)
+        assert stage.all_played
+        return found
+
+    @pytest.mark.parametrize("status", ["ACTIVE", "DELETING", "SOMETHING_NEW", None])
+    async def test_there(self, status: str | None) -> None:
+        found = await self.look_up(reply(200, {"id": ID, "status": status}))
+        assert isinstance(found, Present)
+        assert (found.image.id, found.image.status) == (ID, status)
+
+    @pytest.mark.parametrize(
+        "given", [NOT_FOUND, reply(404), error(400, "ModelArts.6797"), reply(200, EXAMPLE)]
+    )
+    async def test_gone(self, given: Reply) -> None:
+        assert isinstance(await self.look_up(given), Gone)
+
+    @pytest.mark.parametrize(
+        "given", [reply(400), reply(401), reply(403), error(404, "APIG.0101"), reply(302)]
+    )
+    async def test_unclear(self, given: Reply) -> None:
+        assert isinstance(await self.look_up(given), Unclear)
+
+    @pytest.mark.parametrize(
+        "given", [reply(200), reply(200, b"<html>"), reply(200, {"id": "another"}), reply(200, b"{}")]
+    )
+    async def test_a_200_without_the_image_is_looked_at_again(self, given: Reply) -> None:
+        assert isinstance(await self.look_up(given, given, THERE), Present)
+        assert isinstance(await self.look_up(given, given, given), Unclear)
+
+    async def test_current_is_the_image_or_the_verdict_that_it_is_gone(self) -> None:
+        found = await deletion.current(make_client(Stage(THERE)), ID)
+        assert isinstance(found, Image)
+        gone = await deletion.current(make_client(Stage(NOT_FOUND)), ID)
+        assert isinstance(gone, Verdict)
+        assert (gone.outcome, gone.attempts, gone.http_status) == (Outcome.ALREADY_GONE, 0, 404)
+
+    @pytest.mark.parametrize("status", [401, 403])
+    async def test_a_look_that_is_refused_is_denied(self, status: int) -> None:
+        found = await deletion.current(make_client(Stage(error(status, "ModelArts.0108"))), ID)
+        assert isinstance(found, Verdict)
+        assert (found.outcome, found.attempts, found.http_status) == (Outcome.DENIED, 0, status)
+
+    @pytest.mark.parametrize("given", [reply(400), reply(302), error(404, "APIG.0101")])
+    async def test_what_nobody_can_tell_is_no_verdict(self, given: Reply) -> None:
+        with pytest.raises(InventoryError, match=f"image {ID} "):
+            await deletion.current(make_client(Stage(given)), ID)
+
+
+class Cloud:
+    """One image in a service that answers wrongly: each answer shows how often it lies, not whether it acts."""
+
+    def __init__(self, script: list[str]) -> None:
+        self.there, self._script = True, iter(script)
+
+    def __call__(self, request: Request) -> Reply | Lost:
+        how = next(self._script, "well")
+        if how in ("refused", "throttled"):
+            return REFUSED if how == "refused" else reply(429)
+        if how == "denied":
+            return reply(403)
+        if how == "500":
+            return reply(500)
+        return self._act(request, how)
+
+    def _act(self, request: Request, how: str) -> Reply | Lost:
+        was_there = self.there
+        if request.method == "DELETE" and how != "error":
+            self.there = False
+        if how == "lost":
+            return LOST
+        if how == "502":
+            return HTML
+        if not was_there:
+            return NOT_FOUND
+        if how in ("empty", "cut"):
+            return reply(200, b"" if how == "empty" else b'{"id":')
+        if how == "error":
+            return reply(200, {"id": ID, "status": "ERROR"})
+        return DELETED if request.method == "DELETE" else THERE
+
+
+FAULTS = st.sampled_from(
+    ["well", "refused", "throttled", "denied", "500", "502", "lost", "empty", "cut", "error"]
+)
+
+
+@settings(max_examples=400)
+@given(st.lists(FAULTS, max_size=16), st.integers(1, 5))
+def test_no_claim_is_ever_wrong(script: list[str], max_attempts: int) -> None:
+    """Whatever the service does: gone means gone, failed and denied mean still there."""
+    cloud = Cloud(script)
+
+    async def main() -> Verdict:
+        client = make_client(Stage(otherwise=cloud), max_attempts=max_attempts)
+        return await deletion.delete(client, ID, force=False)
+
+    verdict = anyio.run(main)
+    match verdict.outcome:
+        case Outcome.DELETED | Outcome.ALREADY_GONE:
+            assert not cloud.there
+        case Outcome.FAILED | Outcome.DENIED:
+            assert cloud.there
+        case other:
+            assert other is Outcome.UNKNOWN

@@ -1,0 +1,582 @@
+"""Reports: goldens for every format and subject, the same figures everywhere, foreign text kept harmless."""
+
+import csv
+import io
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from rich.cells import cell_len
+
+import cleanup.reports
+from cleanup.decision.limits import RunLimits
+from cleanup.decision.types import Action, Decision, Reason, Withheld
+from cleanup.journal import Finished, Intent, Journal, JournalFile, Result, Started, read
+from cleanup.outcome import Outcome, Verdict, tally
+from cleanup.plan import file as plans
+from cleanup.plan.file import Header, InventoryRef, Plan, PolicyRef, TargetRef
+from cleanup.reports import Format, plan_line, render, summary_line
+from cleanup.reports import formatting as text
+from cleanup.reports.markdown import span
+from cleanup.reports.progress import Progress
+from tests.support.builders import NOW, ROOT, make_image
+
+GOLDENS = ROOT / "tests" / "goldens" / "reports"
+HOSTILE = "\x1b[31mred\x1b[0m [red]rich[/red]\r\n| a | `b` | <script>alert(1)</script> @team \u202e=1+1"
+GIB = 1 << 30
+
+
+def header(**changes: Any) -> Header:
+    values: dict[str, Any] = {
+        "plan_id": "20261123T120000Z-0a1b2c3d",
+        "created_at": NOW,
+        "expires_at": NOW + timedelta(hours=24),
+        "tool_version": "0.1.0",
+        "target": TargetRef(
+            name="vision-prod",
+            endpoint="https://modelarts.cn-north-4.myhuaweicloud.com",
+            project_id="0a1b2c3d4e5f",
+            workspaces=("0",),
+        ),
+        "policy": PolicyRef(
+            sha256="ab" * 32, files=("policies/vision.yaml",), limits=RunLimits(max_deletes=1000)
+        ),
+        "inventory": InventoryRef(images=8, own=7, notebooks=3, complete=True),
+    }
+    return Header(**(values | changes))
+
+
+def delete(image_id: str, *, rule: str = "stale-dev-images", **fields: Any) -> Decision:
+    choices = {key: fields.pop(key) for key in ("force", "force_withheld", "detail") if key in fields}
+    detail = choices.pop("detail", "updated 100d ago, more than 90d")
+    return Decision(
+        image=make_image(image_id, **fields),
+        action=Action.DELETE,
+        reason=Reason.EXPIRED,
+        rule=rule,
+        detail=detail,
+        **choices,
+    )
+
+
+def keep(
+    image_id: str, reason: Reason, detail: str = "because", rule: str | None = None, **fields: Any
+) -> Decision:
+    return Decision(
+        image=make_image(image_id, **fields), action=Action.KEEP, reason=reason, rule=rule, detail=detail
+    )
+
+
+def make_plan(decisions: Sequence[Decision], over_limits: Sequence[str] = (), **changes: Any) -> Plan:
+    return plans.make(header(**changes), decisions, over_limits)
+
+
+def ordinary_plan() -> Plan:
+    return make_plan(
+        [
+            delete("1", age=412, size=41 * GIB, force=True, tag="dev-0412"),
+            delete("2", age=300.5, size=12 * GIB, tag="pr-17", rule="pull-requests"),
+            delete("3", age=200, size=7 * GIB, visibility="PUBLIC", force_withheld=Withheld.PUBLIC),
+            delete(
+                "4", size=None, namespace="ml-speech", name="a-name-that-is-rather-long-for-a-narrow-table"
+            ),
+            keep("5", Reason.PROTECTED, "protected by 'tag: [latest, stable]'", tag="latest"),
+            keep(
+                "6",
+                Reason.TOO_YOUNG,
+                "updated 3d ago, not more than 90d; until 2027-02-18",
+                "pull-requests",
+                age=3,
+            ),
+            keep("7", Reason.UNKNOWN, "rule 'x' needs update_at, which is missing or zero", "x", age=None),
+            keep("8", Reason.BUILT_IN, "not the project's own (type BUILD_IN)", type="BUILD_IN"),
+        ]
+    )
+
+
+async def write_journal(
+    run: dict[str, Verdict | None], *, finish: bool = True, resumes: str | None = None
+) -> JournalFile:
+    """Write one run as the product does, in the current folder; a verdict of None is a run cut off there."""
+    path, run_id = Path("image-cleanup-run.jsonl"), "run-2" if resumes else "run-1"
+    planned = {id_: make_image(id_) for id_ in run}
+    with Journal(path, run_id, "vision-prod", lambda: NOW) as journal:
+        journal.started(started(run_id, len(run), resumes))
+        for id_, verdict in run.items():
+            await journal.intent(
+                Intent(image_id=id_, rule="stale-dev-images", force=True, image=planned[id_].raw)
+            )
+            if verdict:
+                journal.result(Result.of(planned[id_], "stale-dev-images", verdict))
+        if finish:
+            journal.finished(finished(Counter(verdict.outcome for verdict in run.values() if verdict)))
+    return read(path)
+
+
+def started(run_id: str, planned: int, resumes: str | None) -> Started:
+    return Started(
+        run_id=run_id,
+        target="vision-prod",
+        plan_id="20261123T120000Z-0a1b2c3d",
+        plan="image-cleanup-run.plan.jsonl",
+        plan_sha256="cd" * 32,
+        policy_sha256="ab" * 32,
+        planned=planned,
+        limits=RunLimits(max_deletes=1000),
+        rate=10.0,
+        concurrency=16,
+        endpoint="https://modelarts.cn-north-4.myhuaweicloud.com",
+        project_id="0a1b2c3d4e5f",
+        workspaces=("0",),
+        tool_version="0.1.0",
+        resumes=resumes,
+    )
+
+
+def finished(counts: Counter[Outcome], exit_code: int = 3) -> Finished:
+    return Finished(
+        counts=tally(counts.elements()),
+        planned=counts.total(),
+        bytes_freed=41 * GIB,
+        requests=330,
+        throttled=2,
+        rate_end=10.0,
+        duration_s=35.2,
+        exit_code=exit_code,
+    )
+
+
+DELETED = Verdict(outcome=Outcome.DELETED, force=True, http_status=200, image_status="DELETED", attempts=1)
+DENIED = Verdict(
+    outcome=Outcome.DENIED,
+    http_status=403,
+    error_code="ModelArts.0108",
+    error_msg="You are not authorised to do this | ask your administrator",
+    request_id="9f3c0e6a1d",
+    attempts=1,
+)
+GONE = Verdict(
+    outcome=Outcome.ALREADY_GONE, http_status=404, error_code="ModelArts.6797", attempts=2, request_id="77"
+)
+DRIFTED = Verdict(outcome=Outcome.DRIFTED, error_msg="changed since the plan: tag dev-4 -> dev-5")
+FAILED = Verdict(outcome=Outcome.FAILED, http_status=500, error_msg="internal error", attempts=5)
+
+
+def shown(subject: Plan | JournalFile, form: Format, **options: Any) -> str:
+    return "".join(render(subject, form, **options))
+
+
+def check_golden(name: str, actual: str) -> None:
+    golden = GOLDENS / name
+    if os.environ.get("UPDATE_GOLDENS"):
+        golden.write_text(actual, encoding="utf-8")
+    assert actual == golden.read_text(encoding="utf-8")
+
+
+SUFFIXES = {Format.TABLE: "txt", Format.JSON: "json", Format.CSV: "csv", Format.MARKDOWN: "md"}
+every_format = pytest.mark.parametrize("form", list(Format))
+
+
+@every_format
+def test_a_plan_looks_like_its_golden(form: Format) -> None:
+    check_golden(f"plan.{SUFFIXES[form]}", shown(ordinary_plan(), form, width=80))
+
+
+@every_format
+async def test_a_journal_looks_like_its_golden(
+    form: Format, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    journal = await write_journal({"1": DELETED, "2": GONE, "3": DENIED, "4": DRIFTED, "5": FAILED})
+    check_golden(f"journal.{SUFFIXES[form]}", shown(journal, form, width=80))
+
+
+# ---- the same figures in every format
+
+
+sizes = st.none() | st.integers(0, 1 << 45)
+decisions = st.lists(
+    st.one_of(
+        st.builds(delete, st.uuids().map(str), size=sizes, force=st.booleans(), rule=st.sampled_from("abc")),
+        st.builds(keep, st.uuids().map(str), st.sampled_from(sorted(set(Reason) - {Reason.EXPIRED}))),
+    ),
+    max_size=60,
+)
+
+
+@given(decisions)
+def test_all_formats_of_a_plan_agree(drawn: list[Decision]) -> None:
+    plan = make_plan(drawn)
+    document = json.loads(shown(plan, Format.JSON))
+    rows = list(csv.DictReader(io.StringIO(shown(plan, Format.CSV))))
+    table, markdown = shown(plan, Format.TABLE), shown(plan, Format.MARKDOWN)
+
+    assert len(rows) == len(document["images"]) == len(drawn) == document["delete"] + document["keep"]
+    assert Counter(row["action"] for row in rows)["delete"] == document["delete"]
+    assert Counter(row["reason"] for row in rows) == Counter(document["by_reason"])
+    assert Counter(row["rule"] for row in rows if row["action"] == "delete") == Counter(document["by_rule"])
+    assert sum(int(row["size"] or 0) for row in rows) == document["bytes"]
+    assert sum(int(row["size"] or 0) for row in rows if row["force"] == "true") == document["bytes_freed"]
+    for row, image in zip(rows, document["images"], strict=True):
+        assert row["id"] == image["id"]
+        assert row["updated_at"] == image["updated_at"]
+    for reason, number in document["by_reason"].items():
+        assert re.search(rf"^{reason} +{number}$", table, re.MULTILINE)
+        assert f"| {reason} | {number} |" in markdown
+    assert f"{document['delete']:,} of {text.count(len(drawn), 'image')}" in table
+    assert f"{document['delete']:,} of {text.count(len(drawn), 'image')}" in markdown
+
+
+async def test_all_formats_of_a_journal_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    journal = await write_journal({"1": DELETED, "2": DELETED, "3": FAILED, "4": None}, finish=False)
+    document = json.loads(shown(journal, Format.JSON))
+    rows = list(csv.DictReader(io.StringIO(shown(journal, Format.CSV))))
+
+    assert [row["image_id"] for row in rows] == [image["image_id"] for image in document["images"]]
+    assert Counter(row["outcome"] for row in rows) == {"": 1, "failed": 1, "deleted": 2}
+    assert document["by_outcome"] == dict.fromkeys(Outcome, 0) | {"deleted": 2, "failed": 1}
+    assert sum(document["by_outcome"].values()) + document["no_result"] == document["planned"] == 4
+    for word, number in {"deleted": 2, "failed": 1, "no result": 1}.items():
+        assert re.search(rf"^{word} +{number}$", shown(journal, Format.TABLE), re.MULTILINE)
+        assert f"| {word} | {number} |" in shown(journal, Format.MARKDOWN)
+
+
+@every_format
+def test_a_plan_read_from_its_file_is_reported_like_the_fresh_one(form: Format, tmp_path: Path) -> None:
+    wire = {"1": delete("1", force=True), "2": keep("2", Reason.IN_USE)}
+    plan = plans.write(make_plan(list(wire.values())), tmp_path / "plan.jsonl")
+
+    def decode(raw: msgspec.Raw) -> Any:
+        fields = msgspec.json.decode(raw)
+        image = wire[fields["id"]].image
+        if fields["id"] == "1":
+            return image
+        return msgspec.structs.replace(image, size=None, visibility=None, swr_path=None, type=None)
+
+    assert shown(plans.read(tmp_path / "plan.jsonl", decode), form) == shown(plan, form)
+
+
+# ---- honesty
+
+
+def test_only_force_frees_bytes_and_the_rest_is_said_to_stay() -> None:
+    table = shown(ordinary_plan(), Format.TABLE)
+    assert re.search(r"delete +4 of 8 images, 60\.0 GiB, without 1 of unknown size", table)
+    assert re.search(r"freed in SWR +41\.0 GiB", table)
+    assert re.search(r"stays in SWR +19\.0 GiB, can be registered again", table)
+
+
+def test_without_force_nothing_is_freed() -> None:
+    assert re.search(r"freed in SWR +nothing", shown(make_plan([delete("1")]), Format.TABLE))
+
+
+@pytest.mark.parametrize("form", [Format.TABLE, Format.JSON, Format.MARKDOWN])
+def test_what_keeps_a_plan_from_being_applied_is_loud(form: Format) -> None:
+    breach = "the policy would delete 1 images, over max_deletes 0"
+    doubtful = InventoryRef(images=8, own=7, notebooks=0, complete=False, doubts=("notebooks answered 403",))
+    report = shown(make_plan([delete("1")], [breach], inventory=doubtful, as_of=NOW), form, width=200)
+    assert "OVER THE LIMIT, apply will refuse this plan" in report
+    assert breach in report
+    assert "THE INVENTORY IS NOT COMPLETE" in report
+    assert "notebooks answered 403" in report
+    assert "a forecast for 2026-11-23 12:00:00 UTC: it cannot be applied" in report
+
+
+def test_an_empty_plan_has_a_report_too() -> None:
+    plan = make_plan([])
+    assert "0 of 0 images" in shown(plan, Format.TABLE)
+    assert json.loads(shown(plan, Format.JSON))["images"] == []
+    assert shown(plan, Format.CSV).count("\n") == 1
+    assert "0 of 0 images" in shown(plan, Format.MARKDOWN)
+
+
+async def test_a_journal_that_was_cut_off_says_so_and_how_to_finish(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    journal = await write_journal({"1": DELETED, "2": None}, finish=False)
+    document = json.loads(shown(journal, Format.JSON))
+    assert document["warnings"] == [
+        "still running or cut off: finish with: image-cleanup resume image-cleanup-run.jsonl"
+    ]
+    assert (document["finished"], document["no_result"], document["to_resume"]) == (False, 1, 1)
+    assert [(image["outcome"], image["tag"]) for image in document["images"]] == [
+        (None, "dev-2"),
+        ("deleted", "dev-1"),
+    ]
+    assert re.search(r"freed in SWR +at least 0 B", shown(journal, Format.TABLE))
+
+
+async def test_over_resumed_runs_the_latest_result_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    await write_journal({"1": DELETED, "2": Verdict(outcome=Outcome.UNKNOWN)})
+    journal = await write_journal({"2": GONE}, resumes="run-1")
+    document = json.loads(shown(journal, Format.JSON))
+    assert document["planned"] == 2
+    assert {word: n for word, n in document["by_outcome"].items() if n} == {"deleted": 1, "already-gone": 1}
+    assert [run["resumes"] for run in document["runs"]] == [None, "run-1"]
+    assert document["requests"] == 660
+    assert document["warnings"] == []
+
+
+async def test_what_was_not_attempted_is_to_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    journal = await write_journal({"1": Verdict(outcome=Outcome.NOT_ATTEMPTED)})
+    assert "1 image not attempted or in doubt: finish with: image-cleanup resume" in shown(
+        journal, Format.TABLE
+    )
+
+
+# ---- foreign text
+
+
+def hostile_plan() -> Plan:
+    fields: dict[str, Any] = {"namespace": HOSTILE, "name": "=1+1", "tag": "a|b`c`\\|d"}
+    return make_plan(
+        [delete("1", detail=HOSTILE, rule=HOSTILE, **fields), keep("2", Reason.IN_USE, HOSTILE, **fields)],
+        [HOSTILE],
+        target=TargetRef(name=HOSTILE, endpoint=HOSTILE, project_id=HOSTILE, workspaces=(HOSTILE,)),
+    )
+
+
+async def hostile_journal() -> JournalFile:
+    bad = Verdict(outcome=Outcome.FAILED, error_code=HOSTILE, error_msg=HOSTILE, request_id=HOSTILE)
+    return await write_journal({"1": bad, "2": DELETED})
+
+
+@every_format
+async def test_nothing_foreign_reaches_the_terminal_unescaped(
+    form: Format, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for subject in (hostile_plan(), await hostile_journal()):
+        report = shown(subject, form, width=400)
+        assert all(line.isprintable() for line in report.split("\n"))
+        assert "[red]rich[/red]" in report
+
+
+def test_json_keeps_foreign_text_exactly() -> None:
+    document = json.loads(shown(hostile_plan(), Format.JSON))
+    assert document["target"] == HOSTILE
+    assert [image["namespace"] for image in document["images"]] == [HOSTILE, HOSTILE]
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_json_of_any_text_prints_and_reads_back(value: str) -> None:
+    report = shown(make_plan([delete("1", namespace=value)]), Format.JSON)
+    assert all(line.isprintable() for line in report.split("\n"))
+    assert json.loads(report)["images"][0]["namespace"] == value
+
+
+@given(
+    st.text(st.characters(codec="utf-8"), min_size=1), st.sampled_from(["", "=", "+", "-", "@", "\t", "\r\n"])
+)
+def test_csv_has_one_line_an_image_and_no_formulas(value: str, start: str) -> None:
+    report = shown(make_plan([delete("1", name=start + value), delete("2", tag=value)]), Format.CSV)
+    assert len(report.splitlines()) == 3
+    rows = list(csv.reader(io.StringIO(report)))
+    assert [len(row) for row in rows] == [len(rows[0])] * 3
+    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for row in rows for cell in row)
+
+
+def test_csv_marks_formulas_with_an_apostrophe() -> None:
+    [row] = csv.DictReader(io.StringIO(shown(make_plan([delete("1", name="=1+1", tag="dev-1")]), Format.CSV)))
+    assert (row["name"], row["tag"]) == ("'=1+1", "dev-1")
+
+
+@given(
+    st.text(
+        st.characters(codec="utf-8", exclude_categories=["C", "Z"]) | st.sampled_from("|`\\<>*_@[]()! "),
+        min_size=1,
+    )
+)
+def test_markdown_of_any_text_is_one_cell_that_reads_as_the_text(value: str) -> None:
+    tokens = (
+        MarkdownIt("commonmark").enable("table").parse(f"| a | b |\n| --- | --- |\n| {span(value)} | x |\n")
+    )
+    cells = [token for token in tokens if token.type == "inline"]
+    assert len(cells) == 4
+    children = cells[2].children or []
+    assert {child.type for child in children} <= {"text", "code_inline"}
+    read_back = "".join(child.content for child in children)
+    readable = value.replace("`", "\\x60").replace("\\|", "\\\\x7c")
+    assert read_back.strip() == readable.strip()
+
+
+def test_markdown_offers_no_mention_no_link_and_no_html() -> None:
+    for danger in ("@team", "https://evil.example", "www.evil.example", "<b>x</b>", "#12", "*x*", "[a](b)"):
+        assert span(danger) == f"`{danger}`"
+    assert span("updated 3d ago, not more than 90d; until 2027-02-18") == (
+        "updated 3d ago, not more than 90d; until 2027-02-18"
+    )
+
+
+# ---- room
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+async def test_the_table_keeps_to_its_width_in_ascii(
+    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    long = [delete("9", namespace="n" * 64, name="m" * 128, tag="t" * 64, rule="r" * 60, detail="why " * 60)]
+    for subject in (make_plan(long), ordinary_plan(), await hostile_journal()):
+        report = shown(subject, Format.TABLE, width=width)
+        assert max(map(cell_len, report.splitlines())) <= width
+        assert report.isascii()
+
+
+def test_the_table_folds_names_but_never_cuts_them() -> None:
+    name = "".join(f"part{i:02}" for i in range(20))
+    report = shown(make_plan([delete("1", name=name)]), Format.TABLE, width=80)
+    rows = report.partition("-----\nml-vision")[2].splitlines()
+    assert "ml-vision" + "".join(row.split("  ")[0] for row in rows) == f"ml-vision/{name}:dev-1"
+
+
+def test_details_are_shown_where_there_is_room() -> None:
+    assert "more than 90d" not in shown(ordinary_plan(), Format.TABLE, width=80)
+    assert "more than 90d" in shown(ordinary_plan(), Format.TABLE, width=160)
+
+
+def test_colour_only_where_it_is_asked_for() -> None:
+    assert "\x1b" not in shown(ordinary_plan(), Format.TABLE)
+    assert "\x1b[" in shown(ordinary_plan(), Format.TABLE, color=True)
+
+
+def test_the_table_shows_fifty_deletes_and_counts_the_rest() -> None:
+    report = shown(make_plan([delete(str(i), age=500 - i) for i in range(120)]), Format.TABLE)
+    assert report.count("ml-vision/trainer:") == 50
+    assert "dev-0 " in report
+    assert report.endswith("... and 70 more: --format csv shows all\n")
+
+
+async def test_the_table_shows_everything_that_went_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run: dict[str, Verdict | None] = {f"good-{i}": DELETED for i in range(90)}
+    run |= {f"bad-{i}": FAILED for i in range(60)}
+    report = shown(await write_journal(run), Format.TABLE)
+    assert report.count("dev-bad-") == 60
+    assert "dev-good-" not in report
+    assert "... and 90 more" in report
+
+
+def test_markdown_stays_small_enough_for_a_comment() -> None:
+    report = shown(make_plan([delete(str(i), detail="why " * 20) for i in range(5000)]), Format.MARKDOWN)
+    assert len(report) < 65_536
+    assert "<details><summary>To be deleted, oldest first (5,000)</summary>" in report
+    assert re.search(r"\.\.\. and [\d,]+ more", report)
+
+
+@pytest.mark.parametrize("form", [Format.JSON, Format.CSV])
+def test_a_large_plan_comes_in_pieces(form: Format) -> None:
+    pieces = list(render(make_plan([delete(str(i)) for i in range(5000)]), form))
+    assert max(map(len, pieces)) < sum(map(len, pieces)) / 4
+
+
+def test_only_what_draws_on_a_terminal_imports_rich() -> None:
+    rooms = Path(cleanup.reports.__file__).parent.glob("*.py")
+    assert {room.name for room in rooms if re.search(r"^\s*(from|import) rich", room.read_text(), re.M)} == {
+        "table.py",
+        "progress.py",
+    }
+
+
+# ---- figures
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown_as"),
+    [
+        (None, "?"),
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (1024 * 1024 - 1, "1.0 MiB"),
+        (387840321, "369.9 MiB"),
+        (41 * GIB + GIB // 5, "41.2 GiB"),
+        (1 << 60, "1,024.0 PiB"),
+    ],
+)
+def test_sizes_are_binary_with_one_decimal(amount: int | None, shown_as: str) -> None:
+    assert text.size(amount) == shown_as
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown_as"),
+    [
+        (0.04, "0.0 s"),
+        (9.96, "10 s"),
+        (35.2, "35 s"),
+        (59.7, "1 min 0 s"),
+        (725, "12 min 5 s"),
+        (7380, "2 h 3 min"),
+    ],
+)
+def test_durations(seconds: float, shown_as: str) -> None:
+    assert text.duration(seconds) == shown_as
+
+
+def test_a_run_in_one_line() -> None:
+    ended = finished(Counter({Outcome.DELETED: 1300, Outcome.DRIFTED: 8, Outcome.FAILED: 4}))
+    assert summary_line(ended) == (
+        "1,312 planned: 1,300 deleted, 8 drifted, 4 failed; 41.0 GiB freed in SWR; 35 s; "
+        "330 requests, throttled 2 times"
+    )
+
+
+def test_a_plan_in_one_line() -> None:
+    assert plan_line(ordinary_plan().summary) == (
+        "delete 4 of 8 images, 60.0 GiB, without 1 of unknown size; 41.0 GiB to be freed in SWR"
+    )
+
+
+# ---- progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def drive(stream: io.StringIO) -> str:
+    with Progress(stream) as progress:
+        progress.listed(2000)
+        progress.total(3)
+        progress.ended(Outcome.DELETED)
+        progress.ended(Outcome.FAILED)
+        progress.ended(Outcome.DELETED)
+    return stream.getvalue()
+
+
+def test_progress_counts_by_outcome_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    drawn = drive(Terminal())
+    assert "3/3" in drawn
+    assert "1 failed, 2 deleted" in drawn
+
+
+def test_progress_is_silent_in_a_pipe() -> None:
+    assert drive(io.StringIO()) == ""
+
+
+def test_progress_lets_an_error_through() -> None:
+    with pytest.raises(ValueError, match="as it is"), Progress(Terminal()):
+        raise ValueError("as it is")

@@ -1,0 +1,176 @@
+"""Staged answers for the tests of cleanup.modelarts: without a socket, and over one on loopback."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import anyio
+import msgspec
+from multidict import CIMultiDict
+
+from cleanup.modelarts.auth.credentials import Credentials, Fresh
+from cleanup.modelarts.client import Client
+from cleanup.modelarts.http.connection import Connection
+from cleanup.modelarts.http.messages import Lost, Reply, Request
+from cleanup.modelarts.http.rate_limit import Pacer
+from cleanup.modelarts.http.transport import Effort, Transport
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+ENDPOINT = "https://modelarts.test"
+
+
+def reply(status: int, body: object = b"", **headers: str) -> Reply:
+    """An answer; a body that is not bytes is encoded as JSON, `X_Request_Id` is the header X-Request-Id."""
+    content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    return Reply(
+        status, content, CIMultiDict({name.replace("_", "-"): text for name, text in headers.items()})
+    )
+
+
+def error(status: int, code: str, message: str = "no") -> Reply:
+    return reply(status, {"error_code": code, "error_msg": message}, X_Request_Id=f"req-{status}")
+
+
+LOST = Lost("modelarts.test gave no answer within 30 s", sent=True)
+REFUSED = Lost("cannot connect to modelarts.test: Connection refused", sent=False)
+
+Step = Reply | Lost | Callable[[Request], "Reply | Lost | Awaitable[Reply | Lost]"]
+
+
+class Stage:
+    """Stands in for a Connection: answers with one step after the other and keeps what was sent.
+
+    A step that is a function is asked; when the steps are used up `otherwise` is.
+    """
+
+    def __init__(self, *steps: Step, otherwise: Step | None = None) -> None:
+        self._steps = deque(steps)
+        self._otherwise = otherwise
+        self.requests: list[Request] = []
+        self.headers: list[Mapping[str, str]] = []
+
+    async def send(self, request: Request, headers: Mapping[str, str], *, most: int) -> Reply | Lost:
+        self.requests.append(request)
+        self.headers.append(headers)
+        await anyio.lowlevel.checkpoint()
+        step = self._steps.popleft() if self._steps else self._otherwise
+        assert step is not None, f"nothing is staged for {request.place}"
+        given = step(request) if callable(step) else step
+        return await given if isinstance(given, Awaitable) else given
+
+    def remember(self, *secrets: str) -> None:
+        """A connection blackens what is remembered; a stage shows what it is told to."""
+
+    @property
+    def methods(self) -> list[str]:
+        return [request.method for request in self.requests]
+
+    @property
+    def all_played(self) -> bool:
+        return not self._steps
+
+
+class Time:
+    """A clock that moves only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.seconds += seconds
+        await anyio.lowlevel.checkpoint()
+
+
+def no_login() -> Credentials[Any]:
+    async def nothing() -> Fresh[None]:
+        return Fresh(None, "no login")
+
+    return Credentials(nothing, lambda request, _: request.headers, lambda: NOW)
+
+
+def make_transport(
+    stage: Stage,
+    *,
+    credentials: Credentials[Any] | None = None,
+    max_attempts: int = 5,
+    time: Time | None = None,
+    rate: float = 1000,
+    stopping: anyio.Event | None = None,
+) -> Transport:
+    """A transport on a stage; backoffs are half of their longest."""
+    time = time or Time()
+    effort = Effort(
+        max_attempts=max_attempts, sleep=time.sleep, random=lambda: 0.5, now=lambda: NOW, stopping=stopping
+    )
+    pacer = Pacer(rate, clock=time, sleep=time.sleep)
+    return Transport(cast(Connection, stage), credentials or no_login(), pacer, effort)
+
+
+def make_client(
+    stage: Stage, *, at_once: int = 4, workspaces: tuple[str, ...] = ("0",), **options: Any
+) -> Client:
+    time = options.setdefault("time", Time())
+    return Client(
+        make_transport(stage, **options),
+        endpoint=ENDPOINT,
+        project_id="p1",
+        workspaces=workspaces,
+        at_once=at_once,
+        clock=time,
+    )
+
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def served(handler: Handler, **options: Any) -> AsyncIterator[str]:
+    """A bare TCP server on loopback, so that a test sees and sends every byte; yields host:port.
+
+    At its end every conversation is cancelled and its socket closed, so that none is left to the
+    garbage collector, which would complain in some later test.
+    """
+    conversations: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        conversations[task] = writer
+        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await handler(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, **options)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for task in conversations:
+            task.cancel()
+        await asyncio.gather(*conversations, return_exceptions=True)
+        for writer in conversations.values():
+            writer.transport.abort()
+            with suppress(ConnectionError, TimeoutError):
+                await writer.wait_closed()
+
+
+async def read_request(reader: asyncio.StreamReader) -> tuple[str, CIMultiDict[str], bytes]:
+    """The request line, the headers and the body of one request, as sent."""
+    line, *fields = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").strip().split("\r\n")
+    headers: CIMultiDict[str] = CIMultiDict()
+    for field in fields:
+        name, _, text = field.partition(": ")
+        headers.add(name, text)
+    return line, headers, await reader.readexactly(int(headers.get("Content-Length", "0")))
+
+
+def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}"]
+    lines += [f"{name.replace('_', '-')}: {text}" for name, text in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
