@@ -21,9 +21,9 @@ from cleanup.errors import AccessDenied, InventoryError
 from cleanup.modelarts import wire
 from cleanup.modelarts.auth.choose import Auth
 from cleanup.modelarts.auth.credentials import Credentials
-from cleanup.modelarts.client import explain
+from cleanup.modelarts.client import describe
 from cleanup.modelarts.http.messages import Request, segment
-from cleanup.modelarts.http.transport import Answer, Transport
+from cleanup.modelarts.http.transport import Result, Transport
 from cleanup.modelarts.inventory import Scope
 
 _DENIED, _UNREADABLE = AccessDenied.exit_code, InventoryError.exit_code
@@ -137,8 +137,8 @@ class _Examination:
     transport: Transport
     credentials: Credentials[Any]
     now: Callable[[], datetime]
-    greeting: Answer = field(init=False)
-    first_page: Answer = field(init=False)
+    greeting: Result = field(init=False)
+    first_page: Result = field(init=False)
     others_visible: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -211,7 +211,7 @@ class _Examination:
         self.first_page = await self._list(self.target.workspaces[0])
         if self.first_page.ok:
             return _ok("the credentials are accepted")
-        told = explain(self.first_page)
+        told = describe(self.first_page)
         if self.first_page.status == 401:
             step = "check that they are current, for this cloud, and that this machine's clock is right"
             return _failure(_DENIED, f"the credentials are refused: it {told}", step)
@@ -256,7 +256,7 @@ class _Examination:
         if answer.status in (403, 404):
             step = "grant modelarts:notebook:list for all users, or accept the risk with --in-use own"
             return _warning(
-                f"other users' notebooks are hidden, so --in-use all deletes nothing: it {explain(answer)}",
+                f"other users' notebooks are hidden, so --in-use all deletes nothing: it {describe(answer)}",
                 step,
             )
         return _refused(answer, "modelarts:notebook:list", "")
@@ -267,21 +267,22 @@ class _Examination:
             return _ok("your own notebooks are visible: --in-use own protects what they use")
         if answer.status == 403 and (self.others_visible or self.scope is Scope.OFF):
             return _warning(
-                f"--in-use own cannot be used: it {explain(answer)}", _GRANT.format("modelarts:notebook:list")
+                f"--in-use own cannot be used: it {describe(answer)}",
+                _GRANT.format("modelarts:notebook:list"),
             )
         return _refused(answer, "modelarts:notebook:list", "no plan can be made unless --in-use is off: ")
 
-    async def _list(self, workspace: str) -> Answer:
+    async def _list(self, workspace: str) -> Result:
         return await self._ask(
             self.transport, "images", type="DEDICATED", limit="1", offset="0", workspace_id=workspace
         )
 
-    async def _notebooks(self, path: str) -> Answer:
+    async def _notebooks(self, path: str) -> Result:
         workspace = self.target.workspaces[0]
         spelled = {"workspaceId": workspace, "workspace_id": workspace}  # by the pages, and by the SDK
         return await self._ask(self.transport, path, feature="NOTEBOOK", limit="10", offset="0", **spelled)
 
-    async def _ask(self, transport: Transport, path: str, **query: str) -> Answer:
+    async def _ask(self, transport: Transport, path: str, **query: str) -> Result:
         request = Request(
             method="GET",
             origin=f"{self.endpoint.scheme}://{self.endpoint.netloc}",
@@ -291,8 +292,8 @@ class _Examination:
         return await transport.request(request)
 
 
-def _refused(answer: Answer, permission: str, what: str) -> Check:
-    detail = f"{what}it {explain(answer)}"
+def _refused(answer: Result, permission: str, what: str) -> Check:
+    detail = f"{what}it {describe(answer)}"
     if answer.status in (401, 403):
         return _failure(_DENIED, detail, _GRANT.format(permission))
     return _failure(_UNREADABLE, detail, "try again later; the request id helps the service's support")

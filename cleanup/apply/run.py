@@ -15,7 +15,7 @@ from cleanup.decision.types import Decision
 from cleanup.errors import InventoryError, JournalWriteError, LimitExceeded, UsageError
 from cleanup.image import Image
 from cleanup.in_use import InUse
-from cleanup.journal import Finished, Intent, Journal, Result, Started
+from cleanup.journal import DeleteIntent, DeleteResult, Journal, RunFinished, RunStarted
 from cleanup.modelarts import deletion
 from cleanup.modelarts.client import Client
 from cleanup.modelarts.inventory import Scope, read_notebooks
@@ -60,14 +60,14 @@ def check_limits(plan: Plan, planned: Iterable[Decision], images: Sequence[Image
     """
     there = {image.id for image in images}
     still = [decision for decision in planned if decision.image.id in there]
-    found = plan.summary.over_limits or limits.breaches(still, images, plan.header.policy.limits)
+    found = plan.summary.over_limits or limits.violations(still, images, plan.header.policy.limits)
     if found:
         raise LimitExceeded("nothing was deleted: " + "; ".join(found))
 
 
 async def apply(
     run: Run, planned: tuple[Decision, ...], seen: Survey, settled: Mapping[str, Verdict]
-) -> Finished:
+) -> RunFinished:
     """Delete what of `planned` is still as the plan saw it; one result each, whatever happens.
 
     `settled` are verdicts that are known already (a resumed run's doubts). The journal has its
@@ -102,14 +102,14 @@ async def apply(
 
 
 def _report(run: Run, one: Due, verdict: Verdict) -> None:
-    run.journal.result(Result.of(one.image, one.rule, verdict))
+    run.journal.result(DeleteResult.of(one.image, one.rule, verdict))
     run.ended(verdict.outcome)
 
 
 def _hands(run: Run, seen: Survey) -> Hands:
     async def intend(one: Due) -> None:
         await run.journal.intent(
-            Intent(image_id=one.image.id, rule=one.rule, force=one.force, image=one.image.raw)
+            DeleteIntent(image_id=one.image.id, rule=one.rule, force=one.force, image=one.image.raw)
         )
 
     return Hands(
@@ -147,9 +147,9 @@ class _FreshUse:
             return self._in_use, self._read_at
 
 
-def _started(run: Run, planned: int) -> Started:
+def _started(run: Run, planned: int) -> RunStarted:
     header = run.plan.header
-    return Started(
+    return RunStarted(
         run_id=run.run_id,
         target=header.target.name,
         plan_id=header.plan_id,
@@ -176,14 +176,14 @@ def _beside(plan: Path, journal: Path) -> str:
 
 def _finish(
     run: Run, planned: tuple[Decision, ...], verdicts: Mapping[str, Verdict], seconds: float
-) -> Finished:
+) -> RunFinished:
     counts = outcome.tally(verdict.outcome for verdict in verdicts.values())
     freed = (
         decision.image
         for decision in planned
         if verdicts[decision.image.id].outcome is Outcome.DELETED and verdicts[decision.image.id].force
     )
-    finished = Finished(
+    finished = RunFinished(
         counts=counts,
         planned=len(planned),
         bytes_freed=content_bytes(freed),

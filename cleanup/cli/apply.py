@@ -13,7 +13,7 @@ from cleanup.cli.output import emit, log
 from cleanup.cli.plan import make_plan, plan_file, warn
 from cleanup.config.settings import Target, Terms
 from cleanup.errors import UsageError
-from cleanup.journal import Finished
+from cleanup.journal import RunFinished
 from cleanup.modelarts.wire import decode_image
 from cleanup.plan import file as plans
 from cleanup.plan.file import Plan
@@ -44,7 +44,7 @@ def apply(
     target = connecting.target(working)
     reviewed = reviewed_plan(plan, target)
 
-    async def work(stop: Stop) -> Finished:
+    async def work(stop: Stop) -> RunFinished:
         return await apply_plan(new_job(target, terms, stop, journal), reviewed, plan)
 
     conclude([running.run_stoppable(work, terms).exit_code])
@@ -94,7 +94,7 @@ def run(
     target = connecting.target(working)
     read_policy = load(policy)
 
-    async def work(stop: Stop) -> Finished:
+    async def work(stop: Stop) -> RunFinished:
         job = new_job(target, terms, stop, journal)
         return await run_policy(job, read_policy, lambda made: _show(made, format))
 
@@ -143,7 +143,7 @@ def _show(made: Plan, format: Format) -> None:  # noqa: A002
     emit(render(made, format, **running.terminal()))
 
 
-def _ended(target: Target, finished: Finished) -> fleet.Ended:
+def _ended(target: Target, finished: RunFinished) -> fleet.Ended:
     return fleet.Ended(target.name, finished.exit_code, summary_line(finished))
 
 

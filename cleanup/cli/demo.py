@@ -12,7 +12,7 @@ from cleanup.cli.jobs import LIFETIME, apply_plan, conclude, new_job
 from cleanup.cli.output import emit, say
 from cleanup.cli.plan import make_plan
 from cleanup.config.settings import Terms, make_target
-from cleanup.journal import Finished, read
+from cleanup.journal import RunFinished, read
 from cleanup.modelarts.auth.choose import Auth
 from cleanup.plan import file as plans
 from cleanup.policy import load
@@ -66,7 +66,7 @@ def demo(
 
 async def _demo(
     folder: Path, policy_file: Path, images: int, seed: int, terms: Terms, stop: Stop
-) -> Finished:
+) -> RunFinished:
     policy = load([policy_file])
     say(f"The policy, {policy_file}:\n\n{_indented(POLICY)}")
     service = Service(build_world(seed=seed, images=images, now=running.now()), running.now)

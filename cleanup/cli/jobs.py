@@ -14,7 +14,7 @@ from cleanup.cli.output import log
 from cleanup.config.settings import Target, Terms
 from cleanup.decision.types import Decision
 from cleanup.errors import InventoryError, RecordRejected, UsageError
-from cleanup.journal import Finished, Journal, JournalFile, read, require_writable
+from cleanup.journal import Journal, JournalFile, RunFinished, read, require_writable
 from cleanup.modelarts.client import Client
 from cleanup.outcome import Verdict
 from cleanup.plan import build as planning
@@ -77,7 +77,7 @@ def _require_journal(path: Path) -> None:
         ) from error
 
 
-async def apply_plan(job: Job, plan: Plan, plan_path: Path) -> Finished:
+async def apply_plan(job: Job, plan: Plan, plan_path: Path) -> RunFinished:
     """Look again at the target, then apply a reviewed plan to it."""
     require_complete(plan)
     async with running.connected(job.target, job.terms, job.stop) as client:
@@ -88,12 +88,12 @@ async def apply_plan(job: Job, plan: Plan, plan_path: Path) -> Finished:
             return await delete(job, plan, plan_path, client, seen, plan.deletes, progress)
 
 
-async def run_policy(job: Job, policy: Policy, show: Callable[[Plan], None]) -> Finished:
+async def run_policy(job: Job, policy: Policy, show: Callable[[Plan], None]) -> RunFinished:
     """Plan and apply on one listing, as long as that is fresh; the plan lies beside the journal."""
     async with running.connected(job.target, job.terms, job.stop) as client:
         with running.progress(job.alone) as progress:
             seen = await look(job, client, progress)
-        made = planning.draw_up(
+        made = planning.build_plan(
             seen, policy, job.target.ref, plan_id=job.run_id, now=running.now(), expires=LIFETIME
         )
         path = job.journal.with_name(f"{job.name}.plan.jsonl")
@@ -131,7 +131,7 @@ async def delete(
     *,
     settled: Mapping[str, Verdict] | None = None,
     told: JournalFile | None = None,
-) -> Finished:
+) -> RunFinished:
     """Apply under the job's journal; `told` is what that journal said before, when it is resumed."""
     progress.total(len(planned))
     size = told.size if told else None
@@ -165,7 +165,7 @@ def _terms(job: Job) -> applying.Terms:
     )
 
 
-def _tell(job: Job, finished: Finished) -> None:
+def _tell(job: Job, finished: RunFinished) -> None:
     about = {} if job.alone else {"target": job.target.name}
     log().info(f"{summary_line(finished)}; journal: {job.journal}", **about)
     if finished.stopped:

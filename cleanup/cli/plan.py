@@ -137,7 +137,7 @@ async def make_plan(
         with running.progress(alone) as progress:
             seen = await running.survey(client, target, terms, progress)
     moment = running.now()
-    return planning.draw_up(
+    return planning.build_plan(
         seen,
         policy,
         target.ref,

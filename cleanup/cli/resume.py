@@ -15,7 +15,7 @@ from cleanup.config.settings import Target
 from cleanup.decision.types import Decision
 from cleanup.errors import InventoryError, RecordRejected, UsageError
 from cleanup.image import Image
-from cleanup.journal import Finished, JournalFile, read
+from cleanup.journal import JournalFile, RunFinished, read
 from cleanup.modelarts import deletion
 from cleanup.modelarts.client import Client
 from cleanup.modelarts.wire import decode_image
@@ -46,7 +46,7 @@ def resume(
         log().info(f"nothing to resume: every image that {journal} planned has its final status")
         return
 
-    async def work(stop: Stop) -> Finished:
+    async def work(stop: Stop) -> RunFinished:
         return await _resume(new_job(target, terms, stop, journal), told, plan, todo)
 
     conclude([running.run_stoppable(work, terms).exit_code])
@@ -90,7 +90,7 @@ def unfinished(plan: Plan, told: JournalFile) -> tuple[Decision, ...]:
     )
 
 
-async def _resume(job: Job, told: JournalFile, plan: Plan, todo: tuple[Decision, ...]) -> Finished:
+async def _resume(job: Job, told: JournalFile, plan: Plan, todo: tuple[Decision, ...]) -> RunFinished:
     require_complete(plan)
     async with running.connected(job.target, job.terms, job.stop) as client:
         with running.progress(job.alone) as progress:

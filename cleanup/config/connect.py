@@ -9,12 +9,12 @@ from typing import Any
 import anyio
 
 from cleanup.config.settings import Target, Terms
-from cleanup.modelarts.auth.choose import Surroundings, choose
+from cleanup.modelarts.auth.choose import AuthContext, choose
 from cleanup.modelarts.auth.credentials import Credentials
 from cleanup.modelarts.client import Client
 from cleanup.modelarts.http.connection import Connection
-from cleanup.modelarts.http.rate_limit import Pacer
-from cleanup.modelarts.http.transport import Effort, Transport
+from cleanup.modelarts.http.rate_limit import RateLimiter
+from cleanup.modelarts.http.transport import RetryPolicy, Transport
 from cleanup.stop import Stop
 
 
@@ -58,7 +58,7 @@ async def open_transport(
         environment=environment,
         ca_bundle=terms.ca_bundle,
     ) as connection:
-        world = Surroundings(
+        context = AuthContext(
             environment=environment,
             connection=connection,
             project_id=target.project_id,
@@ -68,13 +68,13 @@ async def open_transport(
             sleep=anyio.sleep,
             random=random.random,
         )
-        effort = Effort(
+        retry = RetryPolicy(
             max_attempts=terms.max_attempts,
             sleep=anyio.sleep,
             random=random.random,
             now=now,
             stopping=stop.requested if stop else None,
         )
-        pacer = Pacer(target.rate, clock=clock, sleep=anyio.sleep)
-        credentials = choose(target.auth, target.credentials, world)
-        yield Transport(connection, credentials, pacer, effort), credentials
+        limiter = RateLimiter(target.rate, clock=clock, sleep=anyio.sleep)
+        credentials = choose(target.auth, target.credentials, context)
+        yield Transport(connection, credentials, limiter, retry), credentials

@@ -10,9 +10,9 @@ import yaml
 from cleanup.config.settings import Target, make_target
 from cleanup.errors import PolicyError, Problem, UsageError
 from cleanup.modelarts.auth.choose import Auth, CredentialNames
-from cleanup.strict_yaml.document import parse, place_of
-from cleanup.strict_yaml.mappings import Fields, Key, each, sequence
-from cleanup.strict_yaml.scalars import LINE, Shape, integer, is_a, line, wrong
+from cleanup.strict_yaml.document import location_of, parse
+from cleanup.strict_yaml.mappings import Key, MappingReader, each, sequence
+from cleanup.strict_yaml.scalars import LINE, ValueType, error_at, integer, is_a, line
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -22,7 +22,7 @@ def _one_of(pattern: re.Pattern[str], what: str) -> Callable[[yaml.Node], str]:
     def read(node: yaml.Node) -> str:
         found = line(node)
         if not pattern.fullmatch(found):
-            raise wrong(node, f"'{found}' is no {what}")
+            raise error_at(node, f"'{found}' is no {what}")
         return found
 
     return read
@@ -30,26 +30,26 @@ def _one_of(pattern: re.Pattern[str], what: str) -> Callable[[yaml.Node], str]:
 
 def _rate(node: yaml.Node) -> float:
     if not (is_a(node, "int") or is_a(node, "float")) or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", node.value):
-        raise wrong(node, "rate is a plain number of requests a second, such as 10 or 2.5")
+        raise error_at(node, "rate is a plain number of requests a second, such as 10 or 2.5")
     if float(node.value) <= 0:
-        raise wrong(node, "rate must be above zero")
+        raise error_at(node, "rate must be above zero")
     return float(node.value)
 
 
 def _auth(node: yaml.Node) -> Auth:
     found = line(node)
     if found not in set(Auth):
-        raise wrong(node, f"'{found}' is no way to log in: write one of {', '.join(Auth)}")
+        raise error_at(node, f"'{found}' is no way to log in: write one of {', '.join(Auth)}")
     return Auth(found)
 
 
 def _version(node: yaml.Node) -> int:
     if not is_a(node, "int") or node.value != "1":
-        raise wrong(node, "version must be 1: it is the version of this file format")
+        raise error_at(node, "version must be 1: it is the version of this file format")
     return 1
 
 
-_VARIABLE_NAME = Shape(
+_VARIABLE_NAME = ValueType(
     _one_of(_VARIABLE, "name of an environment variable (never put the secret itself here)"), {}
 )
 _CREDENTIALS = {
@@ -60,7 +60,7 @@ _CREDENTIALS = {
 
 
 def _credentials(node: yaml.Node) -> CredentialNames:
-    return CredentialNames(**Fields(node, "credentials", _CREDENTIALS).values())
+    return CredentialNames(**MappingReader(node, "credentials", _CREDENTIALS).values())
 
 
 _DEFAULTS: dict[str, Key] = {
@@ -68,36 +68,40 @@ _DEFAULTS: dict[str, Key] = {
     "region": Key(LINE, "for example cn-north-4"),
     "iam_endpoint": Key(LINE, "IAM's URL, for passwords"),
     "workspaces": Key(sequence(LINE, "workspaces"), "workspace ids in quotes"),
-    "auth": Key(Shape(_auth, {}), "how to log in"),
-    "credentials": Key(Shape(_credentials, {}), "where the secrets are, by name, never by value"),
+    "auth": Key(ValueType(_auth, {}), "how to log in"),
+    "credentials": Key(ValueType(_credentials, {}), "where the secrets are, by name, never by value"),
     "policies": Key(sequence(LINE, "policies"), "policy files, relative to this file"),
-    "rate": Key(Shape(_rate, {}), "requests a second, at most"),
+    "rate": Key(ValueType(_rate, {}), "requests a second, at most"),
     "concurrency": Key(integer(1, 1000), "requests at a time, at most"),
 }
 _TARGET: dict[str, Key] = {
-    "name": Key(Shape(_one_of(_NAME, "target name: letters, digits, . _ -"), {}), "unique", required=True),
+    "name": Key(
+        ValueType(_one_of(_NAME, "target name: letters, digits, . _ -"), {}), "unique", required=True
+    ),
     "project_id": Key(LINE, "the project's id", required=True),
 } | _DEFAULTS
 
 
 def _target_fields(node: yaml.Node) -> tuple[yaml.Node, dict[str, Any]]:
-    return node, Fields(node, "a target", _TARGET).values()
+    return node, MappingReader(node, "a target", _TARGET).values()
 
 
 def _default_fields(node: yaml.Node) -> dict[str, Any]:
-    return Fields(node, "defaults", _DEFAULTS).values()
+    return MappingReader(node, "defaults", _DEFAULTS).values()
 
 
 def _target_list(node: yaml.Node) -> tuple[tuple[yaml.Node, dict[str, Any]], ...]:
     if not isinstance(node, yaml.SequenceNode) or not node.value:
-        raise wrong(node, "targets is a list with at least one target: start each with '- name: ...'")
+        raise error_at(node, "targets is a list with at least one target: start each with '- name: ...'")
     return each(node.value, _target_fields)
 
 
 _FILE = {
-    "version": Key(Shape(_version, {}), "1", required=True),
-    "defaults": Key(Shape(_default_fields, {}), "what holds for every target that does not say otherwise"),
-    "targets": Key(Shape(_target_list, {}), "the projects", required=True),
+    "version": Key(ValueType(_version, {}), "1", required=True),
+    "defaults": Key(
+        ValueType(_default_fields, {}), "what holds for every target that does not say otherwise"
+    ),
+    "targets": Key(ValueType(_target_list, {}), "the projects", required=True),
 }
 
 
@@ -110,7 +114,7 @@ def read_targets(path: Path, defaults: Mapping[str, Any] | None = None) -> tuple
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read the targets file {path}: {error.strerror}") from error
-    values = Fields(parse(content, str(path)), "a targets file", _FILE).values()
+    values = MappingReader(parse(content, str(path)), "a targets file", _FILE).values()
     entries = values["targets"]
     common = dict(defaults or {}) | values.get("defaults", {})
     problems = _repeated(entries)
@@ -119,7 +123,7 @@ def read_targets(path: Path, defaults: Mapping[str, Any] | None = None) -> tuple
         try:
             targets.append(_target(path, common | fields))
         except UsageError as error:
-            problems.append(place_of(node).problem(str(error)))
+            problems.append(location_of(node).problem(str(error)))
     if problems:
         raise PolicyError(sorted(problems))
     return tuple(targets)
@@ -129,7 +133,7 @@ def _repeated(entries: Sequence[tuple[yaml.Node, dict[str, Any]]]) -> list[Probl
     seen: dict[str, int] = {}
     problems = []
     for node, fields in entries:
-        name, place = fields["name"], place_of(node)
+        name, place = fields["name"], location_of(node)
         if name.casefold() in seen:
             first = seen[name.casefold()]
             problems.append(

@@ -15,8 +15,8 @@ from cleanup.in_use import InUse, Use
 from cleanup.policy import sizes
 from cleanup.policy.load import read_bytes
 from cleanup.strict_yaml.document import parse
-from cleanup.strict_yaml.location import Place
-from cleanup.strict_yaml.mappings import Fields, attempt
+from cleanup.strict_yaml.location import Location
+from cleanup.strict_yaml.mappings import MappingReader, attempt
 
 SUFFIXES: Final = (".test.yaml", ".test.yml")
 
@@ -25,7 +25,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be decided about one image; None where the test says nothing about it."""
 
     image_id: str
-    place: Place
+    place: Location
     action: Action | None = None
     reason: Reason | None = None
     rule: str | None = None
@@ -47,7 +47,7 @@ class CaseFile(msgspec.Struct, frozen=True, kw_only=True):
 class Difference(msgspec.Struct, frozen=True):
     """One image that is decided otherwise than expected, in a sentence."""
 
-    place: Place
+    place: Location
     image: str
     message: str
 
@@ -64,7 +64,7 @@ def case_files(path: Path) -> tuple[Path, ...]:
 
 def load_cases(path: Path) -> CaseFile:
     """Read one test file, as strictly as a policy; raises PolicyError with every problem of it."""
-    values = Fields(parse(read_bytes(path), str(path)), "a test file", FILE_KEYS).values()
+    values = MappingReader(parse(read_bytes(path), str(path)), "a test file", FILE_KEYS).values()
     listed: tuple[Listed, ...] = values["images"]
     images = tuple(_image(number, one.values, values["now"]) for number, one in enumerate(listed, 1))
     uses, unknown = attempt(_references(values), lambda reference: _use(reference, images))
@@ -118,7 +118,7 @@ class _Reference(NamedTuple):
 
     user: str
     text: str
-    place: Place
+    place: Location
 
 
 def _references(values: dict[str, Any]) -> Iterator[_Reference]:
@@ -141,7 +141,7 @@ def _use(reference: _Reference, images: Sequence[Image]) -> Use:
 
 
 def _repeated_ids(images: Sequence[Image], listed: Sequence[Listed]) -> Iterator[Problem]:
-    first: dict[str, Place] = {}
+    first: dict[str, Location] = {}
     for image, one in zip(images, listed, strict=True):
         if image.id in first:
             yield one.place.problem(f"the id '{image.id}' is taken already, in line {first[image.id].line}")

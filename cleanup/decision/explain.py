@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from cleanup.decision.select import Claim, Place, claim, rank, select, time_of
+from cleanup.decision.select import Rank, RuleMatch, claim, rank, select, time_of
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.image import Image
 from cleanup.in_use import InUse
@@ -37,7 +37,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     protections: tuple[Asked, ...]
     used_by: str | None
     rules: tuple[Asked, ...]
-    place: Place | None
+    place: Rank | None
     forward: str
     changes_at: datetime | None = None
 
@@ -84,7 +84,7 @@ def _protections(image: Image, policy: Policy, decision: Decision) -> tuple[Aske
     return tuple(asked)
 
 
-def _rules(image: Image, policy: Policy, own: Claim, decision: Decision) -> tuple[Asked, ...]:
+def _rules(image: Image, policy: Policy, own: RuleMatch, decision: Decision) -> tuple[Asked, ...]:
     ended_at = policy.rules.index(own.rule) if own.rule else len(policy.rules)
     return tuple(
         Asked(

@@ -32,7 +32,7 @@ class RunLimits(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def breaches(deletes: Sequence[Decision], images: Sequence[Image], limits: RunLimits) -> tuple[str, ...]:
+def violations(deletes: Sequence[Decision], images: Sequence[Image], limits: RunLimits) -> tuple[str, ...]:
     """What the limits forbid about these deletes on this inventory, a sentence each; empty when all is well.
 
     `max_percent` is of the project's own (DEDICATED) images, for a rule's own limits as well.
@@ -42,16 +42,16 @@ def breaches(deletes: Sequence[Decision], images: Sequence[Image], limits: RunLi
     total = Limits(
         max_deletes=limits.max_deletes, max_percent=limits.max_percent, min_remaining=limits.min_remaining
     )
-    found = list(_breaches("the policy", "limits", deletes, own, active, total))
+    found = list(_violations("the policy", "limits", deletes, own, active, total))
     for name, rule_limits in limits.rules.items():
         by_rule = [decision for decision in deletes if decision.rule == name]
-        found += _breaches(
+        found += _violations(
             f"rule '{name}'", f"the limits of rule '{name}'", by_rule, own, active, rule_limits
         )
     return tuple(found)
 
 
-def _breaches(
+def _violations(
     who: str, where: str, deletes: Sequence[Decision], own: int, active: Mapping[Group, int], limits: Limits
 ) -> Iterator[str]:
     count = len(deletes)

@@ -19,7 +19,7 @@ from cleanup.policy.language import Clock, Condition, Policy, Protection, Rule
 _BUSY = frozenset({Status.INIT, Status.CREATING})
 
 
-class Claim(msgspec.Struct, frozen=True, kw_only=True):
+class RuleMatch(msgspec.Struct, frozen=True, kw_only=True):
     """What the policy alone says about one image, before clocks and groups are asked.
 
     `protection` is the first entry that holds; `unclear_protection` the first that cannot be
@@ -32,7 +32,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     unclear: bool
 
 
-class Place(msgspec.Struct, frozen=True):
+class Rank(msgspec.Struct, frozen=True):
     """An image's place among the newest of its group, counted from 1, and the group's size."""
 
     rank: int
@@ -55,19 +55,19 @@ def select(images: Iterable[Image], policy: Policy, in_use: InUse, now: datetime
     return _with_force(judged, {rule.name: rule for rule in policy.rules})
 
 
-def claim(image: Image, policy: Policy) -> Claim:
+def claim(image: Image, policy: Policy) -> RuleMatch:
     """Ask `protect` and the rules' `match`: three-valued, the first that decides ends the search."""
     protection, unclear_protection = _protection(image, policy.protect)
     for rule in policy.rules:
         truth = rule.match.evaluate(image)
         if truth is not False:
-            return Claim(
+            return RuleMatch(
                 protection=protection,
                 unclear_protection=unclear_protection,
                 rule=rule,
                 unclear=truth is None,
             )
-    return Claim(protection=protection, unclear_protection=unclear_protection, rule=None, unclear=False)
+    return RuleMatch(protection=protection, unclear_protection=unclear_protection, rule=None, unclear=False)
 
 
 def _protection(image: Image, entries: Iterable[Protection]) -> tuple[Protection | None, Protection | None]:
@@ -81,7 +81,7 @@ def _protection(image: Image, entries: Iterable[Protection]) -> tuple[Protection
     return None, unclear
 
 
-def rank(images: Sequence[Image], claims: Sequence[Claim], now: datetime) -> dict[str, Place]:
+def rank(images: Sequence[Image], claims: Sequence[RuleMatch], now: datetime) -> dict[str, Rank]:
     """Each image's place among the newest of its group, for the rules with `keep_last`.
 
     Only images that the rule decides on, that are ACTIVE and whose age is known take a place.
@@ -92,7 +92,7 @@ def rank(images: Sequence[Image], claims: Sequence[Claim], now: datetime) -> dic
         if one.rule and one.rule.keep_last and not one.unclear and _takes_place(image, one.rule, now):
             groups[(one.rule.name, *_group(image, one.rule))].append(image)
     return {
-        image.id: Place(number, len(group))
+        image.id: Rank(number, len(group))
         for group in groups.values()
         for number, image in enumerate(sorted(group, key=_newest_first), 1)
     }
@@ -123,7 +123,7 @@ def _newest_first(image: Image) -> tuple[float, float, str]:
     return (-updated, -created, image.id)
 
 
-def _judge(image: Image, one: Claim, in_use: InUse, place: Place | None, now: datetime) -> Decision:
+def _judge(image: Image, one: RuleMatch, in_use: InUse, place: Rank | None, now: datetime) -> Decision:
     if early := _untouchable(image):
         return early
     if one.protection:
@@ -148,7 +148,7 @@ def _untouchable(image: Image) -> Decision | None:
     return None
 
 
-def _unknown(image: Image, one: Claim, rule: Rule, now: datetime) -> str | None:
+def _unknown(image: Image, one: RuleMatch, rule: Rule, now: datetime) -> str | None:
     """What would have to be known for this rule to decide, as a sentence; None when all is known."""
     if one.unclear_protection:
         return f"protect entry '{one.unclear_protection.text}' needs {_missing(one.unclear_protection.match, image)}"
@@ -195,7 +195,7 @@ def time_of(image: Image, clock: Clock) -> datetime | None:
     return image.updated_at if clock is Clock.UPDATE_AT else image.created_at
 
 
-def _by_rule(image: Image, rule: Rule, place: Place | None, now: datetime) -> Decision:
+def _by_rule(image: Image, rule: Rule, place: Rank | None, now: datetime) -> Decision:
     if rule.keep_last and place and place.rank <= rule.keep_last.count:
         newest = f"number {place.rank} of the newest {rule.keep_last.count} (of {place.size})"
         return _keep(image, Reason.KEEP_LAST, f"{newest} in {_group_label(image, rule)}", rule)
@@ -232,7 +232,7 @@ def _group_label(image: Image, rule: Rule) -> str:
     return "/".join(part or "?" for part in _group(image, rule))
 
 
-def _why_expired(image: Image, rule: Rule, place: Place | None, now: datetime) -> str:
+def _why_expired(image: Image, rule: Rule, place: Rank | None, now: datetime) -> str:
     reasons = []
     if rule.older_than:
         reasons.append(_age(image, rule, now, "more than"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from cleanup.errors import RecordRejected, UsageError
-from cleanup.journal.records import Intent, Result, Started
+from cleanup.journal.records import DeleteIntent, DeleteResult, RunStarted
 from cleanup.outcome import TO_RESUME
 
 
@@ -14,12 +14,12 @@ class _Event(msgspec.Struct):
     run_id: str
 
 
-class Run(msgspec.Struct, kw_only=True):
+class JournalRun(msgspec.Struct, kw_only=True):
     """One run as its lines tell it; `finished` is the whole last line, None where the run was cut off."""
 
-    started: Started
-    intents: dict[str, Intent] = {}
-    results: dict[str, Result] = {}
+    started: RunStarted
+    intents: dict[str, DeleteIntent] = {}
+    results: dict[str, DeleteResult] = {}
     finished: dict[str, object] | None = None
 
 
@@ -28,18 +28,18 @@ class JournalFile(msgspec.Struct, frozen=True, kw_only=True):
     line was cut off."""
 
     path: Path
-    runs: tuple[Run, ...]
+    runs: tuple[JournalRun, ...]
     torn: bool
     size: int = 0
 
     @property
-    def chain(self) -> tuple[Run, ...]:
+    def chain(self) -> tuple[JournalRun, ...]:
         """The last apply and the runs that resumed it: what `resume` and `report` speak of."""
         first = max((i for i, run in enumerate(self.runs) if run.started.resumes is None), default=0)
         return self.runs[first:]
 
     @property
-    def latest(self) -> dict[str, Result]:
+    def latest(self) -> dict[str, DeleteResult]:
         """The result that counts for each image: the latest of the chain."""
         return {image_id: result for run in self.chain for image_id, result in run.results.items()}
 
@@ -75,7 +75,7 @@ def read(path: Path) -> JournalFile:
     except OSError as error:
         raise UsageError(f"cannot read the journal {path}: {error.strerror}") from error
     whole, torn = whole_part(content)
-    runs: dict[str, Run] = {}
+    runs: dict[str, JournalRun] = {}
     for number, line in enumerate(content[:whole].splitlines(), 1):
         try:
             _take(line, runs)
@@ -86,16 +86,18 @@ def read(path: Path) -> JournalFile:
     return JournalFile(path=path, size=len(content), runs=tuple(runs.values()), torn=bool(torn))
 
 
-def _take(line: bytes, runs: dict[str, Run]) -> None:
+def _take(line: bytes, runs: dict[str, JournalRun]) -> None:
     head = msgspec.json.decode(line, type=_Event)
     match head.event:
         case "run.started":
-            runs[head.run_id] = Run(started=msgspec.json.decode(line, type=Started), intents={}, results={})
+            runs[head.run_id] = JournalRun(
+                started=msgspec.json.decode(line, type=RunStarted), intents={}, results={}
+            )
         case "delete.intent":
-            intent = msgspec.json.decode(line, type=Intent)
+            intent = msgspec.json.decode(line, type=DeleteIntent)
             runs[head.run_id].intents[intent.image_id] = intent
         case "delete.result":
-            result = msgspec.json.decode(line, type=Result)
+            result = msgspec.json.decode(line, type=DeleteResult)
             runs[head.run_id].results[result.image_id] = result
         case "run.finished":
             runs[head.run_id].finished = msgspec.json.decode(line)

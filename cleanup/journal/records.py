@@ -9,7 +9,7 @@ from cleanup.image import Image
 from cleanup.outcome import Outcome, Verdict
 
 
-class Started(msgspec.Struct, frozen=True, kw_only=True):
+class RunStarted(msgspec.Struct, frozen=True, kw_only=True):
     """`run.started`. `plan` is the plan file, relative to the journal's folder where it lies in it."""
 
     run_id: str
@@ -30,7 +30,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: datetime | None = None
 
 
-class Intent(msgspec.Struct, frozen=True, kw_only=True):
+class DeleteIntent(msgspec.Struct, frozen=True, kw_only=True):
     """`delete.intent`: on disk before the DELETE leaves; `image` is the whole record, for restore."""
 
     image_id: str
@@ -41,7 +41,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: datetime | None = None
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class DeleteResult(msgspec.Struct, frozen=True, kw_only=True):
     """`delete.result`: the final status of one planned image in one run."""
 
     image_id: str
@@ -64,7 +64,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: datetime | None = None
 
     @classmethod
-    def of(cls, image: Image, rule: str | None, verdict: Verdict) -> "Result":
+    def of(cls, image: Image, rule: str | None, verdict: Verdict) -> "DeleteResult":
         return cls(
             image_id=image.id,
             namespace=image.namespace,
@@ -76,7 +76,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Finished(msgspec.Struct, frozen=True, kw_only=True):
+class RunFinished(msgspec.Struct, frozen=True, kw_only=True):
     """`run.finished`: the counts, by outcome, add up to `planned`. `rate_end` is in requests a second."""
 
     counts: dict[Outcome, int]

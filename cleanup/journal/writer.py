@@ -15,7 +15,7 @@ import structlog
 
 from cleanup.errors import JournalWriteError, UsageError
 from cleanup.journal.reader import whole_part
-from cleanup.journal.records import Finished, Intent, Result, Started
+from cleanup.journal.records import DeleteIntent, DeleteResult, RunFinished, RunStarted
 from cleanup.outcome import BAD, Outcome
 
 _ENVELOPE = ("timestamp", "level", "event", "run_id", "target")
@@ -123,12 +123,12 @@ class Journal:
         """Write one line about anything; `level` is info, warning or error."""
         self._log._proxy_to_logger(level, event, level=level, **fields)
 
-    def started(self, started: Started) -> None:
+    def started(self, started: RunStarted) -> None:
         fields = msgspec.structs.asdict(started)
         del fields["run_id"], fields["target"], fields["timestamp"]
         self.event("info", "run.started", **fields)
 
-    async def intent(self, intent: Intent) -> None:
+    async def intent(self, intent: DeleteIntent) -> None:
         """Write down what is about to be asked of the service, and return once it is on disk."""
         self.event(
             "info",
@@ -140,7 +140,7 @@ class Journal:
         )
         await self.durable()
 
-    def result(self, result: Result) -> None:
+    def result(self, result: DeleteResult) -> None:
         fields = msgspec.structs.asdict(result)
         del fields["run_id"], fields["timestamp"]
         level = (
@@ -148,7 +148,7 @@ class Journal:
         )
         self.event(level, "delete.result", **fields)
 
-    def finished(self, finished: Finished) -> None:
+    def finished(self, finished: RunFinished) -> None:
         fields = msgspec.structs.asdict(finished)
         counts = {outcome.value: count for outcome, count in fields.pop("counts").items()}
         self.event("info" if finished.exit_code == 0 else "error", "run.finished", **counts, **fields)

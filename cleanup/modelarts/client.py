@@ -11,8 +11,8 @@ from cleanup.image import Image, Status, content_key
 from cleanup.in_use import Use
 from cleanup.modelarts import wire
 from cleanup.modelarts.http.messages import Request, segment
-from cleanup.modelarts.http.transport import Answer, Transport
-from cleanup.modelarts.paging import Items, Listed, Paging, read_all
+from cleanup.modelarts.http.transport import Result, Transport
+from cleanup.modelarts.paging import Listing, Page, Paging, read_all
 
 T = TypeVar("T")
 _IMAGES = 200  # the page sizes the API documents: its default for images, the largest one for notebooks
@@ -66,17 +66,17 @@ class Client:
     @property
     def requests(self) -> int:
         """Requests sent so far, repeats included."""
-        return self._transport.pacer.turns
+        return self._transport.limiter.released
 
     @property
     def throttled(self) -> int:
         """How often the service answered 429."""
-        return self._transport.pacer.throttle_count
+        return self._transport.limiter.refused_count
 
     @property
     def rate_now(self) -> float:
         """Requests a second that the limiter lets out now."""
-        return self._transport.pacer.rate_now
+        return self._transport.limiter.rate_now
 
     async def list_images(
         self,
@@ -84,7 +84,7 @@ class Client:
         *,
         wanted: Mapping[str, str] | None = None,
         listed: Callable[[int], None] = lambda _: None,
-    ) -> Listed[Image]:
+    ) -> Listing[Image]:
         """All images of a workspace, DELETED ones included; `wanted` narrows the list down.
 
         `listed` is told how many have been read. Raises ListingFailed when a page cannot be read,
@@ -92,16 +92,16 @@ class Client:
         """
         query = {"type": "DEDICATED", "workspace_id": workspace, "limit": str(_IMAGES)} | dict(wanted or {})
 
-        async def fetch(offset: int) -> Items[Image]:
+        async def fetch(offset: int) -> Page[Image]:
             page = await self._page("images", query | {"offset": str(offset)})
-            return Items(_decoded(page, offset, wire.decode_image, "image"), page.total)
+            return Page(_decoded(page, offset, wire.decode_image, "image"), page.total)
 
         paging = Paging(
             fetch=fetch, key=lambda image: image.id, limit=_IMAGES, at_once=self._at_once, listed=listed
         )
         return await read_all(paging)
 
-    async def list_notebooks(self, workspace: str, *, everybody: bool, feature: str) -> Listed[Notebook]:
+    async def list_notebooks(self, workspace: str, *, everybody: bool, feature: str) -> Listing[Notebook]:
         """All notebooks of one feature (NOTEBOOK or DEFAULT) in a workspace: one's own, or everybody's.
 
         Raises like `list_images`.
@@ -111,9 +111,9 @@ class Client:
         query = {"feature": feature, "workspaceId": workspace, "workspace_id": workspace}
         query["limit"] = str(_NOTEBOOKS)
 
-        async def fetch(offset: int) -> Items[Notebook]:
+        async def fetch(offset: int) -> Page[Notebook]:
             page = await self._page(path, query | {"offset": str(offset)})
-            return Items(_decoded(page, offset, _notebook, "notebook"), page.total)
+            return Page(_decoded(page, offset, _notebook, "notebook"), page.total)
 
         paging = Paging(
             fetch=fetch, key=lambda notebook: notebook.key, limit=_NOTEBOOKS, at_once=self._at_once
@@ -138,21 +138,21 @@ class Client:
             found += (one for one in listing.items if one.known_status is not Status.DELETED)
         return tuple(found)
 
-    async def get_image(self, image_id: str, *, settling: bool = False) -> Answer:
-        """`GET /images/{id}`; with `settling` also while a stop is under way."""
+    async def get_image(self, image_id: str, *, ignore_stop: bool = False) -> Result:
+        """`GET /images/{id}`; with `ignore_stop` also while a stop is under way."""
         return await self._transport.request(
-            self._request("GET", f"images/{segment(image_id)}"), settling=settling
+            self._request("GET", f"images/{segment(image_id)}"), ignore_stop=ignore_stop
         )
 
     async def delete_image(
         self, image_id: str, *, force: bool, fresh: Callable[[], bool] | None = None
-    ) -> Answer:
+    ) -> Result:
         """`DELETE /images/{id}`; `force` takes the content in SWR along, `fresh` is asked before it leaves."""
         query = {"force": "true"} if force else {}
         request = self._request("DELETE", f"images/{segment(image_id)}", query)
         return await self._transport.request(request, fresh=fresh)
 
-    async def register_image(self, attributes: Mapping[str, object]) -> Answer:
+    async def register_image(self, attributes: Mapping[str, object]) -> Result:
         """`POST /images`. Never repeated once it may have had its effect, for each registers a new image."""
         request = self._request("POST", "images", body=msgspec.json.encode(attributes))
         return await self._transport.request(request, repeatable=False)
@@ -172,9 +172,9 @@ class Client:
         """One page; read a few times where a 200 carries no page. Raises ListingFailed."""
         request = self._request("GET", path, query)
         for _ in range(_READINGS):
-            answer = await self._transport.request(request, most=_MOST_PAGE)
+            answer = await self._transport.request(request, max_bytes=_MOST_PAGE)
             if not answer.ok:
-                raise ListingFailed(f"{answer.place} {explain(answer)}", answer.status)
+                raise ListingFailed(f"{answer.place} {describe(answer)}", answer.status)
             try:
                 page = wire.decode_page(answer.body)
             except wire.Unreadable as error:
@@ -210,7 +210,7 @@ def _repository(image: Image) -> dict[str, str]:
     return {key: own for key, (own, told) in found.items() if own and own.casefold() == told}
 
 
-def explain(answer: Answer) -> str:
+def describe(answer: Result) -> str:
     """What the service said, or why it said nothing, for people: one line, and the id support asks for."""
     if answer.stopped and not answer.attempts:
         return "was not sent: the run is being stopped"

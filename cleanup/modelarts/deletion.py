@@ -12,8 +12,8 @@ import msgspec
 from cleanup.errors import InventoryError
 from cleanup.image import Image, Status
 from cleanup.modelarts import wire
-from cleanup.modelarts.client import Client, explain
-from cleanup.modelarts.http.transport import Answer
+from cleanup.modelarts.client import Client, describe
+from cleanup.modelarts.http.transport import Result
 from cleanup.outcome import Outcome, Verdict
 
 _NOT_FOUND = "modelarts.6797"
@@ -35,36 +35,36 @@ class Present:
 class Gone:
     """There is no such image, or it is DELETED."""
 
-    answer: Answer
+    answer: Result
 
 
 @dataclass(frozen=True)
 class Unclear:
     """Nobody can tell; `why` is a sentence."""
 
-    answer: Answer
+    answer: Result
     why: str
 
 
 LookUp = Present | Gone | Unclear
 
 
-async def look_up(client: Client, image_id: str, *, settling: bool = False) -> LookUp:
-    """Whether the image is there; with `settling` also while a stop is under way. Never raises CleanupError
+async def look_up(client: Client, image_id: str, *, ignore_stop: bool = False) -> LookUp:
+    """Whether the image is there; with `ignore_stop` also while a stop is under way. Never raises CleanupError
     once credentials were found."""
     for _ in range(_LOOK_UPS):
-        answer = await client.get_image(image_id, settling=settling)
+        answer = await client.get_image(image_id, ignore_stop=ignore_stop)
         found = _read_look_up(answer, image_id)
         if not isinstance(found, Unclear) or not answer.ok:
             break
     return found
 
 
-def _read_look_up(answer: Answer, image_id: str) -> LookUp:
+def _read_look_up(answer: Result, image_id: str) -> LookUp:
     if _says_not_found(answer):
         return Gone(answer)
     if not answer.ok:
-        return Unclear(answer, f"the look-up {explain(answer)}")
+        return Unclear(answer, f"the look-up {describe(answer)}")
     try:
         image = wire.decode_image(answer.body)
     except wire.Unreadable as error:
@@ -74,7 +74,7 @@ def _read_look_up(answer: Answer, image_id: str) -> LookUp:
     return Gone(answer) if image.known_status is Status.DELETED else Present(image)
 
 
-def _says_not_found(answer: Answer) -> bool:
+def _says_not_found(answer: Result) -> bool:
     """404, or the not-found code (documented with 400); a 404 of the gateway means that there is no such API."""
     if answer.status not in (400, 404):
         return False
@@ -113,14 +113,14 @@ async def delete(
         return await _settle_stale(client, answer, image_id) if answer.doubtful else None
     reading = read_answer(answer, image_id)
     if isinstance(reading, Doubt):
-        reading = _settle(answer, reading, await look_up(client, image_id, settling=True))
+        reading = _settle(answer, reading, await look_up(client, image_id, ignore_stop=True))
     return msgspec.structs.replace(reading, duration_ms=round((client.clock() - began) * 1000))
 
 
-async def _settle_stale(client: Client, answer: Answer, image_id: str) -> Verdict | None:
+async def _settle_stale(client: Client, answer: Result, image_id: str) -> Verdict | None:
     """An earlier DELETE may have had its effect; whether to send another is for a fresh look to say."""
     doubt = Doubt(Outcome.ALREADY_GONE, Outcome.FAILED, None)
-    found = await look_up(client, image_id, settling=True)
+    found = await look_up(client, image_id, ignore_stop=True)
     return None if isinstance(found, Present) else _settle(answer, doubt, found)
 
 
@@ -133,19 +133,19 @@ class Doubt:
     why: str | None
 
 
-def read_answer(answer: Answer, image_id: str) -> Verdict | Doubt:
+def read_answer(answer: Result, image_id: str) -> Verdict | Doubt:
     """What the answer to a DELETE says of the image `image_id`."""
     if answer.ok:
         return _read_success(answer, image_id)
     if answer.stopped:
-        why = f"stopped before it could be sent again; it {explain(answer)}" if answer.attempts else None
+        why = f"stopped before it could be sent again; it {describe(answer)}" if answer.attempts else None
         return _unless_doubtful(answer, Outcome.NOT_ATTEMPTED, why)
     if _says_not_found(answer):
         return _verdict(answer, Outcome.ALREADY_GONE)
     return _unless_doubtful(answer, _refusal(answer))
 
 
-def _read_success(answer: Answer, image_id: str) -> Verdict | Doubt:
+def _read_success(answer: Result, image_id: str) -> Verdict | Doubt:
     """200 does not mean gone: the body must say so, and of this image (api.md, trap 10)."""
     said = wire.decode_json(answer.body)
     if answer.status == 204:
@@ -160,21 +160,21 @@ def _read_success(answer: Answer, image_id: str) -> Verdict | Doubt:
     return Doubt(Outcome.DELETED, Outcome.FAILED, f"answered {answer.status} with {told}")
 
 
-def _unless_doubtful(answer: Answer, outcome: Outcome, why: str | None = None) -> Verdict | Doubt:
+def _unless_doubtful(answer: Result, outcome: Outcome, why: str | None = None) -> Verdict | Doubt:
     """The outcome as it stands, unless an attempt may have deleted the image after all."""
     if answer.doubtful:
         return Doubt(Outcome.ALREADY_GONE, outcome, why)
     return _verdict(answer, outcome, why)
 
 
-def _refusal(answer: Answer) -> Outcome:
+def _refusal(answer: Result) -> Outcome:
     if answer.status in (401, 403):
         return Outcome.DENIED
     used = answer.status == 400 and _USED.search(wire.decode_error(answer.body).message or "")
     return Outcome.IN_USE if used or answer.status == 409 else Outcome.FAILED
 
 
-def _settle(answer: Answer, doubt: Doubt, found: LookUp) -> Verdict:
+def _settle(answer: Result, doubt: Doubt, found: LookUp) -> Verdict:
     match found:
         case Gone():
             return _verdict(answer, doubt.gone, _joined(doubt.why, "a look-up shows that the image is gone"))
@@ -191,7 +191,7 @@ def _joined(*parts: str | None) -> str:
 
 
 def _verdict(
-    answer: Answer, outcome: Outcome, why: str | None = None, attempts: int | None = None
+    answer: Result, outcome: Outcome, why: str | None = None, attempts: int | None = None
 ) -> Verdict:
     """The verdict with its evidence; `why` is our own word where the service's is not enough."""
     said = wire.decode_json(answer.body)
@@ -209,11 +209,11 @@ def _verdict(
     )
 
 
-def _error_message(answer: Answer) -> str | None:
+def _error_message(answer: Result) -> str | None:
     if answer.ok:
         return answer.trouble
     if answer.redirect or answer.status is None:
-        return f"{answer.place} {explain(answer)}"
+        return f"{answer.place} {describe(answer)}"
     return answer.trouble or wire.decode_error(answer.body).message
 
 

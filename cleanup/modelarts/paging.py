@@ -15,7 +15,7 @@ _MOST_PAGES = 20_000
 
 
 @dataclass(frozen=True)
-class Items(Generic[T]):
+class Page(Generic[T]):
     """One page: what was on it, and the total the service claims (a hint; None when it does not say)."""
 
     items: tuple[T, ...]
@@ -23,7 +23,7 @@ class Items(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Listed(Generic[T]):
+class Listing(Generic[T]):
     """A whole list. It is complete when there are no `doubts`, which say in words why it may not be."""
 
     items: tuple[T, ...]
@@ -37,14 +37,14 @@ class Paging(Generic[T]):
     `key` makes an item one, `limit` is the page size asked for, `at_once` bounds the pages under way.
     """
 
-    fetch: Callable[[int], Awaitable[Items[T]]]
+    fetch: Callable[[int], Awaitable[Page[T]]]
     key: Callable[[T], str]
     limit: int
     at_once: int
     listed: Callable[[int], None] = lambda _: None
 
 
-async def read_all(paging: Paging[T]) -> Listed[T]:
+async def read_all(paging: Paging[T]) -> Listing[T]:
     """Read the list, and again (up to four times in all) while it changes under our hands.
 
     Where the service never says a total, nothing shows that a deletion hid a record behind a page's
@@ -57,7 +57,7 @@ async def read_all(paging: Paging[T]) -> Listed[T]:
         if not found.doubts and (reading.total_told or reading.keys == before):
             return found
         before = reading.keys
-    return Listed(found.items, found.doubts or ("no total is said, and each reading found something else",))
+    return Listing(found.items, found.doubts or ("no total is said, and each reading found something else",))
 
 
 class _Reading(Generic[T]):
@@ -72,7 +72,7 @@ class _Reading(Generic[T]):
         self._doubts: list[str] = []
         self._endless = False
 
-    async def to_the_end(self) -> Listed[T]:
+    async def to_the_end(self) -> Listing[T]:
         first = await self._paging.fetch(0)
         self._take(first)
         size, last = len(first.items), first
@@ -85,7 +85,7 @@ class _Reading(Generic[T]):
                 self._doubts.append("a page in the middle came short")
                 break
             last, full = pages[-1], size
-        return Listed(tuple(self._items.values()), self._judge())
+        return Listing(tuple(self._items.values()), self._judge())
 
     @property
     def keys(self) -> set[str]:
@@ -99,7 +99,7 @@ class _Reading(Generic[T]):
     def _total(self) -> int | None:
         return self._totals[-1] if self._totals else None
 
-    def _proven(self, last: Items[T], full: int) -> bool:
+    def _proven(self, last: Page[T], full: int) -> bool:
         """The end is proven without asking for an empty page: the last was short, and nothing is missing."""
         return len(last.items) < full and self._received == self._total
 
@@ -108,7 +108,7 @@ class _Reading(Generic[T]):
         claimed = range(self._received, self._total or 0, size)[: self._paging.at_once]
         return list(claimed) or [self._received]
 
-    def _take(self, page: Items[T]) -> None:
+    def _take(self, page: Page[T]) -> None:
         self._pages += 1
         self._received += len(page.items)
         if page.total is not None:
@@ -119,8 +119,8 @@ class _Reading(Generic[T]):
         self._endless |= repeated or self._pages >= _MOST_PAGES
         self._paging.listed(len(self._items))
 
-    async def _fetch(self, offsets: Sequence[int]) -> list[Items[T]]:
-        pages: dict[int, Items[T]] = {}
+    async def _fetch(self, offsets: Sequence[int]) -> list[Page[T]]:
+        pages: dict[int, Page[T]] = {}
         failures: list[CleanupError] = []
 
         async def one(offset: int, group: TaskGroup) -> None:

@@ -98,7 +98,7 @@ def hidden_users(notebooks: NotebookListing, scope: Scope) -> tuple[str, ...]:
     )
 
 
-def draw_up(
+def build_plan(
     seen: Survey,
     policy: Policy,
     target: TargetRef,
@@ -130,4 +130,4 @@ def draw_up(
         as_of=as_of,
     )
     deletes = [decision for decision in decisions if decision.action is Action.DELETE]
-    return plan.make(header, decisions, limits.breaches(deletes, seen.images, run_limits))
+    return plan.make(header, decisions, limits.violations(deletes, seen.images, run_limits))

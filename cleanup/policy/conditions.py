@@ -17,9 +17,9 @@ from cleanup.policy.language import (
     SizeCondition,
 )
 from cleanup.policy.patterns import Either, Except, Pattern, Semver, regex, text_pattern
-from cleanup.strict_yaml.document import place_of
-from cleanup.strict_yaml.mappings import Fields, Key, each, mapping_schema, sequence
-from cleanup.strict_yaml.scalars import LINE, Shape, kind, line, parsed, written, wrong
+from cleanup.strict_yaml.document import location_of
+from cleanup.strict_yaml.mappings import Key, MappingReader, each, mapping_schema, sequence
+from cleanup.strict_yaml.scalars import LINE, ValueType, describe, error_at, line, parsed, written
 
 # The words that the API documents for each enumerated field; others are accepted, since new ones
 # appear without notice. Their patterns ignore case, because the API's own spelling drifts.
@@ -57,16 +57,16 @@ class _Patterns:
 
     def __init__(self, definition: str, *, ignores_case: bool = False, versions: bool = False) -> None:
         self._ignores_case = ignores_case
-        self.shape: Shape[Pattern] = Shape(self._read, {"$ref": f"#/$defs/{definition}"})
+        self.shape: ValueType[Pattern] = ValueType(self._read, {"$ref": f"#/$defs/{definition}"})
         self._several = sequence(self.shape, "any")
         self._keys: dict[str, Key] = {
-            "regex": Key(Shape(self._regex, LINE.schema), "an RE2 expression, searched in the value"),
-            "not": Key(Shape(lambda node: Except(self._read(node)), self.shape.schema), "all but these"),
-            "any": Key(Shape(self._either, self._several.schema), "at least one of these"),
+            "regex": Key(ValueType(self._regex, LINE.schema), "an RE2 expression, searched in the value"),
+            "not": Key(ValueType(lambda node: Except(self._read(node)), self.shape.schema), "all but these"),
+            "any": Key(ValueType(self._either, self._several.schema), "at least one of these"),
         }
         if versions:
             about = "bounds on a semantic version: '>= 1.0.0, < 2.0.0'"
-            self._keys["semver"] = Key(Shape(self._semver, _SEMVER.schema), about)
+            self._keys["semver"] = Key(ValueType(self._semver, _SEMVER.schema), about)
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -82,11 +82,13 @@ class _Patterns:
         return self._compiled(node, text_pattern, "glob")
 
     def _one_way(self, node: yaml.MappingNode) -> Pattern:
-        fields = Fields(node, "a pattern", self._keys, _PATTERN_HINTS)
+        fields = MappingReader(node, "a pattern", self._keys, _PATTERN_HINTS)
         if len(fields.nodes) > 1:
-            fields.wrong(None, f"one of {', '.join(self._keys)} is meant: give several under any:, in a list")
+            fields.error_at(
+                None, f"one of {', '.join(self._keys)} is meant: give several under any:, in a list"
+            )
         if not node.value:
-            fields.wrong(None, f"the pattern is empty: write a text, or one of {', '.join(self._keys)}")
+            fields.error_at(None, f"the pattern is empty: write a text, or one of {', '.join(self._keys)}")
         (pattern,) = fields.values().values()
         return cast(Pattern, pattern)
 
@@ -97,14 +99,14 @@ class _Patterns:
         return self._compiled(node, regex, "regex")
 
     def _semver(self, node: yaml.Node) -> Semver:
-        return Semver(written(node), _SEMVER.read(node), place_of(node))
+        return Semver(written(node), _SEMVER.read(node), location_of(node))
 
     def _compiled(self, node: yaml.Node, compile_: Callable[..., Pattern], what: str) -> Pattern:
         value = line(node)
         try:
-            return compile_(value, ignores_case=self._ignores_case, place=place_of(node))
+            return compile_(value, ignores_case=self._ignores_case, place=location_of(node))
         except ValueError as error:
-            raise wrong(node, f"'{value}' is no valid {what}: {error}") from None
+            raise error_at(node, f"'{value}' is no valid {what}: {error}") from None
 
 
 _SEMVER: Final = parsed(versions.parse_range, versions.RANGE_SYNTAX)
@@ -126,7 +128,7 @@ def _field(name: str, about: str) -> Key:
     def read(node: yaml.Node) -> Condition:
         return FieldCondition(name, patterns.shape.read(node), f"{name}: {written(node)}")
 
-    return Key(Shape(read, patterns.shape.schema), about)
+    return Key(ValueType(read, patterns.shape.schema), about)
 
 
 def _size(node: yaml.Node) -> Condition:
@@ -135,14 +137,15 @@ def _size(node: yaml.Node) -> Condition:
 
 def _resource_tags(node: yaml.Node) -> Condition:
     if not isinstance(node, yaml.MappingNode):
-        raise wrong(
-            node, f"resource_tags is written as keys and patterns, {{team: 'vision-*'}}, this is {kind(node)}"
+        raise error_at(
+            node,
+            f"resource_tags is written as keys and patterns, {{team: 'vision-*'}}, this is {describe(node)}",
         )
     if not node.value:
-        raise wrong(node, "resource_tags is empty: write a key and a pattern, {team: 'vision-*'}")
+        raise error_at(node, "resource_tags is empty: write a key and a pattern, {team: 'vision-*'}")
     names = each((key for key, _ in node.value), line)
-    keys = {name: Key(Shape(partial(_resource_tag, name), _TEXTS.shape.schema), "") for name in names}
-    return all_of(Fields(node, "resource_tags", keys).values().values())
+    keys = {name: Key(ValueType(partial(_resource_tag, name), _TEXTS.shape.schema), "") for name in names}
+    return all_of(MappingReader(node, "resource_tags", keys).values().values())
 
 
 def _resource_tag(name: str, node: yaml.Node) -> Condition:
@@ -156,28 +159,28 @@ def all_of(parts: Iterable[Condition]) -> Condition:
 
 
 def _condition(node: yaml.Node) -> Condition:
-    fields = Fields(node, "a condition", CONDITION_KEYS, CONDITION_HINTS)
+    fields = MappingReader(node, "a condition", CONDITION_KEYS, CONDITION_HINTS)
     if not node.value:
-        fields.wrong(None, "the condition is empty: write one, such as namespace: dev-*")
+        fields.error_at(None, "the condition is empty: write one, such as namespace: dev-*")
     return all_of(fields.values().values())
 
 
-CONDITION: Final[Shape[Condition]] = Shape(_condition, {"$ref": "#/$defs/condition"})
+CONDITION: Final[ValueType[Condition]] = ValueType(_condition, {"$ref": "#/$defs/condition"})
 _ALL: Final = sequence(CONDITION, "all")
 _ANY: Final = sequence(CONDITION, "any")
 
 
 def _not(node: yaml.Node) -> Condition:
     if isinstance(node, yaml.SequenceNode):
-        raise wrong(node, "not takes one condition: for none of several write not: {any: [...]}")
+        raise error_at(node, "not takes one condition: for none of several write not: {any: [...]}")
     return Not(_condition(node))
 
 
 CONDITION_KEYS: Final[dict[str, Key]] = {
     **{name: _field(name, about) for name, about in _TEXT_FIELDS.items()},
-    "size": Key(Shape(_size, _SIZES.schema), "bounds on the size: '> 10GiB', or '>= 1GB, < 2GB'"),
+    "size": Key(ValueType(_size, _SIZES.schema), "bounds on the size: '> 10GiB', or '>= 1GB, < 2GB'"),
     "resource_tags": Key(
-        Shape(
+        ValueType(
             _resource_tags,
             {
                 "type": "object",
@@ -188,9 +191,9 @@ CONDITION_KEYS: Final[dict[str, Key]] = {
         ),
         "patterns by resource tag: {team: 'vision-*'}; an image without the tag does not match",
     ),
-    "all": Key(Shape(lambda node: All(_ALL.read(node)), _ALL.schema), "every one of these must hold"),
-    "any": Key(Shape(lambda node: AnyOf(_ANY.read(node)), _ANY.schema), "one of these must hold"),
-    "not": Key(Shape(_not, CONDITION.schema), "this must not hold"),
+    "all": Key(ValueType(lambda node: All(_ALL.read(node)), _ALL.schema), "every one of these must hold"),
+    "any": Key(ValueType(lambda node: AnyOf(_ANY.read(node)), _ANY.schema), "one of these must hold"),
+    "not": Key(ValueType(_not, CONDITION.schema), "this must not hold"),
 }
 CONDITION_HINTS: Final = {
     **dict.fromkeys(

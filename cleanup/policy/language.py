@@ -11,7 +11,7 @@ import msgspec
 from cleanup.image import Image
 from cleanup.policy.bounds import Bounds
 from cleanup.policy.patterns import Pattern
-from cleanup.strict_yaml.location import Place
+from cleanup.strict_yaml.location import Location
 
 # Kleene's three values: None is "cannot be evaluated, a field is missing".
 Truth: TypeAlias = bool | None
@@ -186,7 +186,7 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     match: Condition
     text: str
     because: str | None
-    place: Place
+    place: Location
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,7 +203,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     delete_all: bool
     force: bool
     limits: Limits | None
-    place: Place
+    place: Location
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ from cleanup.policy.language import (
     SizeCondition,
 )
 from cleanup.policy.patterns import Either, Exact, Except, Glob, Pattern, Regex, Semver, text_pattern
-from cleanup.strict_yaml.location import Place
+from cleanup.strict_yaml.location import Location
 from cleanup.strict_yaml.mappings import suggestion
 
 _FREE_TEXTS: Final = frozenset({"description", "resource_tags"})
@@ -35,7 +35,9 @@ _NEVER_DELETED: Final = "images that are still being saved are never deleted any
 _UNFINISHED: Final = FieldCondition(
     "status",
     Either(
-        tuple(text_pattern(word, ignores_case=True, place=Place("", 1, 1)) for word in ("INIT", "CREATING"))
+        tuple(
+            text_pattern(word, ignores_case=True, place=Location("", 1, 1)) for word in ("INIT", "CREATING")
+        )
     ),
     "status: [INIT, CREATING]",
 )

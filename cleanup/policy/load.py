@@ -13,8 +13,8 @@ import yaml
 from cleanup.errors import PolicyError, Problem, UsageError
 from cleanup.policy.language import Limits, Policy
 from cleanup.policy.rules import FILE_KEYS, PolicyFile, policy_file
-from cleanup.strict_yaml.document import parse, place_of
-from cleanup.strict_yaml.location import Place
+from cleanup.strict_yaml.document import location_of, parse
+from cleanup.strict_yaml.location import Location
 from cleanup.strict_yaml.mappings import attempt
 
 DEFAULT_LIMITS: Final = Limits(max_deletes=1000, max_percent=50.0)
@@ -100,10 +100,10 @@ def _once(files: Iterable[Path]) -> Iterable[Path]:
 
 
 def _repeated_names(sources: Iterable[_Source]) -> Iterator[Problem]:
-    first: dict[str, Place] = {}
+    first: dict[str, Location] = {}
     for source in sources:
         for name in _rule_names(source.root):
-            place = place_of(name)
+            place = location_of(name)
             if name.value in first:
                 taken = first[name.value]
                 yield place.problem(f"the rule name '{name.value}' is taken already, at {taken}: rename one")
@@ -130,7 +130,7 @@ def _no_rules(sources: Sequence[_Source]) -> Iterator[Problem]:
             return
         keys |= {key.value if isinstance(key, yaml.ScalarNode) else "" for key, _ in source.root.value}
     if "rules" not in keys and keys - {"version"} and keys <= FILE_KEYS.keys():
-        yield place_of(sources[0].root).problem(
+        yield location_of(sources[0].root).problem(
             "the policy has no rules, so it decides nothing: write one below rules:"
         )
 

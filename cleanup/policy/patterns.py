@@ -8,7 +8,7 @@ import re2
 
 from cleanup.policy.bounds import Bounds
 from cleanup.policy.versions import Version, parse_version
-from cleanup.strict_yaml.location import Place
+from cleanup.strict_yaml.location import Location
 
 
 class _Compiled(Protocol):
@@ -25,7 +25,7 @@ class Exact:
     text: str
     ignores_case: bool
     key: str
-    place: Place = field(compare=False)
+    place: Location = field(compare=False)
 
     def matches(self, value: str) -> bool:
         return (value.casefold() if self.ignores_case else value) == self.key
@@ -38,7 +38,7 @@ class Glob:
     text: str
     ignores_case: bool
     compiled: _Compiled = field(compare=False, repr=False)
-    place: Place = field(compare=False)
+    place: Location = field(compare=False)
 
     def matches(self, value: str) -> bool:
         return self.compiled.fullmatch(_encoded(value)) is not None
@@ -51,7 +51,7 @@ class Regex:
     text: str
     ignores_case: bool
     compiled: _Compiled = field(compare=False, repr=False)
-    place: Place = field(compare=False)
+    place: Location = field(compare=False)
 
     def matches(self, value: str) -> bool:
         return self.compiled.search(_encoded(value)) is not None
@@ -63,7 +63,7 @@ class Semver:
 
     text: str
     bounds: Bounds[Version]
-    place: Place = field(compare=False)
+    place: Location = field(compare=False)
 
     def matches(self, value: str) -> bool:
         version = parse_version(value)
@@ -96,7 +96,7 @@ Pattern: TypeAlias = Exact | Glob | Regex | Semver | Either | Except
 _PERL_ONLY = re.compile(r"perl operator|escape sequence: \\[1-9]")
 
 
-def text_pattern(text: str, *, ignores_case: bool, place: Place) -> Exact | Glob:
+def text_pattern(text: str, *, ignores_case: bool, place: Location) -> Exact | Glob:
     """A plain text, or a glob where it has wildcards; raises ValueError for a glob that is malformed."""
     if not any(wildcard in text for wildcard in "*?["):
         return Exact(text, ignores_case, text.casefold() if ignores_case else text, place)
@@ -104,7 +104,7 @@ def text_pattern(text: str, *, ignores_case: bool, place: Place) -> Exact | Glob
     return Glob(text, ignores_case, compiled, place)
 
 
-def regex(text: str, *, ignores_case: bool, place: Place) -> Regex:
+def regex(text: str, *, ignores_case: bool, place: Location) -> Regex:
     """An RE2 expression; raises ValueError with RE2's own complaint where it is malformed."""
     return Regex(text, ignores_case, _compile(text, ignores_case=ignores_case), place)
 

@@ -19,9 +19,19 @@ from cleanup.policy.language import (
     Protection,
     Rule,
 )
-from cleanup.strict_yaml.document import place_of
-from cleanup.strict_yaml.mappings import Fields, Key, choice, mapping_schema, sequence
-from cleanup.strict_yaml.scalars import BOOLEAN, LINE, PERCENT, TEXT, Shape, integer, parsed, written, wrong
+from cleanup.strict_yaml.document import location_of
+from cleanup.strict_yaml.mappings import Key, MappingReader, choice, mapping_schema, sequence
+from cleanup.strict_yaml.scalars import (
+    BOOLEAN,
+    LINE,
+    PERCENT,
+    TEXT,
+    ValueType,
+    error_at,
+    integer,
+    parsed,
+    written,
+)
 
 GROUP_FIELDS: Final = (
     "namespace",
@@ -52,7 +62,7 @@ def _age(text: str) -> timedelta:
 
 
 _DURATION = parsed(_age, durations.SYNTAX)
-_AGE: Final = Shape(
+_AGE: Final = ValueType(
     _DURATION.read, {**_DURATION.schema, "minLength": 2, "not": {"pattern": r"[\r\n\t]|^([0wdhms])*$"}}
 )
 _CLOCK_KEYS: Final = {
@@ -64,14 +74,16 @@ _CLOCK_KEYS: Final = {
 def _older_than(node: yaml.Node) -> OlderThan:
     if not isinstance(node, yaml.MappingNode):
         return OlderThan(clock=Clock.UPDATE_AT, age=_AGE.read(node))
-    fields = Fields(node, "older_than", _CLOCK_KEYS)
+    fields = MappingReader(node, "older_than", _CLOCK_KEYS)
     if len(fields.nodes) > 1 or not node.value:
-        fields.wrong(None, "older_than has one clock: either {update_at: 90d} or {create_at: 90d}")
+        fields.error_at(None, "older_than has one clock: either {update_at: 90d} or {create_at: 90d}")
     ((clock, age),) = fields.values().items()
     return OlderThan(clock=Clock(clock), age=age)
 
 
-OLDER_THAN: Final = Shape(_older_than, {"anyOf": [_AGE.schema, mapping_schema(_CLOCK_KEYS, maxProperties=1)]})
+OLDER_THAN: Final = ValueType(
+    _older_than, {"anyOf": [_AGE.schema, mapping_schema(_CLOCK_KEYS, maxProperties=1)]}
+)
 
 
 _PER: Final = sequence(choice(GROUP_FIELDS, "field to group by"), "per")
@@ -80,7 +92,7 @@ _PER: Final = sequence(choice(GROUP_FIELDS, "field to group by"), "per")
 def _per(node: yaml.Node) -> tuple[str, ...]:
     fields = _PER.read(node)
     if len(set(fields)) < len(fields):
-        raise wrong(node, f"per names a field twice: {written(node)}")
+        raise error_at(node, f"per names a field twice: {written(node)}")
     return fields
 
 
@@ -88,7 +100,7 @@ _COUNT: Final = integer(1)
 _KEEP_LAST_KEYS: Final = {
     "count": Key(_COUNT, "how many of each group to keep, the newest ones", required=True),
     "per": Key(
-        Shape(_per, {**_PER.schema, "uniqueItems": True}),
+        ValueType(_per, {**_PER.schema, "uniqueItems": True}),
         "the fields that make a group; [namespace, name] where left out",
     ),
 }
@@ -96,13 +108,13 @@ _KEEP_LAST_KEYS: Final = {
 
 def _keep_last(node: yaml.Node) -> KeepLast:
     if isinstance(node, yaml.MappingNode):
-        return KeepLast(**Fields(node, "keep_last", _KEEP_LAST_KEYS).values())
+        return KeepLast(**MappingReader(node, "keep_last", _KEEP_LAST_KEYS).values())
     if isinstance(node, yaml.ScalarNode) and re.fullmatch(durations.SYNTAX, node.value) and node.value:
-        raise wrong(node, f"keep_last counts images: for an age write older_than: {node.value}")
+        raise error_at(node, f"keep_last counts images: for an age write older_than: {node.value}")
     return KeepLast(count=_COUNT.read(node))
 
 
-KEEP_LAST: Final = Shape(_keep_last, {"anyOf": [_COUNT.schema, mapping_schema(_KEEP_LAST_KEYS)]})
+KEEP_LAST: Final = ValueType(_keep_last, {"anyOf": [_COUNT.schema, mapping_schema(_KEEP_LAST_KEYS)]})
 
 LIMITS_KEYS: Final = {
     "max_deletes": Key(integer(0), "how many images one run may delete; over it, nothing is deleted"),
@@ -112,13 +124,13 @@ LIMITS_KEYS: Final = {
 
 
 def _limits(node: yaml.Node) -> Limits:
-    fields = Fields(node, "limits", LIMITS_KEYS)
+    fields = MappingReader(node, "limits", LIMITS_KEYS)
     if not node.value:
-        fields.wrong(None, f"limits is empty: write one of {', '.join(LIMITS_KEYS)}, or leave it out")
+        fields.error_at(None, f"limits is empty: write one of {', '.join(LIMITS_KEYS)}, or leave it out")
     return Limits(**fields.values())
 
 
-LIMITS: Final = Shape(_limits, {"$ref": "#/$defs/limits"})
+LIMITS: Final = ValueType(_limits, {"$ref": "#/$defs/limits"})
 
 _PROTECTION_KEYS: Final = {
     **CONDITION_KEYS,
@@ -132,27 +144,27 @@ _PROTECTION_HINTS: Final = {
 
 
 def _protection(node: yaml.Node) -> Protection:
-    fields = Fields(node, "a protect entry", _PROTECTION_KEYS, _PROTECTION_HINTS)
+    fields = MappingReader(node, "a protect entry", _PROTECTION_KEYS, _PROTECTION_HINTS)
     if all(key.value == "because" for key, _ in node.value):
-        fields.wrong(None, "a protect entry needs a condition, such as namespace: prod-*")
+        fields.error_at(None, "a protect entry needs a condition, such as namespace: prod-*")
     values = fields.values()
     because = values.pop("because", None)
     return Protection(
         match=all_of(values.values()),
         text=", ".join(f"{key}: {written(fields.nodes[key])}" for key in values),
         because=" ".join(because.split()) if because else None,
-        place=place_of(node),
+        place=location_of(node),
     )
 
 
-PROTECTION: Final = Shape(_protection, {"$ref": "#/$defs/protection"})
+PROTECTION: Final = ValueType(_protection, {"$ref": "#/$defs/protection"})
 
 
 def _match(node: yaml.Node) -> Condition:
     if isinstance(node, yaml.SequenceNode):
-        raise wrong(node, "match is a mapping of conditions, this is a list: put it below all: or any:")
+        raise error_at(node, "match is a mapping of conditions, this is a list: put it below all: or any:")
     if not isinstance(node, yaml.MappingNode) or not node.value:
-        raise wrong(
+        raise error_at(
             node,
             "match has no condition: write one, such as namespace: dev-*, "
             "or leave match out to take in every image of the project",
@@ -164,7 +176,7 @@ RULE_KEYS: Final = {
     "name": Key(LINE, "a name of its own, shown in plans, journals and reports", required=True),
     "description": Key(TEXT, "what the rule is for"),
     "match": Key(
-        Shape(_match, CONDITION.schema),
+        ValueType(_match, CONDITION.schema),
         "the rule's scope: every condition must hold; without match, every image of the project",
     ),
     "older_than": Key(OLDER_THAN, "delete only what is older: 90d by update_at, or {create_at: 90d}"),
@@ -186,7 +198,7 @@ _RULE_HINTS: Final = {
 
 
 def _rule(node: yaml.Node) -> Rule:
-    fields = Fields(node, "a rule", RULE_KEYS, _RULE_HINTS)
+    fields = MappingReader(node, "a rule", RULE_KEYS, _RULE_HINTS)
     _check_what_goes(fields)
     values = fields.values()
     return Rule(
@@ -198,37 +210,37 @@ def _rule(node: yaml.Node) -> Rule:
         delete_all=values.get("delete_all", False),
         force=values.get("force", False),
         limits=values.get("limits"),
-        place=place_of(node),
+        place=location_of(node),
     )
 
 
-def _check_what_goes(fields: Fields) -> None:
+def _check_what_goes(fields: MappingReader) -> None:
     """A rule says which images of its scope go: by age, by number, or in so many words all."""
     given = [key for key in ("older_than", "keep_last") if fields.given(key)]
     everything = "delete_all" in fields.nodes and fields.nodes["delete_all"].value == "true"
     if everything and given:
-        fields.wrong(
+        fields.error_at(
             "delete_all",
             f"delete_all: true takes everything in scope: remove it, or remove {' and '.join(given)}",
         )
     if not everything and not given and not fields.unread("delete_all"):
-        fields.wrong(
+        fields.error_at(
             None,
             "a rule needs older_than or keep_last; to delete everything in its scope write delete_all: true",
         )
 
 
-RULE: Final = Shape(_rule, {"$ref": "#/$defs/rule"})
+RULE: Final = ValueType(_rule, {"$ref": "#/$defs/rule"})
 
 
 def _version(node: yaml.Node) -> int:
     version = integer(0).read(node)
     if version != 1:
-        raise wrong(node, f"version {version} is not known here: write version: 1")
+        raise error_at(node, f"version {version} is not known here: write version: 1")
     return version
 
 
-VERSION: Final = Key(Shape(_version, {"const": 1}), "1, the version of the language", required=True)
+VERSION: Final = Key(ValueType(_version, {"const": 1}), "1, the version of the language", required=True)
 
 FILE_KEYS: Final = {
     "version": VERSION,
@@ -251,9 +263,9 @@ _FILE_HINTS: Final = {
 
 def policy_file(root: yaml.Node) -> PolicyFile:
     """What the root node of one file says; raises PolicyError with every problem below it."""
-    fields = Fields(root, "a policy file", FILE_KEYS, _FILE_HINTS)
+    fields = MappingReader(root, "a policy file", FILE_KEYS, _FILE_HINTS)
     if fields.nodes.keys() == {"version"} and len(root.value) == 1:
-        fields.wrong(None, f"the file says nothing: write one of {', '.join(_CONTENTS)}")
+        fields.error_at(None, f"the file says nothing: write one of {', '.join(_CONTENTS)}")
     values = fields.values()
     return PolicyFile(values.get("rules", ()), values.get("protect", ()), values.get("limits"))
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from cleanup.journal import Intent, JournalFile, Result, Run
+from cleanup.journal import DeleteIntent, DeleteResult, JournalFile, JournalRun
 from cleanup.outcome import BAD, TO_RESUME, Outcome, tally
 from cleanup.reports.formatting import count, duration, label, moment, plain, plain_words, size
 from cleanup.reports.view import Column, Fact, Report, Section, Tally
@@ -117,7 +117,7 @@ def view(journal: JournalFile) -> Report:
                 title="Images, what did not end well first",
                 columns=_COLUMNS,
                 rows=rows,
-                urgent=sum(row.outcome is None or row.outcome in BAD for row in rows),
+                highlighted=sum(row.outcome is None or row.outcome in BAD for row in rows),
             ),
         ),
         rows=rows,
@@ -134,11 +134,11 @@ def _rows(journal: JournalFile) -> Iterator[ResultRow]:
         yield _in_doubt(intents[image_id])
 
 
-def _ended(result: Result) -> ResultRow:
+def _ended(result: DeleteResult) -> ResultRow:
     return ResultRow(**{field: getattr(result, field) for field in ResultRow.__struct_fields__})
 
 
-def _in_doubt(intent: Intent) -> ResultRow:
+def _in_doubt(intent: DeleteIntent) -> ResultRow:
     record = msgspec.json.decode(intent.image, type=dict[str, object])
     return ResultRow(
         outcome=None,
@@ -165,7 +165,7 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _run(run: Run) -> RunFacts:
+def _run(run: JournalRun) -> RunFacts:
     end = run.finished or {}
     known = {
         "run_id": run.started.run_id,

@@ -71,7 +71,7 @@ def _section(section: Section, lines: Sequence[str]) -> Iterator[str]:
     left = len(section.rows) - len(lines)
     more = f"\n... and {left:,} more: `--format csv` shows all\n" if left else ""
     table = _head(section.columns) + "".join(lines) + more
-    if section.aside or len(lines) > _ROWS_IN_THE_OPEN:
+    if section.collapsed or len(lines) > _ROWS_IN_THE_OPEN:
         summary = f"{section.title} ({len(section.rows):,})"
         yield f"\n<details><summary>{summary}</summary>\n\n{table}\n</details>\n"
     else:

@@ -83,7 +83,7 @@ def view(plan: Plan) -> Report:
         ),
         sections=(
             Section(title="To be deleted, oldest first", columns=_DELETE_COLUMNS, rows=deletes),
-            Section(title="Kept", columns=_KEEP_COLUMNS, rows=keeps, aside=True),
+            Section(title="Kept", columns=_KEEP_COLUMNS, rows=keeps, collapsed=True),
         ),
         rows=rows,
         row_type=PlanRow,

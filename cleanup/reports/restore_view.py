@@ -137,7 +137,7 @@ def _view(head: RestoreHead, rows: tuple[RestoreRow, ...]) -> Report:
                 title="Images",
                 columns=_AFTER if head.applied else _BEFORE,
                 rows=rows,
-                urgent=sum(row.state in _BAD for row in rows),
+                highlighted=sum(row.state in _BAD for row in rows),
             ),
         ),
         rows=rows,

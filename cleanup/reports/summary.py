@@ -1,6 +1,6 @@
 """What matters about a plan or a run, in one line: for logs and for the end of a command."""
 
-from cleanup.journal import Finished
+from cleanup.journal import RunFinished
 from cleanup.outcome import Outcome
 from cleanup.plan.file import Summary
 from cleanup.reports.formatting import count, duration, size
@@ -12,7 +12,7 @@ def plan_line(summary: Summary) -> str:
     return f"delete {deleting(summary)}; {size(summary.bytes_freed)} to be freed in SWR"
 
 
-def summary_line(finished: Finished) -> str:
+def summary_line(finished: RunFinished) -> str:
     """`312 planned: 308 deleted, 4 failed; 41.2 GiB freed in SWR; 35 s; 330 requests, throttled 2 times`."""
     ended = ", ".join(
         f"{finished.counts[outcome]:,} {outcome}" for outcome in Outcome if finished.counts.get(outcome)

@@ -65,7 +65,7 @@ def _tally(tally: Tally) -> Table:
 
 def _shown(section: Section) -> int:
     """How many rows: a screenful, but every urgent one as long as people can still read them."""
-    return 0 if section.aside else min(len(section.rows), max(_ROWS, section.urgent), _MOST_ROWS)
+    return 0 if section.collapsed else min(len(section.rows), max(_ROWS, section.highlighted), _MOST_ROWS)
 
 
 def _section(section: Section, width: int) -> list[RenderableType]:
@@ -80,7 +80,7 @@ def _section(section: Section, width: int) -> list[RenderableType]:
         )
     shown = _shown(section)
     for number, row in enumerate(section.rows[:shown]):
-        style = "red" if number < section.urgent else None
+        style = "red" if number < section.highlighted else None
         table.add_row(*(Text(column.of(row)) for column in columns), style=style)
     left = len(section.rows) - shown
     more = [Text(f"... and {left:,} more: --format csv shows all", style="dim")] if left else []

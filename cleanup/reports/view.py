@@ -46,8 +46,8 @@ class Section:
     title: str
     columns: tuple[Column, ...]
     rows: Sequence[msgspec.Struct]
-    urgent: int = 0
-    aside: bool = False
+    highlighted: int = 0
+    collapsed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

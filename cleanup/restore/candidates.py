@@ -10,7 +10,7 @@ import msgspec
 
 from cleanup.errors import RecordRejected, UsageError
 from cleanup.image import Image, Status
-from cleanup.journal import Intent, JournalFile, Result, Run
+from cleanup.journal import DeleteIntent, DeleteResult, JournalFile, JournalRun
 from cleanup.modelarts.wire import Unreadable, decode_image
 from cleanup.outcome import Outcome
 from cleanup.stop import Cause
@@ -90,10 +90,10 @@ def candidates(journal: JournalFile, restored: Mapping[str, str]) -> tuple[Candi
     )
 
 
-def _effective(runs: Iterable[Run]) -> tuple[dict[str, Intent], dict[str, Result]]:
+def _effective(runs: Iterable[JournalRun]) -> tuple[dict[str, DeleteIntent], dict[str, DeleteResult]]:
     """By image: the last DELETE that had, or may have had, its effect, and the result that counts."""
-    intents: dict[str, Intent] = {}
-    results: dict[str, Result] = {}
+    intents: dict[str, DeleteIntent] = {}
+    results: dict[str, DeleteResult] = {}
     for run in runs:
         unsent = {id_ for id_, one in run.results.items() if one.outcome is Outcome.NOT_ATTEMPTED}
         intents |= {id_: intent for id_, intent in run.intents.items() if id_ not in unsent}
@@ -106,8 +106,8 @@ def _effective(runs: Iterable[Run]) -> tuple[dict[str, Intent], dict[str, Result
 
 def _candidate(
     image: Image,
-    intents: Mapping[str, Intent],
-    results: Mapping[str, Result],
+    intents: Mapping[str, DeleteIntent],
+    results: Mapping[str, DeleteResult],
     taken: Collection[str],
     restored: Mapping[str, str],
 ) -> Candidate:
@@ -123,7 +123,7 @@ def _candidate(
     )
 
 
-def _image(id_: str, intent: Intent | None, result: Result | None) -> Image:
+def _image(id_: str, intent: DeleteIntent | None, result: DeleteResult | None) -> Image:
     if intent is not None:
         try:
             return decode_image(intent.image)
@@ -137,7 +137,7 @@ def _image(id_: str, intent: Intent | None, result: Result | None) -> Image:
 
 
 def _obstacle(
-    image: Image, intent: Intent | None, result: Result | None, taken: Collection[str]
+    image: Image, intent: DeleteIntent | None, result: DeleteResult | None, taken: Collection[str]
 ) -> str | None:
     if result is None or result.outcome is Outcome.UNKNOWN:
         return "nobody knows whether it was deleted: `resume` settles that"
@@ -189,17 +189,19 @@ def registration(record: msgspec.Raw) -> dict[str, object]:
     return body
 
 
-def twin(candidate: Candidate, live: Iterable[Image], spoken_for: Collection[str]) -> Image | None:
+def existing_registration(
+    candidate: Candidate, live: Iterable[Image], claimed_ids: Collection[str]
+) -> Image | None:
     """A live record of the same content that came after the delete: it is registered already.
 
-    `spoken_for` are the ids that are known as the new ones of other images.
+    `claimed_ids` are the ids that are known as the new ones of other images.
     """
     return next(
         (
             one
             for one in live
             if one.content == candidate.image.content
-            and one.id not in spoken_for
+            and one.id not in claimed_ids
             and one.id != candidate.image.id
             and _came_after(one, candidate.deleted_at)
         ),

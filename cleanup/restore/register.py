@@ -13,10 +13,18 @@ from cleanup.image import Image
 from cleanup.journal import Journal
 from cleanup.journal.reader import whole_part
 from cleanup.modelarts import wire
-from cleanup.modelarts.client import Client, explain
-from cleanup.modelarts.http.transport import Answer
+from cleanup.modelarts.client import Client, describe
+from cleanup.modelarts.http.transport import Result
 from cleanup.plan.file import TargetRef
-from cleanup.restore.candidates import Candidate, Restoration, State, exit_code, registration, tally, twin
+from cleanup.restore.candidates import (
+    Candidate,
+    Restoration,
+    State,
+    existing_registration,
+    exit_code,
+    registration,
+    tally,
+)
 from cleanup.stop import Cause, Stop, end_draining
 
 _AGAIN = "run the same command again"
@@ -100,7 +108,7 @@ class _Pool:
         self._run = run
         self._due = due
         self._live = live
-        self._spoken_for = set(known)
+        self._claimed_ids = set(known)
         self._results: dict[str, Restoration] = {}
 
     async def work_off(self) -> None:
@@ -132,7 +140,7 @@ class _Pool:
         result: Restoration | None = None
         intended = False
         try:
-            if found := twin(one, self._live, self._spoken_for):
+            if found := existing_registration(one, self._live, self._claimed_ids):
                 result = _ended(one, State.ALREADY_RESTORED, new_image_id=found.id)
             else:
                 attributes = registration(one.image.raw)
@@ -151,7 +159,7 @@ class _Pool:
             if result:
                 self._settle(result)
 
-    async def _read(self, one: Candidate, answer: Answer) -> Restoration:
+    async def _read(self, one: Candidate, answer: Result) -> Restoration:
         """What the answer to a POST says; what it leaves open is looked up, for a repeat could register twice."""
         if answer.ok and (new_id := _new_id(answer, one)):
             return _ended(one, State.RESTORED, answer=answer, new_image_id=new_id)
@@ -160,14 +168,16 @@ class _Pool:
         if answer.stopped:
             return _ended(one, State.NOT_ATTEMPTED, self._run.stop.why)
         if answer.status == 401:
-            self._run.stop.request(Cause.DENIED, f"the credentials are not accepted ({explain(answer)})")
+            self._run.stop.request(Cause.DENIED, f"the credentials are not accepted ({describe(answer)})")
         return _ended(one, State.FAILED, answer=answer)
 
-    async def _look_up(self, one: Candidate, answer: Answer) -> Restoration:
+    async def _look_up(self, one: Candidate, answer: Result) -> Restoration:
         """Whether an image came into being although no usable answer did."""
-        doubt = "answered without the new image" if answer.ok else explain(answer)
+        doubt = "answered without the new image" if answer.ok else describe(answer)
         try:
-            found = twin(one, await self._run.client.same_repository(one.image), self._spoken_for)
+            found = existing_registration(
+                one, await self._run.client.same_repository(one.image), self._claimed_ids
+            )
         except InventoryError as error:
             return _ended(one, State.UNKNOWN, f"{doubt}; {error}; {_AGAIN} to settle it", answer=answer)
         if found:
@@ -178,7 +188,7 @@ class _Pool:
     def _settle(self, result: Restoration) -> None:
         self._results[result.image_id] = result
         if result.new_image_id:
-            self._spoken_for.add(result.new_image_id)
+            self._claimed_ids.add(result.new_image_id)
         level = "error" if result.outcome in (State.FAILED, State.UNKNOWN) else "info"
         try:
             self._run.journal.event(level, "restore.result", **msgspec.structs.asdict(result))
@@ -194,7 +204,7 @@ def _by_content(due: Iterable[Candidate]) -> list[list[Candidate]]:
     return list(groups.values())
 
 
-def _new_id(answer: Answer, one: Candidate) -> str | None:
+def _new_id(answer: Result, one: Candidate) -> str | None:
     try:
         new_id = wire.decode_image(answer.body).id
     except wire.Unreadable:
@@ -207,7 +217,7 @@ def _ended(
     outcome: State,
     why: str | None = None,
     *,
-    answer: Answer | None = None,
+    answer: Result | None = None,
     new_image_id: str | None = None,
 ) -> Restoration:
     """A result with its evidence; `why` is our own word where the service's is not enough."""
@@ -220,7 +230,7 @@ def _ended(
         new_image_id=new_image_id,
         http_status=answer.status,
         error_code=told.code,
-        error_msg=why or told.message or (None if answer.ok else explain(answer)),
+        error_msg=why or told.message or (None if answer.ok else describe(answer)),
         request_id=answer.request_id,
     )
 

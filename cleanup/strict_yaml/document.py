@@ -8,8 +8,8 @@ import yaml
 from yaml.reader import ReaderError
 
 from cleanup.errors import PolicyError, Problem
-from cleanup.strict_yaml.location import Place
-from cleanup.strict_yaml.syntax_errors import place_at, syntax_problem
+from cleanup.strict_yaml.location import Location
+from cleanup.strict_yaml.syntax_errors import location_at, syntax_problem
 
 DEEPEST: Final = 40
 MOST_NODES: Final = 250_000
@@ -32,15 +32,15 @@ def parse(content: bytes, file: str) -> yaml.Node:
         raise PolicyError([Problem(file, 1, 1, "the file is empty: it must start with version: 1")])
     if len(roots) > 1:
         advice = "one file holds one document: remove the line ---, or make it two files"
-        raise PolicyError([place_of(roots[1]).problem(advice)])
+        raise PolicyError([location_of(roots[1]).problem(advice)])
     if problems := set(_structure_problems(roots[0])):
         raise PolicyError(sorted(problems))
     return roots[0]
 
 
-def place_of(node: yaml.Node) -> Place:
+def location_of(node: yaml.Node) -> Location:
     """Where the node begins; for an alias, where its anchor stands."""
-    return place_at(node.start_mark)
+    return location_at(node.start_mark)
 
 
 def _children(node: yaml.Node) -> Iterator[yaml.Node]:
@@ -57,7 +57,7 @@ def _decode(content: bytes, file: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = content[: error.start].decode("utf-8-sig", "replace")
-        place = Place(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+        place = Location(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
         raise PolicyError([place.problem("this is not UTF-8: save the file as UTF-8 text")]) from None
 
 
@@ -74,7 +74,7 @@ def _compose(text: str, file: str) -> list[yaml.Node]:
     except yaml.MarkedYAMLError as error:
         raise PolicyError([syntax_problem(error, text)]) from None
     except RecursionError:
-        raise PolicyError([place_at(loader.get_mark()).problem(_TOO_DEEP)]) from None
+        raise PolicyError([location_at(loader.get_mark()).problem(_TOO_DEEP)]) from None
     return [root for root in roots if root is not None]
 
 
@@ -90,9 +90,9 @@ def _structure_problems(root: yaml.Node) -> Iterator[Problem]:
     for node, trouble in islice(_nodes(root, ()), MOST_NODES):
         visited += 1
         if trouble:
-            yield place_of(node).problem(trouble)
+            yield location_of(node).problem(trouble)
     if visited == MOST_NODES:
-        yield place_of(root).problem(f"more than {MOST_NODES} values, aliases followed: write less")
+        yield location_of(root).problem(f"more than {MOST_NODES} values, aliases followed: write less")
 
 
 def _nodes(node: yaml.Node, above: tuple[yaml.Node, ...]) -> Iterator[tuple[yaml.Node, str | None]]:

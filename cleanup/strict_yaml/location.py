@@ -6,7 +6,7 @@ from cleanup.errors import Problem
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Location:
     """A place in a file; `line` and `column` count from 1."""
 
     file: str

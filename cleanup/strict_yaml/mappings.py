@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import yaml
 
 from cleanup.errors import PolicyError, Problem
-from cleanup.strict_yaml.document import place_of
-from cleanup.strict_yaml.scalars import Shape, is_a, kind, line, wrong
+from cleanup.strict_yaml.document import location_of
+from cleanup.strict_yaml.scalars import ValueType, describe, error_at, is_a, line
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -19,7 +19,7 @@ S = TypeVar("S")
 class Key:
     """One key of a mapping: the shape of its value, and what it is for, shown by editors."""
 
-    shape: Shape[Any]
+    shape: ValueType[Any]
     about: str
     required: bool = False
 
@@ -60,33 +60,33 @@ def each(nodes: Iterable[yaml.Node], read: Callable[[yaml.Node], T]) -> tuple[T,
     return tuple(values)
 
 
-def sequence(of: Shape[T], what: str, *, least: int = 1) -> Shape[tuple[T, ...]]:
+def sequence(of: ValueType[T], what: str, *, least: int = 1) -> ValueType[tuple[T, ...]]:
     """A list with at least `least` (0 or 1) entries; `what` names it in messages."""
 
     def read(node: yaml.Node) -> tuple[T, ...]:
         if not isinstance(node, yaml.SequenceNode):
-            raise wrong(node, f"{what} is a list, this is {kind(node)}: start each entry with '- '")
+            raise error_at(node, f"{what} is a list, this is {describe(node)}: start each entry with '- '")
         if len(node.value) < least:
-            raise wrong(node, f"{what} is an empty list: write an entry, or leave the key out")
+            raise error_at(node, f"{what} is an empty list: write an entry, or leave the key out")
         return each(node.value, of.read)
 
-    return Shape(read, {"type": "array", "items": of.schema, "minItems": least})
+    return ValueType(read, {"type": "array", "items": of.schema, "minItems": least})
 
 
-def choice(words: Iterable[T], what: str) -> Shape[T]:
+def choice(words: Iterable[T], what: str) -> ValueType[T]:
     """One of a closed set of words; `what` names it in messages."""
     known = {str(word): word for word in words}
 
     def read(node: yaml.Node) -> T:
         word = line(node)
         if word not in known:
-            raise wrong(node, f"'{word}' is no {what}: {suggestion(word, known)}")
+            raise error_at(node, f"'{word}' is no {what}: {suggestion(word, known)}")
         return known[word]
 
-    return Shape(read, {"enum": list(known)})
+    return ValueType(read, {"enum": list(known)})
 
 
-class Fields:
+class MappingReader:
     """One mapping, read key by key; problems are gathered until `values` is asked for.
 
     `what` names the mapping in messages; `hints` says, for keys that do not exist, what to do.
@@ -97,7 +97,7 @@ class Fields:
     ) -> None:
         if not isinstance(node, yaml.MappingNode):
             some = f"{', '.join(list(keys)[:4])}{', ...' if len(keys) > 4 else ''}"
-            raise wrong(node, f"{what} is written as keys with values ({some}), this is {kind(node)}")
+            raise error_at(node, f"{what} is written as keys with values ({some}), this is {describe(node)}")
         self.node = node
         self.nodes: dict[str, yaml.Node] = {}
         self._guessed: set[str | None] = set()
@@ -108,14 +108,14 @@ class Fields:
             self._take(key_node, value_node, what, keys, hints or {})
         for name, key in keys.items():
             if key.required and not self.given(name):
-                self.wrong(None, f"{what} needs the key '{name}': {key.about}")
+                self.error_at(None, f"{what} needs the key '{name}': {key.about}")
 
     def _take(
         self, key_node: yaml.Node, value_node: yaml.Node, what: str, keys: Keys, hints: Mapping[str, str]
     ) -> None:
         name = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else ""
         if trouble := self._key_trouble(key_node, name, what, keys, hints):
-            self._problems.append(place_of(key_node).problem(trouble))
+            self._problems.append(location_of(key_node).problem(trouble))
         if name not in keys and name not in hints:
             self._guessed.add(closest(name, keys))
         if name not in keys or name in self.nodes:
@@ -130,20 +130,20 @@ class Fields:
         self, node: yaml.Node, name: str, what: str, keys: Keys, hints: Mapping[str, str]
     ) -> str | None:
         if not isinstance(node, yaml.ScalarNode):
-            return f"a key is one word, this is {kind(node)}"
+            return f"a key is one word, this is {describe(node)}"
         if is_a(node, "merge"):
             return "merge keys (<<) are no part of the language: write the keys out"
         if name in self.nodes:
-            first = place_of(self._key_nodes[name]).line
+            first = location_of(self._key_nodes[name]).line
             return f"the key '{name}' is given twice, first in line {first}: keep one"
         if name not in keys:
             return f"unknown key '{name}' in {what}: {hints.get(name) or suggestion(name, keys)}"
         return None
 
-    def wrong(self, name: str | None, message: str) -> None:
+    def error_at(self, name: str | None, message: str) -> None:
         """Note a problem at one of the keys, or at the mapping as a whole."""
         node = self._key_nodes[name] if name else self.node
-        self._problems.append(place_of(node).problem(message))
+        self._problems.append(location_of(node).problem(message))
 
     def given(self, name: str) -> bool:
         """The key is there, or a misspelt one that seems to be meant: a problem that is noted already."""

@@ -10,7 +10,7 @@ import yaml
 from yaml.constructor import ConstructorError, SafeConstructor
 
 from cleanup.errors import PolicyError
-from cleanup.strict_yaml.document import place_of
+from cleanup.strict_yaml.document import location_of
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -22,7 +22,7 @@ LARGEST: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Shape(Generic[T_co]):
+class ValueType(Generic[T_co]):
     """One kind of value: how to read it from a node, and the JSON Schema that accepts the same.
 
     `read` raises PolicyError with every problem it finds below the node; test files need no schema.
@@ -32,12 +32,12 @@ class Shape(Generic[T_co]):
     schema: Mapping[str, Any] = field(default_factory=dict)
 
 
-def wrong(node: yaml.Node, message: str) -> PolicyError:
+def error_at(node: yaml.Node, message: str) -> PolicyError:
     """One problem, at the place of this node."""
-    return PolicyError([place_of(node).problem(message)])
+    return PolicyError([location_of(node).problem(message)])
 
 
-def kind(node: yaml.Node) -> str:
+def describe(node: yaml.Node) -> str:
     """What YAML makes of the node, in words: `a list`, `the number 1.1`, `nothing`."""
     if not isinstance(node, yaml.ScalarNode):
         return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
@@ -75,18 +75,18 @@ def written(node: yaml.Node) -> str:
 def text(node: yaml.Node) -> str:
     """A text that is not blank; numbers, booleans, dates and nulls are refused, not turned into texts."""
     if not isinstance(node, yaml.ScalarNode) or (not node.value and is_a(node, "null")):
-        raise wrong(node, f"a text belongs here, this is {kind(node)}")
+        raise error_at(node, f"a text belongs here, this is {describe(node)}")
     value = str(node.value)
     if not is_a(node, "str"):
-        raise wrong(
-            node, f"YAML reads {value} as {kind(node)}, a text belongs here: write '{value}' in quotes"
+        raise error_at(
+            node, f"YAML reads {value} as {describe(node)}, a text belongs here: write '{value}' in quotes"
         )
     if _is_plain(node) and _NUMBER_TO_OTHERS.fullmatch(value):
-        raise wrong(node, f"some YAML readers take {value} for a number: write '{value}' in quotes")
+        raise error_at(node, f"some YAML readers take {value} for a number: write '{value}' in quotes")
     if not value.strip():
-        raise wrong(node, "the text is empty: write one, or leave the key out")
+        raise error_at(node, "the text is empty: write one, or leave the key out")
     if control := next((one for one in value if category(one) == "Cc" and one not in "\n\t"), None):
-        raise wrong(node, f"a control character (U+{ord(control):04X}): remove it")
+        raise error_at(node, f"a control character (U+{ord(control):04X}): remove it")
     return value
 
 
@@ -95,11 +95,11 @@ def line(node: yaml.Node) -> str:
     value = text(node)
     if "\n" in value or _spans_lines(cast(yaml.ScalarNode, node)):
         advice = "check the indentation of the next line, or end a block with >- instead of > or |"
-        raise wrong(node, f"this text runs over several lines where one is meant: {advice}")
+        raise error_at(node, f"this text runs over several lines where one is meant: {advice}")
     if value != value.strip():
-        raise wrong(node, f"'{value}' has blanks at its ends: remove them")
+        raise error_at(node, f"'{value}' has blanks at its ends: remove them")
     if hidden := next((one for one in value if not one.isprintable()), None):
-        raise wrong(node, f"a character that cannot be seen (U+{ord(hidden):04X}): type the text anew")
+        raise error_at(node, f"a character that cannot be seen (U+{ord(hidden):04X}): type the text anew")
     return value
 
 
@@ -108,8 +108,8 @@ def line_schema(pattern: str, **more: Any) -> dict[str, Any]:
     return {"type": "string", "pattern": pattern, "not": {"pattern": r"[\r\n\t]"}} | more
 
 
-LINE: Final = Shape(line, line_schema(r"^\S(.*\S)?$"))
-TEXT: Final = Shape(text, {"type": "string", "pattern": r"\S"})
+LINE: Final = ValueType(line, line_schema(r"^\S(.*\S)?$"))
+TEXT: Final = ValueType(text, {"type": "string", "pattern": r"\S"})
 
 
 def boolean(node: yaml.Node) -> bool:
@@ -117,17 +117,17 @@ def boolean(node: yaml.Node) -> bool:
     if is_a(node, "bool") and _is_plain(node) and node.value in ("true", "false"):
         return bool(node.value == "true")
     if is_a(node, "bool"):
-        raise wrong(node, f"write {kind(node).removeprefix('the boolean ')} instead of {node.value}")
+        raise error_at(node, f"write {describe(node).removeprefix('the boolean ')} instead of {node.value}")
     if is_a(node, "str") and node.value.strip().lower() in ("true", "false"):
         meant = node.value.strip().lower()
-        raise wrong(node, f"'{node.value}' in quotes is a text: write {meant} without quotes")
-    raise wrong(node, f"true or false belongs here, this is {kind(node)}")
+        raise error_at(node, f"'{node.value}' in quotes is a text: write {meant} without quotes")
+    raise error_at(node, f"true or false belongs here, this is {describe(node)}")
 
 
-BOOLEAN: Final = Shape(boolean, {"type": "boolean"})
+BOOLEAN: Final = ValueType(boolean, {"type": "boolean"})
 
 
-def parsed(parse: Callable[[str], T], syntax: str) -> Shape[T]:
+def parsed(parse: Callable[[str], T], syntax: str) -> ValueType[T]:
     """A text with a syntax of its own; `parse` raises ValueError with what to write instead.
 
     A number gets the same advice, since what it lacks is rather a unit than quotes.
@@ -138,34 +138,38 @@ def parsed(parse: Callable[[str], T], syntax: str) -> Shape[T]:
         try:
             return parse(value)
         except ValueError as error:
-            raise wrong(node, str(error)) from None
+            raise error_at(node, str(error)) from None
 
-    return Shape(read, line_schema(syntax))
+    return ValueType(read, line_schema(syntax))
 
 
-def integer(at_least: int, at_most: int = LARGEST) -> Shape[int]:
+def integer(at_least: int, at_most: int = LARGEST) -> ValueType[int]:
     """A whole number in plain decimal digits, between two bounds that are included."""
 
     def read(node: yaml.Node) -> int:
         found = _decimal(node, "a whole number", r"-?(0|[1-9][0-9]{0,18})")
         if not at_least <= int(found) <= at_most:
-            raise wrong(node, f"{found} is out of range: write a whole number from {at_least} to {at_most}")
+            raise error_at(
+                node, f"{found} is out of range: write a whole number from {at_least} to {at_most}"
+            )
         return int(found)
 
-    return Shape(read, {"type": "integer", "minimum": at_least, "maximum": at_most})
+    return ValueType(read, {"type": "integer", "minimum": at_least, "maximum": at_most})
 
 
 def percent(node: yaml.Node) -> float:
     """A number from 0 to 100, with or without decimals."""
     if is_a(node, "str") and node.value.strip().endswith("%"):
-        raise wrong(node, f"write {node.value.strip().rstrip('% ')}, without the % sign and without quotes")
+        raise error_at(
+            node, f"write {node.value.strip().rstrip('% ')}, without the % sign and without quotes"
+        )
     found = _decimal(node, "a number", r"-?(0|[1-9][0-9]{0,18})(\.[0-9]{1,18})?")
     if not 0 <= float(found) <= 100:
-        raise wrong(node, f"{found} is no percentage: write a number from 0 to 100")
+        raise error_at(node, f"{found} is no percentage: write a number from 0 to 100")
     return float(found)
 
 
-PERCENT: Final = Shape(percent, {"type": "number", "minimum": 0, "maximum": 100})
+PERCENT: Final = ValueType(percent, {"type": "number", "minimum": 0, "maximum": 100})
 
 
 def _decimal(node: yaml.Node, what: str, syntax: str) -> str:
@@ -174,11 +178,13 @@ def _decimal(node: yaml.Node, what: str, syntax: str) -> str:
         if _is_plain(node) and re.fullmatch(syntax, node.value):
             return str(node.value)
         if _is_plain(node) and re.fullmatch(r"-?[0-9]+\.[0-9]*", node.value):
-            raise wrong(node, f"{what} belongs here, {node.value} is none")
-        raise wrong(node, f"{what} in plain digits belongs here: YAML reads {node.value} as {kind(node)}")
+            raise error_at(node, f"{what} belongs here, {node.value} is none")
+        raise error_at(
+            node, f"{what} in plain digits belongs here: YAML reads {node.value} as {describe(node)}"
+        )
     if is_a(node, "str") and re.fullmatch(syntax, node.value):
-        raise wrong(node, f"'{node.value}' in quotes is a text: write {node.value} without quotes")
-    raise wrong(node, f"{what} belongs here, this is {kind(node)}")
+        raise error_at(node, f"'{node.value}' in quotes is a text: write {node.value} without quotes")
+    raise error_at(node, f"{what} belongs here, this is {describe(node)}")
 
 
 def is_a(node: yaml.Node, tag: str) -> TypeGuard[yaml.ScalarNode]:

@@ -6,7 +6,7 @@ from typing import Final
 import yaml
 
 from cleanup.errors import Problem
-from cleanup.strict_yaml.location import Place
+from cleanup.strict_yaml.location import Location
 
 # PyYAML's complaint, and what to say. {opened} is the line where the construct began, {text} what
 # stands in the file from there to the end of the value, {first} its first character.
@@ -74,8 +74,8 @@ def syntax_problem(error: yaml.MarkedYAMLError, text: str) -> Problem:
     if mark is None:
         raise error
     if "alias" in complaint and text[mark.index - 1 : mark.index] in ("]", "}"):
-        return place_at(mark).problem(_LEFT_OVER)  # [abc]* without quotes
-    return place_at(mark).problem(
+        return location_at(mark).problem(_LEFT_OVER)  # [abc]* without quotes
+    return location_at(mark).problem(
         _explain(complaint, _value_at(text, mark.index), error.context_mark or mark)
     )
 
@@ -87,9 +87,9 @@ def _explain(complaint: str, value: str, opened: yaml.Mark) -> str:
     return f"not valid YAML: {complaint}"
 
 
-def place_at(mark: yaml.Mark) -> Place:
+def location_at(mark: yaml.Mark) -> Location:
     """PyYAML counts lines and columns from 0, people from 1."""
-    return Place(mark.name, mark.line + 1, mark.column + 1)
+    return Location(mark.name, mark.line + 1, mark.column + 1)
 
 
 def _value_at(text: str, index: int) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.decision.limits import RunLimits, breaches
+from cleanup.decision.limits import RunLimits, violations
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.image import Image
 from cleanup.policy import load
@@ -39,25 +39,25 @@ IMAGES = [make_image(f"i{number}", name=f"n{number % 2}") for number in range(10
     ],
 )
 def test_how_much_is_too_much(limits: RunLimits, count: int, allowed: bool) -> None:
-    assert (breaches(gone(*IMAGES[:count]), IMAGES, limits) == ()) is allowed
+    assert (violations(gone(*IMAGES[:count]), IMAGES, limits) == ()) is allowed
 
 
 def test_percent_is_of_the_projects_own_images() -> None:
     builtin = [make_image(f"b{number}", type="BUILD_IN") for number in range(90)]
-    (sentence,) = breaches(gone(*IMAGES[:6]), IMAGES + builtin, RunLimits(max_percent=50))
+    (sentence,) = violations(gone(*IMAGES[:6]), IMAGES + builtin, RunLimits(max_percent=50))
     assert "60.0 % of the project's 10 own images" in sentence
 
 
 def test_only_active_images_count_as_remaining() -> None:
     images = [make_image("a"), make_image("b"), make_image("e", status="ERROR")]
-    assert breaches(gone(images[2]), images, RunLimits(min_remaining=5)) == ()
-    (sentence,) = breaches(gone(images[0]), images, RunLimits(min_remaining=2))
+    assert violations(gone(images[2]), images, RunLimits(min_remaining=5)) == ()
+    (sentence,) = violations(gone(images[0]), images, RunLimits(min_remaining=2))
     assert "would leave ml-vision/trainer with 1 ACTIVE" in sentence
 
 
 def test_each_breach_names_the_figure_and_the_way_to_raise_it() -> None:
     limits = RunLimits(max_deletes=1, max_percent=10, rules={"r": Limits(max_deletes=2)})
-    first, second, third = breaches(gone(*IMAGES[:3]), IMAGES, limits)
+    first, second, third = violations(gone(*IMAGES[:3]), IMAGES, limits)
     assert first.startswith("the policy would delete 3 images, over max_deletes 1")
     assert "raise max_deletes to 3 in limits" in first
     assert "over max_percent 10" in second

@@ -26,10 +26,10 @@ from cleanup.policy.language import (
     Rule,
 )
 from cleanup.policy.patterns import text_pattern
-from cleanup.strict_yaml.location import Place
+from cleanup.strict_yaml.location import Location
 from tests.support.builders import NOW, make_image
 
-HERE = Place("generated.yaml", 1, 1)
+HERE = Location("generated.yaml", 1, 1)
 NAMESPACES = ("ml-vision", "ml-nlp", "prod-serving", "sandbox")
 TAGS = ("latest", "dev-1", "dev-2", "pr-7", "1.4.0")
 

@@ -15,7 +15,7 @@ import yaml
 from cleanup.config.targets import parse_shard, read_targets, shard_of
 from cleanup.decision.limits import RunLimits
 from cleanup.errors import PolicyError
-from cleanup.journal import Finished, Intent, Journal, Result, Started
+from cleanup.journal import DeleteIntent, DeleteResult, Journal, RunFinished, RunStarted
 from cleanup.outcome import Outcome, Verdict, tally
 from cleanup.policy import load, parse_duration
 from tests.support import command_lines
@@ -234,7 +234,7 @@ async def write_journal(path: Path) -> None:
     }
     with Journal(path, "run-1", "default", lambda: NOW) as journal:
         journal.started(
-            Started(
+            RunStarted(
                 run_id="run-1",
                 target="default",
                 plan_id="p",
@@ -253,10 +253,12 @@ async def write_journal(path: Path) -> None:
         )
         for image_id, verdict in ends.items():
             image = make_image(image_id)
-            await journal.intent(Intent(image_id=image_id, rule="r", force=verdict.force, image=image.raw))
-            journal.result(Result.of(image, "r", verdict))
+            await journal.intent(
+                DeleteIntent(image_id=image_id, rule="r", force=verdict.force, image=image.raw)
+            )
+            journal.result(DeleteResult.of(image, "r", verdict))
         journal.finished(
-            Finished(
+            RunFinished(
                 counts=tally(verdict.outcome for verdict in ends.values()),
                 planned=3,
                 bytes_freed=1,

@@ -9,7 +9,15 @@ import pytest
 
 from cleanup.decision.limits import RunLimits
 from cleanup.errors import JournalWriteError, RecordRejected, UsageError
-from cleanup.journal import Finished, Intent, Journal, Result, Started, read, require_writable
+from cleanup.journal import (
+    DeleteIntent,
+    DeleteResult,
+    Journal,
+    RunFinished,
+    RunStarted,
+    read,
+    require_writable,
+)
 from cleanup.outcome import Outcome, Verdict, tally
 from tests.support.builders import NOW, make_image
 
@@ -18,8 +26,8 @@ def clock() -> datetime:
     return NOW
 
 
-def started(run_id: str = "run-1", resumes: str | None = None) -> Started:
-    return Started(
+def started(run_id: str = "run-1", resumes: str | None = None) -> RunStarted:
+    return RunStarted(
         run_id=run_id,
         target="default",
         plan_id="plan-1",
@@ -38,12 +46,12 @@ def started(run_id: str = "run-1", resumes: str | None = None) -> Started:
     )
 
 
-def result(image_id: str, outcome: Outcome = Outcome.DELETED, **fields: Any) -> Result:
-    return Result.of(make_image(image_id), "rule-1", Verdict(outcome=outcome, **fields))
+def result(image_id: str, outcome: Outcome = Outcome.DELETED, **fields: Any) -> DeleteResult:
+    return DeleteResult.of(make_image(image_id), "rule-1", Verdict(outcome=outcome, **fields))
 
 
-def intent(image_id: str) -> Intent:
-    return Intent(image_id=image_id, rule="rule-1", force=False, image=make_image(image_id).raw)
+def intent(image_id: str) -> DeleteIntent:
+    return DeleteIntent(image_id=image_id, rule="rule-1", force=False, image=make_image(image_id).raw)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -63,7 +71,7 @@ async def test_lines_are_whole_dicts_with_the_five_fields_first(tmp_path: Path) 
     with Journal(path, "run-1", "default", clock) as journal:
         counts = tally([Outcome.DELETED])
         journal.finished(
-            Finished(
+            RunFinished(
                 counts=counts,
                 planned=1,
                 bytes_freed=5,

@@ -12,7 +12,7 @@ from cleanup.errors import InventoryError
 from cleanup.image import Image
 from cleanup.modelarts import deletion
 from cleanup.modelarts.deletion import Gone, Present, Unclear, look_up
-from cleanup.modelarts.http.messages import Lost, Reply, Request
+from cleanup.modelarts.http.messages import NoResponse, Request, Response
 from cleanup.outcome import Outcome, Verdict
 from tests.modelarts.test_wire import EXAMPLE
 from tests.support.stage import LOST, REFUSED, Stage, Time, error, make_client, reply
@@ -83,7 +83,7 @@ async def test_force_is_a_query_parameter_and_only_sent_when_forced(force: bool)
         (reply(307, Location="/v2"), Outcome.FAILED),
     ],
 )
-async def test_an_answer_that_is_clear(given: Reply, outcome: Outcome) -> None:
+async def test_an_answer_that_is_clear(given: Response, outcome: Outcome) -> None:
     verdict, stage = await delete(given)
     assert (verdict.outcome, verdict.http_status, verdict.attempts) == (outcome, given.status, 1)
     assert stage.methods == ["DELETE"]
@@ -104,12 +104,12 @@ UNUSABLE = [
     reply(200, {"id": 7, "status": "DELETED"}),
     reply(201, {"id": ID, "status": "DELETED"}),
     reply(202),
-    Reply(200, b"", {}, oversized=True),
+    Response(200, b"", {}, oversized=True),
 ]
 
 
 @pytest.mark.parametrize("given", UNUSABLE)
-async def test_a_success_without_proof_is_looked_up(given: Reply) -> None:
+async def test_a_success_without_proof_is_looked_up(given: Response) -> None:
     verdict, stage = await delete(given, NOT_FOUND)
     assert (verdict.outcome, verdict.http_status, verdict.attempts) == (Outcome.DELETED, given.status, 1)
     assert stage.methods == ["DELETE", "GET"]
@@ -158,7 +158,7 @@ class TestAttemptsUsedUpInDoubt:
             (error(404, "APIG.0101"), Outcome.FAILED),
         ],
     )
-    async def test_refused_on_a_later_attempt(self, passing: Any, final: Reply, outcome: Outcome) -> None:
+    async def test_refused_on_a_later_attempt(self, passing: Any, final: Response, outcome: Outcome) -> None:
         verdict, _ = await delete(passing, final, NOT_FOUND)
         assert verdict.outcome is Outcome.ALREADY_GONE
         verdict, _ = await delete(passing, final, THERE)
@@ -206,7 +206,7 @@ class TestStopped:
     ) -> tuple[Verdict, Stage]:
         stage = Stage(*steps)
         client = make_client(stage, time=time, stopping=stopping)
-        object.__setattr__(client._transport._effort, "sleep", stop)
+        object.__setattr__(client._transport._retry, "sleep", stop)
         verdict = await deletion.delete(client, ID, force=False)
         assert stage.all_played
         return verdict, stage
@@ -297,19 +297,19 @@ class TestLookUps:
     @pytest.mark.parametrize(
         "given", [NOT_FOUND, reply(404), error(400, "ModelArts.6797"), reply(200, EXAMPLE)]
     )
-    async def test_gone(self, given: Reply) -> None:
+    async def test_gone(self, given: Response) -> None:
         assert isinstance(await self.look_up(given), Gone)
 
     @pytest.mark.parametrize(
         "given", [reply(400), reply(401), reply(403), error(404, "APIG.0101"), reply(302)]
     )
-    async def test_unclear(self, given: Reply) -> None:
+    async def test_unclear(self, given: Response) -> None:
         assert isinstance(await self.look_up(given), Unclear)
 
     @pytest.mark.parametrize(
         "given", [reply(200), reply(200, b"<html>"), reply(200, {"id": "another"}), reply(200, b"{}")]
     )
-    async def test_a_200_without_the_image_is_looked_at_again(self, given: Reply) -> None:
+    async def test_a_200_without_the_image_is_looked_at_again(self, given: Response) -> None:
         assert isinstance(await self.look_up(given, given, THERE), Present)
         assert isinstance(await self.look_up(given, given, given), Unclear)
 
@@ -327,7 +327,7 @@ class TestLookUps:
         assert (found.outcome, found.attempts, found.http_status) == (Outcome.DENIED, 0, status)
 
     @pytest.mark.parametrize("given", [reply(400), reply(302), error(404, "APIG.0101")])
-    async def test_what_nobody_can_tell_is_no_verdict(self, given: Reply) -> None:
+    async def test_what_nobody_can_tell_is_no_verdict(self, given: Response) -> None:
         with pytest.raises(InventoryError, match=f"image {ID} "):
             await deletion.current(make_client(Stage(given)), ID)
 
@@ -338,7 +338,7 @@ class Cloud:
     def __init__(self, script: list[str]) -> None:
         self.there, self._script = True, iter(script)
 
-    def __call__(self, request: Request) -> Reply | Lost:
+    def __call__(self, request: Request) -> Response | NoResponse:
         how = next(self._script, "well")
         if how in ("refused", "throttled"):
             return REFUSED if how == "refused" else reply(429)
@@ -348,7 +348,7 @@ class Cloud:
             return reply(500)
         return self._act(request, how)
 
-    def _act(self, request: Request, how: str) -> Reply | Lost:
+    def _act(self, request: Request, how: str) -> Response | NoResponse:
         was_there = self.there
         if request.method == "DELETE" and how != "error":
             self.there = False

@@ -13,12 +13,12 @@ from cleanup.errors import AccessDenied, CleanupError, InventoryError
 from cleanup.image import Image
 from cleanup.in_use import Use
 from cleanup.modelarts import wire
-from cleanup.modelarts.http.messages import Lost, Reply, Request
+from cleanup.modelarts.http.messages import NoResponse, Request, Response
 from cleanup.modelarts.inventory import Scope, read_images, read_notebooks
-from cleanup.modelarts.paging import Items, Listed, Paging, read_all
+from cleanup.modelarts.paging import Listing, Page, Paging, read_all
 from tests.support.stage import LOST, REFUSED, Stage, error, make_client, reply
 
-Answering = Callable[[Request], Reply | Lost]
+Answering = Callable[[Request], Response | NoResponse]
 
 
 class Shelf:
@@ -32,7 +32,7 @@ class Shelf:
         self.ignores_offset: bool = wrong.get("ignores_offset", False)
         self.calls = 0
 
-    def __call__(self, request: Request) -> Reply:
+    def __call__(self, request: Request) -> Response:
         query = dict(request.query)
         self.before(self.calls)
         self.calls += 1
@@ -95,7 +95,7 @@ async def test_the_following_pages_are_fetched_together_but_not_all_at_once() ->
     under_way, most = 0, 0
     shelf = Shelf(images(3000))
 
-    async def slow(request: Request) -> Reply:
+    async def slow(request: Request) -> Response:
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
@@ -195,7 +195,7 @@ async def test_a_service_without_end_does_not_keep_us_for_ever(monkeypatch: pyte
 async def test_a_short_page_in_the_middle_is_no_end() -> None:
     shelf = Shelf(images(1000), total=lambda _: 1000)
 
-    def holed(request: Request) -> Reply:
+    def holed(request: Request) -> Response:
         if dict(request.query)["offset"] == "400":
             return reply(200, {"data": shelf.records[400:450], "total": 1000})
         return shelf(request)
@@ -219,7 +219,7 @@ async def test_deleted_images_are_counted_and_left_out() -> None:
 async def test_several_workspaces_are_read_one_after_the_other_and_an_image_in_two_is_one() -> None:
     told: list[int] = []
 
-    def shelves(request: Request) -> Reply:
+    def shelves(request: Request) -> Response:
         workspace = dict(request.query)["workspace_id"]
         return Shelf(images(3) if workspace == "0" else images(3, start=2))(request)
 
@@ -234,7 +234,7 @@ class TestFailures:
     async def test_a_page_that_fails_for_good_names_everything(self) -> None:
         shelf = Shelf(images(250))
 
-        def failing(request: Request) -> Reply:
+        def failing(request: Request) -> Response:
             return (
                 shelf(request)
                 if dict(request.query)["offset"] == "0"
@@ -253,11 +253,11 @@ class TestFailures:
         assert "(attempts: 5)" in str(caught.value)
 
     @pytest.mark.parametrize("passing", [LOST, REFUSED, error(429, "APIG.0308"), reply(502, b"<html>")])
-    async def test_what_passes_is_survived(self, passing: Reply | Lost) -> None:
+    async def test_what_passes_is_survived(self, passing: Response | NoResponse) -> None:
         shelf = Shelf(images(450))
         asked: set[str] = set()
 
-        def shaky(request: Request) -> Reply | Lost:
+        def shaky(request: Request) -> Response | NoResponse:
             if request.target in asked:
                 return shelf(request)
             asked.add(request.target)
@@ -288,7 +288,7 @@ class TestFailures:
 
     async def test_a_page_that_is_too_large_fails(self) -> None:
         with pytest.raises(InventoryError, match="larger than 64 MiB"):
-            await listed(lambda _: Reply(200, b"", {}, oversized=True))
+            await listed(lambda _: Response(200, b"", {}, oversized=True))
 
     async def test_a_redirect_is_no_page(self) -> None:
         with pytest.raises(
@@ -326,7 +326,7 @@ def test_a_list_without_doubts_is_the_whole_list(
     always = set(records)
     shifts = 0
 
-    async def fetch(offset: int) -> Items[str]:
+    async def fetch(offset: int) -> Page[str]:
         nonlocal shifts
         if random.random() < churn:
             shifts += 1
@@ -336,9 +336,9 @@ def test_a_list_without_doubts_is_the_whole_list(
                 always.discard(records.pop(random.randrange(len(records))))
         await anyio.lowlevel.checkpoint()
         total = {"right": len(records), "none": None, "wrong": len(records) + 1}[claims]
-        return Items(tuple(records[offset : offset + min(limit, cap)]), total)
+        return Page(tuple(records[offset : offset + min(limit, cap)]), total)
 
-    async def main() -> Listed[str]:
+    async def main() -> Listing[str]:
         return await read_all(Paging(fetch=fetch, key=str, limit=limit, at_once=at_once))
 
     found = anyio.run(main)
@@ -356,7 +356,7 @@ class Notebooks:
 
     def __init__(self) -> None:
         self.shelves: dict[tuple[str, str, str], list[object]] = {}
-        self.refusals: dict[tuple[str, str], Reply] = {}
+        self.refusals: dict[tuple[str, str], Response] = {}
 
     def put(
         self, *records: object, everybody: bool = True, feature: str = "NOTEBOOK", workspace: str = "0"
@@ -364,7 +364,7 @@ class Notebooks:
         for path in ("notebooks/all", "notebooks") if not everybody else ("notebooks/all",):
             self.shelves.setdefault((path, feature, workspace), []).extend(records)
 
-    def __call__(self, request: Request) -> Reply:
+    def __call__(self, request: Request) -> Response:
         query = dict(request.query)
         assert query["workspaceId"] == query["workspace_id"]
         assert query["limit"] == "50"

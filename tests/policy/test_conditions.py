@@ -13,9 +13,9 @@ from cleanup.policy.conditions import CONDITION
 from cleanup.policy.language import All, AnyOf, Condition, FieldCondition, Finding, Not, Truth
 from cleanup.policy.patterns import regex, text_pattern
 from cleanup.strict_yaml.document import parse
-from cleanup.strict_yaml.location import Place
+from cleanup.strict_yaml.location import Location
 
-HERE = Place("f", 1, 1)
+HERE = Location("f", 1, 1)
 
 
 def condition(text: str) -> Condition:

@@ -9,7 +9,7 @@ import pytest
 from cleanup.errors import PolicyError, UsageError
 from cleanup.policy import load
 from cleanup.policy.language import EVERY_IMAGE, Clock, KeepLast, Limits, OlderThan
-from cleanup.strict_yaml.location import Place
+from cleanup.strict_yaml.location import Location
 
 RULE = "version: 1\nrules:\n  - {{name: {}, keep_last: 1}}\n"
 
@@ -60,9 +60,9 @@ limits: {max_deletes: 5}
     (entry,) = policy.protect
     assert entry.text == "tag: [latest, 1.10], namespace: prod-*"
     assert entry.because == "pulled by name"
-    assert entry.place == Place("a.yaml", 3, 5)
+    assert entry.place == Location("a.yaml", 3, 5)
     old, rest, everything = policy.rules
-    assert (old.name, old.description, old.place) == ("old", "two\nlines", Place("a.yaml", 9, 5))
+    assert (old.name, old.description, old.place) == ("old", "two\nlines", Location("a.yaml", 9, 5))
     assert old.older_than == OlderThan(clock=Clock.CREATE_AT, age=timedelta(hours=36))
     assert old.keep_last == KeepLast(count=3, per=("name", "arch"))
     assert old.limits == Limits(max_percent=2.5, min_remaining=1)

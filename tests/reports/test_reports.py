@@ -21,7 +21,7 @@ from rich.cells import cell_len
 import cleanup.reports
 from cleanup.decision.limits import RunLimits
 from cleanup.decision.types import Action, Decision, Reason, Withheld
-from cleanup.journal import Finished, Intent, Journal, JournalFile, Result, Started, read
+from cleanup.journal import DeleteIntent, DeleteResult, Journal, JournalFile, RunFinished, RunStarted, read
 from cleanup.outcome import Outcome, Verdict, tally
 from cleanup.plan import file as plans
 from cleanup.plan.file import Header, InventoryRef, Plan, PolicyRef, TargetRef
@@ -114,17 +114,17 @@ async def write_journal(
         journal.started(started(run_id, len(run), resumes))
         for id_, verdict in run.items():
             await journal.intent(
-                Intent(image_id=id_, rule="stale-dev-images", force=True, image=planned[id_].raw)
+                DeleteIntent(image_id=id_, rule="stale-dev-images", force=True, image=planned[id_].raw)
             )
             if verdict:
-                journal.result(Result.of(planned[id_], "stale-dev-images", verdict))
+                journal.result(DeleteResult.of(planned[id_], "stale-dev-images", verdict))
         if finish:
             journal.finished(finished(Counter(verdict.outcome for verdict in run.values() if verdict)))
     return read(path)
 
 
-def started(run_id: str, planned: int, resumes: str | None) -> Started:
-    return Started(
+def started(run_id: str, planned: int, resumes: str | None) -> RunStarted:
+    return RunStarted(
         run_id=run_id,
         target="vision-prod",
         plan_id="20261123T120000Z-0a1b2c3d",
@@ -143,8 +143,8 @@ def started(run_id: str, planned: int, resumes: str | None) -> Started:
     )
 
 
-def finished(counts: Counter[Outcome], exit_code: int = 3) -> Finished:
-    return Finished(
+def finished(counts: Counter[Outcome], exit_code: int = 3) -> RunFinished:
+    return RunFinished(
         counts=tally(counts.elements()),
         planned=counts.total(),
         bytes_freed=41 * GIB,

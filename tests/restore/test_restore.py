@@ -16,12 +16,19 @@ import cleanup.cli.restore
 from cleanup.decision.limits import RunLimits
 from cleanup.errors import RecordRejected, UsageError
 from cleanup.image import Image
-from cleanup.journal import Intent, Journal, JournalFile, Result, Run, Started
+from cleanup.journal import DeleteIntent, DeleteResult, Journal, JournalFile, JournalRun, RunStarted
 from cleanup.modelarts.client import Client
-from cleanup.modelarts.http.transport import Answer
+from cleanup.modelarts.http.transport import Result
 from cleanup.outcome import Outcome, Verdict
 from cleanup.plan.file import TargetRef
-from cleanup.restore.candidates import Candidate, State, candidates, registration, selected, twin
+from cleanup.restore.candidates import (
+    Candidate,
+    State,
+    candidates,
+    existing_registration,
+    registration,
+    selected,
+)
 from cleanup.restore.register import Run as Registering
 from cleanup.restore.register import read_earlier, restore
 from cleanup.simulator import Access, Auth, Faults, Login, Service, build_world, parse_rate, parse_script
@@ -502,8 +509,8 @@ def test_no_secret_is_ever_shown(
 # --- pure: which image of a journal can come back ---
 
 
-def started(run_id: str) -> Started:
-    return Started(
+def started(run_id: str) -> RunStarted:
+    return RunStarted(
         run_id=run_id,
         target="default",
         plan_id="plan-1",
@@ -526,20 +533,20 @@ def record(id: str, **fields: Any) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(values))
 
 
-def intent(id: str, *, force: bool = False, **fields: Any) -> Intent:
-    return Intent(image_id=id, rule="r", force=force, image=record(id, **fields), timestamp=NOW)
+def intent(id: str, *, force: bool = False, **fields: Any) -> DeleteIntent:
+    return DeleteIntent(image_id=id, rule="r", force=force, image=record(id, **fields), timestamp=NOW)
 
 
-def result(id: str, outcome: Outcome, **fields: Any) -> Result:
-    return Result.of(make_image(id, **fields), "r", Verdict(outcome=outcome))
+def result(id: str, outcome: Outcome, **fields: Any) -> DeleteResult:
+    return DeleteResult.of(make_image(id, **fields), "r", Verdict(outcome=outcome))
 
 
-def journal_of(*runs: tuple[list[Intent], list[Result]]) -> JournalFile:
+def journal_of(*runs: tuple[list[DeleteIntent], list[DeleteResult]]) -> JournalFile:
     return JournalFile(
         path=Path("journal.jsonl"),
         torn=False,
         runs=tuple(
-            Run(
+            JournalRun(
                 started=started(f"run-{number}"),
                 intents={one.image_id: one for one in intents},
                 results={one.image_id: one for one in results},
@@ -563,14 +570,14 @@ def test_gone_without_force_can_come_back(outcome: Outcome) -> None:
     "outcome", [Outcome.DRIFTED, Outcome.IN_USE, Outcome.DENIED, Outcome.FAILED, Outcome.NOT_ATTEMPTED]
 )
 @pytest.mark.parametrize("intents", [[], [intent("a")], [intent("a", force=True)]])
-def test_what_was_not_deleted_cannot(outcome: Outcome, intents: list[Intent]) -> None:
+def test_what_was_not_deleted_cannot(outcome: Outcome, intents: list[DeleteIntent]) -> None:
     one = judged(journal_of((intents, [result("a", outcome)])))["a"]
     assert one.state is State.NOT_RESTORABLE
     assert one.why == f"it was not deleted ({outcome})"
 
 
 @pytest.mark.parametrize("results", [[], [result("a", Outcome.UNKNOWN)]])
-def test_what_nobody_knows_is_left_to_resume(results: list[Result]) -> None:
+def test_what_nobody_knows_is_left_to_resume(results: list[DeleteResult]) -> None:
     one = judged(journal_of(([intent("a")], results)))["a"]
     assert one.state is State.NOT_RESTORABLE
     assert "resume" in (one.why or "")
@@ -614,7 +621,7 @@ def test_a_lost_delete_that_resume_settled_can_come_back() -> None:
         ([result("b", Outcome.NOT_ATTEMPTED)], False),
     ],
 )
-def test_content_that_another_record_took_along(results: list[Result], taken: bool) -> None:
+def test_content_that_another_record_took_along(results: list[DeleteResult], taken: bool) -> None:
     path = "swr.example.com/team/app"
     journal = journal_of(
         (
@@ -647,7 +654,7 @@ def test_what_was_restored_names_its_new_id() -> None:
 
 
 def test_a_record_without_sense_is_named() -> None:
-    broken = Intent(image_id="a", rule="r", force=False, image=msgspec.Raw(b"[]"))
+    broken = DeleteIntent(image_id="a", rule="r", force=False, image=msgspec.Raw(b"[]"))
     with pytest.raises(RecordRejected, match="image a "):
         candidates(journal_of(([broken], [result("a", Outcome.DELETED)])), {})
 
@@ -694,7 +701,7 @@ class TestTwins:
         return make_image(id, **values)
 
     def test_the_same_content_after_the_delete(self) -> None:
-        assert twin(
+        assert existing_registration(
             self.one(), [self.live("other", swr_path="x.y/team/b:1"), self.live("new")], ()
         ) == self.live("new")
 
@@ -707,14 +714,14 @@ class TestTwins:
         ],
     )
     def test_something_else(self, fields: dict[str, Any]) -> None:
-        assert twin(self.one(), [self.live("new", **fields)], ()) is None
+        assert existing_registration(self.one(), [self.live("new", **fields)], ()) is None
 
     @pytest.mark.parametrize("created_at", [None, NOW - timedelta(minutes=4)])
     def test_rather_not_registered_than_twice(self, created_at: Any) -> None:
-        assert twin(self.one(), [self.live("new", created_at=created_at)], ())
+        assert existing_registration(self.one(), [self.live("new", created_at=created_at)], ())
 
     def test_one_that_is_somebody_elses_new_id(self) -> None:
-        assert twin(self.one(), [self.live("new")], {"new"}) is None
+        assert existing_registration(self.one(), [self.live("new")], {"new"}) is None
 
 
 # --- the run, with a client that is staged ---
@@ -734,7 +741,7 @@ class StagedClient:
         """Stands in for os.fsync."""
         self.durable = self.path.stat().st_size
 
-    async def register_image(self, attributes: dict[str, object]) -> Answer:
+    async def register_image(self, attributes: dict[str, object]) -> Result:
         on_disk = self.path.read_bytes()[: self.durable].splitlines()
         intents = [line for line in map(json.loads, on_disk) if line["event"] == "restore.intent"]
         assert attributes in [line["registration"] for line in intents]
@@ -743,9 +750,9 @@ class StagedClient:
             self.stop.request(Cause.SIGNAL, "interrupted by SIGTERM")
             if self.hang:
                 await anyio.sleep_forever()
-            return Answer(place="POST", stopped=True)
+            return Result(place="POST", stopped=True)
         body = msgspec.json.encode({"id": f"new-{len(self.registered)}"})
-        return Answer(place="POST", status=201, body=body, attempts=1, request_id="r")
+        return Result(place="POST", status=201, body=body, attempts=1, request_id="r")
 
 
 @pytest.mark.parametrize(("hang", "third"), [(False, State.NOT_ATTEMPTED), (True, State.UNKNOWN)])

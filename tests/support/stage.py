@@ -11,33 +11,33 @@ import anyio
 import msgspec
 from multidict import CIMultiDict
 
-from cleanup.modelarts.auth.credentials import Credentials, Fresh
+from cleanup.modelarts.auth.credentials import Credentials, Secret
 from cleanup.modelarts.client import Client
 from cleanup.modelarts.http.connection import Connection
-from cleanup.modelarts.http.messages import Lost, Reply, Request
-from cleanup.modelarts.http.rate_limit import Pacer
-from cleanup.modelarts.http.transport import Effort, Transport
+from cleanup.modelarts.http.messages import NoResponse, Request, Response
+from cleanup.modelarts.http.rate_limit import RateLimiter
+from cleanup.modelarts.http.transport import RetryPolicy, Transport
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ENDPOINT = "https://modelarts.test"
 
 
-def reply(status: int, body: object = b"", **headers: str) -> Reply:
+def reply(status: int, body: object = b"", **headers: str) -> Response:
     """An answer; a body that is not bytes is encoded as JSON, `X_Request_Id` is the header X-Request-Id."""
     content = body if isinstance(body, bytes) else msgspec.json.encode(body)
-    return Reply(
+    return Response(
         status, content, CIMultiDict({name.replace("_", "-"): text for name, text in headers.items()})
     )
 
 
-def error(status: int, code: str, message: str = "no") -> Reply:
+def error(status: int, code: str, message: str = "no") -> Response:
     return reply(status, {"error_code": code, "error_msg": message}, X_Request_Id=f"req-{status}")
 
 
-LOST = Lost("modelarts.test gave no answer within 30 s", sent=True)
-REFUSED = Lost("cannot connect to modelarts.test: Connection refused", sent=False)
+LOST = NoResponse("modelarts.test gave no answer within 30 s", sent=True)
+REFUSED = NoResponse("cannot connect to modelarts.test: Connection refused", sent=False)
 
-Step = Reply | Lost | Callable[[Request], "Reply | Lost | Awaitable[Reply | Lost]"]
+Step = Response | NoResponse | Callable[[Request], "Response | NoResponse | Awaitable[Response | NoResponse]"]
 
 
 class Stage:
@@ -52,7 +52,9 @@ class Stage:
         self.requests: list[Request] = []
         self.headers: list[Mapping[str, str]] = []
 
-    async def send(self, request: Request, headers: Mapping[str, str], *, most: int) -> Reply | Lost:
+    async def send(
+        self, request: Request, headers: Mapping[str, str], *, max_bytes: int
+    ) -> Response | NoResponse:
         self.requests.append(request)
         self.headers.append(headers)
         await anyio.lowlevel.checkpoint()
@@ -90,8 +92,8 @@ class Time:
 
 
 def no_login() -> Credentials[Any]:
-    async def nothing() -> Fresh[None]:
-        return Fresh(None, "no login")
+    async def nothing() -> Secret[None]:
+        return Secret(None, "no login")
 
     return Credentials(nothing, lambda request, _: request.headers, lambda: NOW)
 
@@ -107,11 +109,11 @@ def make_transport(
 ) -> Transport:
     """A transport on a stage; backoffs are half of their longest."""
     time = time or Time()
-    effort = Effort(
+    retry = RetryPolicy(
         max_attempts=max_attempts, sleep=time.sleep, random=lambda: 0.5, now=lambda: NOW, stopping=stopping
     )
-    pacer = Pacer(rate, clock=time, sleep=time.sleep)
-    return Transport(cast(Connection, stage), credentials or no_login(), pacer, effort)
+    limiter = RateLimiter(rate, clock=time, sleep=time.sleep)
+    return Transport(cast(Connection, stage), credentials or no_login(), limiter, retry)
 
 
 def make_client(

@@ -12,7 +12,7 @@ import msgspec
 
 from cleanup.errors import AccessDenied, UsageError
 from cleanup.modelarts.auth import provider_chain as chain
-from cleanup.modelarts.auth.credentials import Credentials, Fresh
+from cleanup.modelarts.auth.credentials import Credentials, Secret
 from cleanup.modelarts.auth.password import Login, User
 from cleanup.modelarts.auth.signing import Keys, sign
 from cleanup.modelarts.http.messages import Request
@@ -51,8 +51,8 @@ class CredentialNames(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """What logging in needs of the world; `iam` is IAM's URL, `now` is in UTC, `random` in [0, 1)."""
+class AuthContext:
+    """What logging in needs of the context; `iam` is IAM's URL, `now` is in UTC, `random` in [0, 1)."""
 
     environment: Mapping[str, str]
     connection: "Connection"
@@ -64,18 +64,18 @@ class Surroundings:
     random: Callable[[], float]
 
 
-def choose(auth: Auth, names: CredentialNames, world: Surroundings) -> Credentials[Any]:
+def choose(auth: Auth, names: CredentialNames, context: AuthContext) -> Credentials[Any]:
     """The credentials for a way to log in. Secrets are looked for when they are first needed."""
-    match _decide(names, world.environment) if auth is Auth.AUTO else auth:
+    match _decide(names, context.environment) if auth is Auth.AUTO else auth:
         case Auth.NONE:
-            return Credentials(_nothing, lambda request, _: request.headers, world.now)
+            return Credentials(_nothing, lambda request, _: request.headers, context.now)
         case Auth.TOKEN:
             name = names.token_env or _TOKEN
-            return Credentials(lambda: _ready_token(name, world.environment), _with_token, world.now)
+            return Credentials(lambda: _ready_token(name, context.environment), _with_token, context.now)
         case Auth.PASSWORD:
-            return Credentials(lambda: _log_in(names, world), _with_token, world.now)
+            return Credentials(lambda: _log_in(names, context), _with_token, context.now)
         case Auth.AKSK | Auth.AUTO:
-            return Credentials(lambda: _find_keys(names, world), _signing(world), world.now)
+            return Credentials(lambda: _find_keys(names, context), _signing(context), context.now)
 
 
 def _decide(names: CredentialNames, environment: Mapping[str, str]) -> Auth:
@@ -93,43 +93,43 @@ def _decide(names: CredentialNames, environment: Mapping[str, str]) -> Auth:
     return Auth.AKSK
 
 
-async def _nothing() -> Fresh[None]:
-    return Fresh(None, "no login")
+async def _nothing() -> Secret[None]:
+    return Secret(None, "no login")
 
 
-async def _ready_token(name: str, environment: Mapping[str, str]) -> Fresh[str]:
-    return Fresh(_secret(name, environment), f"the token in {name}")
+async def _ready_token(name: str, environment: Mapping[str, str]) -> Secret[str]:
+    return Secret(_secret(name, environment), f"the token in {name}")
 
 
 def _with_token(request: Request, token: str) -> dict[str, str]:
     return request.headers | {"X-Auth-Token": token}
 
 
-async def _log_in(names: CredentialNames, world: Surroundings) -> Fresh[str]:
+async def _log_in(names: CredentialNames, context: AuthContext) -> Secret[str]:
     username, password = names.username_env or _USERNAME, names.password_env or _PASSWORD
     domain = names.domain_env or _DOMAIN
-    if world.iam is None:
+    if context.iam is None:
         raise UsageError("no IAM to log in to: give --iam-endpoint, set OS_AUTH_URL, or give --region")
     user = User(
-        name=_value(username, world.environment),
-        domain=_value(domain, world.environment),
+        name=_value(username, context.environment),
+        domain=_value(domain, context.environment),
         source=f"{username} and {password}",
-        password=_value(password, world.environment),
+        password=_value(password, context.environment),
     )
     login = Login(
-        connection=world.connection,
-        iam=world.iam,
-        project_id=world.project_id,
+        connection=context.connection,
+        iam=context.iam,
+        project_id=context.project_id,
         user=user,
-        now=world.now,
-        sleep=world.sleep,
-        random=world.random,
+        now=context.now,
+        sleep=context.sleep,
+        random=context.random,
     )
     return await login.fetch()
 
 
-async def _find_keys(names: CredentialNames, world: Surroundings) -> Fresh[Keys]:
-    environment = world.environment
+async def _find_keys(names: CredentialNames, context: AuthContext) -> Secret[Keys]:
+    environment = context.environment
     if names.ak_env or names.sk_env:
         return _named_keys(
             names.ak_env or chain.AK, names.sk_env or chain.SK, names.security_token_env, environment
@@ -137,12 +137,12 @@ async def _find_keys(names: CredentialNames, world: Surroundings) -> Fresh[Keys]
     if names.profile:
         profile = names.profile
         keys, source = await _in_thread(lambda: chain.read_profile(profile, environment))
-        return Fresh(keys, source)
+        return Secret(keys, source)
     if _plain_keys_only(environment):
         token = names.security_token_env or (chain.TOKEN if environment.get(chain.TOKEN) else None)
         return _named_keys(chain.AK, chain.SK, token, environment)
-    keys, source, temporary = await _in_thread(lambda: chain.resolve_chain(environment, world.ca_bundle))
-    return Fresh(keys, source, world.now() + _RESOLVE_AGAIN if temporary else None)
+    keys, source, temporary = await _in_thread(lambda: chain.resolve_chain(environment, context.ca_bundle))
+    return Secret(keys, source, context.now() + _RESOLVE_AGAIN if temporary else None)
 
 
 def _plain_keys_only(environment: Mapping[str, str]) -> bool:
@@ -155,18 +155,18 @@ async def _in_thread(look_up: Callable[[], Any]) -> Any:
     return await anyio.to_thread.run_sync(look_up, abandon_on_cancel=True)
 
 
-def _named_keys(ak: str, sk: str, token: str | None, environment: Mapping[str, str]) -> Fresh[Keys]:
+def _named_keys(ak: str, sk: str, token: str | None, environment: Mapping[str, str]) -> Secret[Keys]:
     keys = Keys(
         _secret(ak, environment), _secret(sk, environment), _secret(token, environment) if token else None
     )
-    return Fresh(keys, f"AK/SK from {ak} and {sk}{f' with {token}' if token else ''}")
+    return Secret(keys, f"AK/SK from {ak} and {sk}{f' with {token}' if token else ''}")
 
 
-def _signing(world: Surroundings) -> Callable[[Request, Keys], dict[str, str]]:
-    def dress(request: Request, keys: Keys) -> dict[str, str]:
-        return sign(request, keys, request.headers | {"X-Project-Id": world.project_id}, world.now())
+def _signing(context: AuthContext) -> Callable[[Request, Keys], dict[str, str]]:
+    def authenticate(request: Request, keys: Keys) -> dict[str, str]:
+        return sign(request, keys, request.headers | {"X-Project-Id": context.project_id}, context.now())
 
-    return dress
+    return authenticate
 
 
 def _secret(name: str, environment: Mapping[str, str]) -> str:

@@ -16,10 +16,10 @@ _TRY_AGAIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Fresh(Generic[S]):
+class Secret(Generic[S]):
     """A secret just fetched; `source` says for people where from, `renew_at` when to fetch it again."""
 
-    secret: S = field(repr=False)
+    value: S = field(repr=False)
     source: str
     renew_at: datetime | None = None
 
@@ -27,22 +27,22 @@ class Fresh(Generic[S]):
 class Credentials(Generic[S]):
     """How the requests of one target are authenticated.
 
-    `fetch` gets the secret and raises AccessDenied or InventoryError when it cannot; `dress` turns
+    `fetch` gets the secret and raises AccessDenied or InventoryError when it cannot; `authenticate` turns
     a request and the secret into headers. A renewal that fails costs nothing while the old secret
     may still be good.
     """
 
     def __init__(
         self,
-        fetch: Callable[[], Awaitable[Fresh[S]]],
-        dress: Callable[[Request, S], Mapping[str, str]],
+        fetch: Callable[[], Awaitable[Secret[S]]],
+        authenticate: Callable[[Request, S], Mapping[str, str]],
         now: Callable[[], datetime],
     ) -> None:
         self._fetch = fetch
-        self._dress = dress
+        self._authenticate = authenticate
         self._now = now
         self._renewing = anyio.Lock()
-        self._held: Fresh[S] | None = None
+        self._held: Secret[S] | None = None
         self._renew_at: datetime | None = None
         self._generation = 0
         self._refused = 0  # the generation that could not be renewed when it was refused
@@ -57,9 +57,9 @@ class Credentials(Generic[S]):
         Raises AccessDenied or InventoryError when there never was a secret.
         """
         held = await self._current()
-        return dict(self._dress(request, held.secret)), self._generation
+        return dict(self._authenticate(request, held.value)), self._generation
 
-    async def _current(self) -> Fresh[S]:
+    async def _current(self) -> Secret[S]:
         if self._held is None:
             async with self._renewing:
                 return self._held or self._hold(await self._fetch())
@@ -70,11 +70,11 @@ class Credentials(Generic[S]):
                     self._hold(await self._fetch())
         return self._held
 
-    def _hold(self, fresh: Fresh[S]) -> Fresh[S]:
-        if self._held is None or fresh.secret != self._held.secret:
+    def _hold(self, secret: Secret[S]) -> Secret[S]:
+        if self._held is None or secret.value != self._held.value:
             self._generation += 1
-        self._held, self._renew_at = fresh, fresh.renew_at
-        return fresh
+        self._held, self._renew_at = secret, secret.renew_at
+        return secret
 
     async def renew(self, seen: int) -> bool:
         """After a 401 to a request of generation `seen`: whether there is a newer secret to try.

@@ -9,8 +9,8 @@ import msgspec
 
 from cleanup.errors import AccessDenied, CleanupError, InventoryError
 from cleanup.modelarts import wire
-from cleanup.modelarts.auth.credentials import Fresh
-from cleanup.modelarts.http.messages import Lost, Reply, Request
+from cleanup.modelarts.auth.credentials import Secret
+from cleanup.modelarts.http.messages import NoResponse, Request, Response
 from cleanup.modelarts.http.rate_limit import backoff
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ class Login:
     sleep: Callable[[float], Awaitable[object]]
     random: Callable[[], float]
 
-    async def fetch(self) -> Fresh[str]:
+    async def fetch(self) -> Secret[str]:
         """A new token. Raises AccessDenied when IAM refuses, InventoryError when it does not answer."""
         request = self._request()
         self.connection.remember(self.user.password)
         for attempt in range(1, _TRIES + 1):
-            answer = await self.connection.send(request, request.headers, most=_MOST_BODY)
-            if isinstance(answer, Reply) and answer.status != 429 and answer.status < 500:
+            answer = await self.connection.send(request, request.headers, max_bytes=_MOST_BODY)
+            if isinstance(answer, Response) and answer.status != 429 and answer.status < 500:
                 return self._token(answer)
             if attempt < _TRIES:
                 await self.sleep(backoff(attempt, self.random))
@@ -77,13 +77,13 @@ class Login:
             body=msgspec.json.encode(body),
         )
 
-    def _token(self, answer: Reply) -> Fresh[str]:
+    def _token(self, answer: Response) -> Secret[str]:
         token = answer.headers.get("X-Subject-Token", "").strip()
         if answer.status in (200, 201) and token:
-            return Fresh(token, f"the password of {self.user.source}", self._renew_at(answer.body))
+            return Secret(token, f"the password of {self.user.source}", self._renew_at(answer.body))
         raise self._refusal(answer)
 
-    def _refusal(self, answer: Reply) -> CleanupError:
+    def _refusal(self, answer: Response) -> CleanupError:
         told = wire.decode_error(answer.body)
         return AccessDenied(
             f"IAM at {self.iam} refused the login of {self.user.source} with {answer.status}"
@@ -101,5 +101,5 @@ class Login:
         return now + max(life - min(life / 10, timedelta(minutes=5)), timedelta(minutes=1))
 
 
-def _trouble(answer: Reply | Lost, request: Request) -> str:
-    return answer.why if isinstance(answer, Lost) else f"{request.place} answered {answer.status}"
+def _trouble(answer: Response | NoResponse, request: Request) -> str:
+    return answer.why if isinstance(answer, NoResponse) else f"{request.place} answered {answer.status}"

@@ -12,7 +12,7 @@ from yarl import URL
 
 import cleanup
 from cleanup.errors import UsageError
-from cleanup.modelarts.http.messages import Lost, Reply, Request
+from cleanup.modelarts.http.messages import NoResponse, Request, Response
 
 _CHUNK = 1 << 18
 _SECRET_HEADERS = ("X-Auth-Token", "X-Security-Token", "Authorization")
@@ -73,8 +73,10 @@ class Connection:
     ) -> None:
         await self._session.close()
 
-    async def send(self, request: Request, headers: Mapping[str, str], *, most: int) -> Reply | Lost:
-        """One exchange; `most` bounds the answer's body in bytes. Redirects are answers like others.
+    async def send(
+        self, request: Request, headers: Mapping[str, str], *, max_bytes: int
+    ) -> Response | NoResponse:
+        """One exchange; `max_bytes` bounds the answer's body in bytes. Redirects are answers like others.
 
         What was sent as a secret does not come back: a refusal that repeats it is blackened, for it
         goes into logs and journals.
@@ -82,23 +84,25 @@ class Connection:
         mark = SimpleNamespace(sent=False)
         self.remember(*(headers[name] for name in _SECRET_HEADERS if name in headers))
         try:
-            return await self._exchange(request, headers, most, mark)
+            return await self._exchange(request, headers, max_bytes, mark)
         except TimeoutError:
-            return Lost(f"{request.host} gave no answer within {self._timeout:g} s", mark.sent)
+            return NoResponse(f"{request.host} gave no answer within {self._timeout:g} s", mark.sent)
         except aiohttp.ClientSSLError as error:
-            return Lost(f"no trust in {request.host}: {_tls_trouble(error)}; see --ca-bundle", sent=False)
+            return NoResponse(
+                f"no trust in {request.host}: {_tls_trouble(error)}; see --ca-bundle", sent=False
+            )
         except aiohttp.ClientConnectorDNSError:
-            return Lost(f"the name {request.host} cannot be resolved", sent=False)
+            return NoResponse(f"the name {request.host} cannot be resolved", sent=False)
         except aiohttp.ClientProxyConnectionError:
-            return Lost("the proxy of HTTPS_PROXY cannot be reached", sent=False)
+            return NoResponse("the proxy of HTTPS_PROXY cannot be reached", sent=False)
         except aiohttp.ClientHttpProxyError as error:
-            return Lost(f"the proxy of HTTPS_PROXY refused with {error.status}", sent=False)
+            return NoResponse(f"the proxy of HTTPS_PROXY refused with {error.status}", sent=False)
         except aiohttp.ClientConnectorError as error:
-            return Lost(
+            return NoResponse(
                 f"cannot connect to {request.host}: {error.os_error.strerror or 'refused'}", sent=False
             )
         except (aiohttp.ClientError, OSError):
-            return Lost(f"the connection to {request.host} was dropped", mark.sent)
+            return NoResponse(f"the connection to {request.host} was dropped", mark.sent)
 
     def remember(self, *secrets: str) -> None:
         """These are secrets, as they are and as JSON writes them."""
@@ -112,8 +116,8 @@ class Connection:
         return body
 
     async def _exchange(
-        self, request: Request, headers: Mapping[str, str], most: int, mark: SimpleNamespace
-    ) -> Reply:
+        self, request: Request, headers: Mapping[str, str], max_bytes: int, mark: SimpleNamespace
+    ) -> Response:
         proxy, proxy_headers = _proxy(request, self._environment)
         async with self._session.request(
             request.method,
@@ -128,11 +132,11 @@ class Connection:
             body = bytearray()
             async for chunk in response.content.iter_chunked(_CHUNK):
                 body += chunk
-                if len(body) > most:
+                if len(body) > max_bytes:
                     response.close()
-                    return Reply(response.status, b"", response.headers, oversized=True)
+                    return Response(response.status, b"", response.headers, oversized=True)
             told = bytes(body) if response.status < 300 else self._blackened(bytes(body))
-            return Reply(response.status, told, response.headers)
+            return Response(response.status, told, response.headers)
 
 
 def _trusting(ca_bundle: Path | None) -> ssl.SSLContext:

@@ -47,7 +47,7 @@ def segment(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Reply:
+class Response:
     """An answer. `body` is empty where it was larger than allowed; `oversized` says so."""
 
     status: int
@@ -57,7 +57,7 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Lost:
+class NoResponse:
     """No answer: why, and whether the request may have reached the service all the same."""
 
     why: str

@@ -18,7 +18,7 @@ _WINDOW = 1.0  # seconds over which the goodput is measured
 _SHORT_WINDOW = 0.2
 
 
-class Pacer:
+class RateLimiter:
     """The one limiter all requests of a target share: first come, first served.
 
     `rate` is in requests a second; in any one second at most rate + max(1, rate / 10) leave.
@@ -28,7 +28,7 @@ class Pacer:
     def __init__(
         self, rate: float, *, clock: Callable[[], float], sleep: Callable[[float], Awaitable[object]]
     ) -> None:
-        self._most = self._rate = self._refused_at_rate = rate
+        self._set_rate = self._rate = self._refused_at_rate = rate
         self._clock = clock
         self._sleep = sleep
         self._queue = anyio.Lock()
@@ -38,7 +38,7 @@ class Pacer:
         self._resumes_at = now - _WINDOW  # the idle time before the first request counts as unpaused
         self._slowed_at = -float("inf")
         self._answered: deque[float] = deque()
-        self._turns = self._throttled = 0
+        self._released = self._throttled = 0
 
     @property
     def rate_now(self) -> float:
@@ -46,16 +46,16 @@ class Pacer:
         return self._rate
 
     @property
-    def turns(self) -> int:
+    def released(self) -> int:
         """Requests let out so far."""
-        return self._turns
+        return self._released
 
     @property
-    def throttle_count(self) -> int:
+    def refused_count(self) -> int:
         """Refusals (429) so far."""
         return self._throttled
 
-    async def turn(self) -> float:
+    async def acquire(self) -> float:
         """Wait for the next slot; returns the moment of release, to be handed to `throttled`.
 
         A cancelled waiter leaves the queue and costs nobody a slot.
@@ -64,7 +64,7 @@ class Pacer:
             while (wait := self._wait()) > 0:
                 await self._sleep(wait)
             self._tokens -= 1
-            self._turns += 1
+            self._released += 1
             return self._clock()
 
     def _wait(self) -> float:
@@ -108,7 +108,7 @@ class Pacer:
         else:  # a refusal right after a pause says little about the rate
             self._refused_at_rate = max(self._rate, 0.7 * self._refused_at_rate)
         least = max(_LEAST_RATE, self._rate / 20)  # little may have got through because little was asked
-        self._rate = min(self._most, max(least, _DECREASE * min(self._rate, goodput)))
+        self._rate = min(self._set_rate, max(least, _DECREASE * min(self._rate, goodput)))
         self._slowed_at = now
 
     def _count_answered(self, now: float) -> int:
@@ -125,7 +125,7 @@ class Pacer:
         seconds = min(max(0.0, now - self._grown_at), max(1.0, 2 / self._rate))
         self._grown_at = max(now, self._grown_at)
         self._fill(now)
-        self._rate = min(self._most, self._rate + self._growth() * seconds)
+        self._rate = min(self._set_rate, self._rate + self._growth() * seconds)
 
     def _growth(self) -> float:
         """Requests a second gained per second: least near the rate last refused, more away from it.
@@ -135,7 +135,7 @@ class Pacer:
         """
         refused = self._refused_at_rate
         distance = self._rate / refused - 1
-        fastest = 0.1 * refused if distance < 0 else max(0.1 * refused, self._most / 20)
+        fastest = 0.1 * refused if distance < 0 else max(0.1 * refused, self._set_rate / 20)
         return min(fastest, refused * (0.002 + 3 * distance * distance))
 
 

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import anyio
 import msgspec
 
-from cleanup.modelarts.http.messages import Lost, Reply, Request
-from cleanup.modelarts.http.rate_limit import Pacer, backoff
+from cleanup.modelarts.http.messages import NoResponse, Request, Response
+from cleanup.modelarts.http.rate_limit import RateLimiter, backoff
 
 if TYPE_CHECKING:
     from cleanup.modelarts.auth.credentials import Credentials
@@ -23,7 +23,7 @@ T = TypeVar("T")
 _MOST_BODY = 1 << 20
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a request. `status` is None when there was no answer; `trouble` then says why.
 
     `attempts` counts the requests sent. `doubtful`: one of them, perhaps not the last, was sent and
@@ -50,7 +50,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Effort:
+class RetryPolicy:
     """How hard to try: `max_attempts` in all; `now` is in UTC, `random` in [0, 1), `stopping` ends it."""
 
     max_attempts: int
@@ -64,55 +64,59 @@ class Transport:
     """All requests to one target go through here, and through its one limiter."""
 
     def __init__(
-        self, connection: "Connection", credentials: "Credentials[Any]", pacer: Pacer, effort: Effort
+        self,
+        connection: "Connection",
+        credentials: "Credentials[Any]",
+        limiter: RateLimiter,
+        retry: RetryPolicy,
     ) -> None:
         self._connection = connection
         self._credentials = credentials
-        self._effort = effort
-        self.pacer = pacer
+        self._retry = retry
+        self.limiter = limiter
 
     async def request(
         self,
         request: Request,
         *,
-        most: int = _MOST_BODY,
+        max_bytes: int = _MOST_BODY,
         repeatable: bool = True,
-        settling: bool = False,
+        ignore_stop: bool = False,
         fresh: Callable[[], bool] | None = None,
-    ) -> Answer:
+    ) -> Result:
         """Send until answered for good: 429, 5xx, dropped connections and timeouts are tried again.
 
-        `most` bounds the body in bytes. Not `repeatable`: never sent again once it may have had an
-        effect. `settling`: goes on during a stop, for what was begun must be known. `fresh` is asked
+        `max_bytes` bounds the body in bytes. Not `repeatable`: never sent again once it may have had an
+        effect. `ignore_stop`: goes on during a stop, for what was begun must be known. `fresh` is asked
         right before each time it leaves; when that says no, it does not leave. After a 401
         with renewed credentials it is sent once more. Raises AccessDenied or InventoryError when
         there never were credentials to send with.
         """
-        answer = Answer(place=request.place)
-        allowed, renewed = self._effort.max_attempts, False
+        answer = Result(place=request.place)
+        allowed, renewed = self._retry.max_attempts, False
         while True:
             headers, generation = await self._credentials.headers(request)
-            released = await self._unless_stopping(self.pacer.turn, settling)
+            released = await self._unless_stopping(self.limiter.acquire, ignore_stop)
             if released is None:
                 return msgspec.structs.replace(answer, stopped=True)
             if fresh is not None and not fresh():
                 return msgspec.structs.replace(answer, stale=True)
-            reply = await self._connection.send(request, headers, most=most)
-            self._tell_pacer(reply, released)
-            answer = _after(answer, reply, most)
+            reply = await self._connection.send(request, headers, max_bytes=max_bytes)
+            self._tell_limiter(reply, released)
+            answer = _after(answer, reply, max_bytes)
             if answer.status == 401 and not renewed:
                 renewed, allowed = True, allowed + 1
                 if await self._credentials.renew(generation):
                     continue
             if not _worth_repeating(answer, repeatable) or answer.attempts >= allowed:
                 return answer
-            if not await self._unless_stopping(partial(self._back_off, answer.attempts), settling):
+            if not await self._unless_stopping(partial(self._back_off, answer.attempts), ignore_stop):
                 return msgspec.structs.replace(answer, stopped=True)
 
-    async def _unless_stopping(self, wait: Callable[[], Awaitable[T]], settling: bool) -> T | None:
+    async def _unless_stopping(self, wait: Callable[[], Awaitable[T]], ignore_stop: bool) -> T | None:
         """Wait, unless a stop is asked for before or meanwhile; None then."""
-        stopping = self._effort.stopping
-        if settling or stopping is None:
+        stopping = self._retry.stopping
+        if ignore_stop or stopping is None:
             return await wait()
         if stopping.is_set():
             return None
@@ -124,16 +128,16 @@ class Transport:
         return result
 
     async def _back_off(self, attempt: int) -> bool:
-        await self._effort.sleep(backoff(attempt, self._effort.random))
+        await self._retry.sleep(backoff(attempt, self._retry.random))
         return True
 
-    def _tell_pacer(self, reply: Reply | Lost, released: float) -> None:
-        if isinstance(reply, Lost):
+    def _tell_limiter(self, reply: Response | NoResponse, released: float) -> None:
+        if isinstance(reply, NoResponse):
             return
         if reply.status == 429:
-            self.pacer.throttled(released, _retry_after(reply, self._effort.now()))
+            self.limiter.throttled(released, _retry_after(reply, self._retry.now()))
         else:
-            self.pacer.succeeded()
+            self.limiter.succeeded()
 
 
 async def _cancel_when(stopping: anyio.Event, scope: anyio.CancelScope) -> None:
@@ -141,19 +145,21 @@ async def _cancel_when(stopping: anyio.Event, scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-def _worth_repeating(answer: Answer, repeatable: bool) -> bool:
+def _worth_repeating(answer: Result, repeatable: bool) -> bool:
     passing = answer.status is None or answer.status == 429 or answer.status >= 500
     return passing and (repeatable or not answer.doubtful)
 
 
-def _after(so_far: Answer, reply: Reply | Lost, most: int) -> Answer:
+def _after(so_far: Result, reply: Response | NoResponse, max_bytes: int) -> Result:
     """The answer after one more attempt; doubts of earlier ones stay."""
     attempts = so_far.attempts + 1
-    if isinstance(reply, Lost):
+    if isinstance(reply, NoResponse):
         doubtful = so_far.doubtful or reply.sent
-        return Answer(place=so_far.place, trouble=reply.why, attempts=attempts, doubtful=doubtful)
-    oversized = f"its answer is larger than {most >> 20} MiB and was not read" if reply.oversized else None
-    return Answer(
+        return Result(place=so_far.place, trouble=reply.why, attempts=attempts, doubtful=doubtful)
+    oversized = (
+        f"its answer is larger than {max_bytes >> 20} MiB and was not read" if reply.oversized else None
+    )
+    return Result(
         place=so_far.place,
         status=reply.status,
         body=reply.body,
@@ -166,7 +172,7 @@ def _after(so_far: Answer, reply: Reply | Lost, most: int) -> Answer:
     )
 
 
-def _pointed_to(reply: Reply) -> str | None:
+def _pointed_to(reply: Response) -> str | None:
     """Where a redirect leads, without its query: that may carry a login."""
     location = reply.headers.get("Location")
     if not location or not 300 <= reply.status < 400:
@@ -178,7 +184,7 @@ def _pointed_to(reply: Reply) -> str | None:
         return "an address that is none"
 
 
-def _retry_after(reply: Reply, now: datetime) -> float | None:
+def _retry_after(reply: Response, now: datetime) -> float | None:
     """Seconds to wait, from seconds or from an HTTP date by the service's own clock; None when not said."""
     text = reply.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):

@@ -16,8 +16,8 @@ from huaweicloudsdkcore.auth.internal import MetadataAccessor
 from huaweicloudsdkcore.sdk_request import SdkRequest
 
 from cleanup.errors import AccessDenied, CleanupError, InventoryError, UsageError
-from cleanup.modelarts.auth.choose import Auth, CredentialNames, Surroundings, choose
-from cleanup.modelarts.auth.credentials import Credentials, Fresh
+from cleanup.modelarts.auth.choose import Auth, AuthContext, CredentialNames, choose
+from cleanup.modelarts.auth.credentials import Credentials, Secret
 from cleanup.modelarts.auth.password import User
 from cleanup.modelarts.auth.signing import Keys, sign
 from cleanup.modelarts.http.connection import Connection
@@ -93,7 +93,7 @@ def test_a_signature_stays_what_it_was() -> None:
     }
 
 
-def world(environment: Mapping[str, str], connection: object = None, **fields: Any) -> Surroundings:
+def context(environment: Mapping[str, str], connection: object = None, **fields: Any) -> AuthContext:
     async def sleep(_: float) -> None:
         await anyio.lowlevel.checkpoint()
 
@@ -107,11 +107,11 @@ def world(environment: Mapping[str, str], connection: object = None, **fields: A
         "sleep": sleep,
         "random": lambda: 0.5,
     }
-    return Surroundings(**usual | fields)
+    return AuthContext(**usual | fields)
 
 
 async def headers_of(auth: Auth, environment: Mapping[str, str], **names: str) -> dict[str, str]:
-    headers, _ = await choose(auth, CredentialNames(**names), world(environment)).headers(GET)
+    headers, _ = await choose(auth, CredentialNames(**names), context(environment)).headers(GET)
     return headers
 
 
@@ -171,7 +171,7 @@ class TestTheChoice:
     )
     async def test_auto(self, environment: dict[str, str], names: dict[str, str], source: str) -> None:
         stage = Stage(otherwise=issued())
-        credentials = choose(Auth.AUTO, CredentialNames(**names), world(environment, stage))
+        credentials = choose(Auth.AUTO, CredentialNames(**names), context(environment, stage))
         assert await credentials.resolve() == source
 
     @pytest.mark.parametrize(
@@ -191,12 +191,12 @@ class TestTheChoice:
         self, auth: Auth, environment: dict[str, str], names: dict[str, str], missing: str
     ) -> None:
         with pytest.raises(AccessDenied, match=missing) as caught:
-            await choose(auth, CredentialNames(**names), world(environment)).headers(GET)
+            await choose(auth, CredentialNames(**names), context(environment)).headers(GET)
         assert CANARY not in told(caught.value)
 
     async def test_a_password_needs_an_iam(self) -> None:
         with pytest.raises(UsageError, match="--iam-endpoint"):
-            await choose(Auth.PASSWORD, CredentialNames(), world(self.PASSWORD, iam=None)).resolve()
+            await choose(Auth.PASSWORD, CredentialNames(), context(self.PASSWORD, iam=None)).resolve()
 
 
 class TestProfiles:
@@ -234,7 +234,7 @@ class TestProfiles:
 
     async def test_a_rotated_profile_is_read_again(self, tmp_path: Path) -> None:
         environment = self.environment(tmp_path, self.FILE)
-        credentials = choose(Auth.AKSK, CredentialNames(profile="basic"), world(environment))
+        credentials = choose(Auth.AKSK, CredentialNames(profile="basic"), context(environment))
         _, generation = await credentials.headers(GET)
         self.environment(tmp_path, "[basic]\nak = new\nsk = new\n")
         assert await credentials.renew(generation)
@@ -258,7 +258,7 @@ class TestPasswords:
 
     def credentials(self, *steps: Any, **fields: Any) -> tuple[Credentials[Any], Stage]:
         stage = Stage(*steps)
-        return choose(Auth.PASSWORD, CredentialNames(), world(self.ENVIRONMENT, stage, **fields)), stage
+        return choose(Auth.PASSWORD, CredentialNames(), context(self.ENVIRONMENT, stage, **fields)), stage
 
     @pytest.mark.parametrize("iam", ["https://iam.test", "https://iam.test/v3", "https://iam.test/v3/"])
     async def test_the_login(self, iam: str) -> None:
@@ -348,13 +348,13 @@ class TestRenewal:
     def credentials(self, *secrets: str | CleanupError) -> tuple[Credentials[str], list[str]]:
         left, fetched = list(secrets), []
 
-        async def fetch() -> Fresh[str]:
+        async def fetch() -> Secret[str]:
             await anyio.lowlevel.checkpoint()
             secret = left.pop(0)
             fetched.append(str(secret))
             if isinstance(secret, CleanupError):
                 raise secret
-            return Fresh(secret, "a test")
+            return Secret(secret, "a test")
 
         return Credentials(fetch, lambda _, secret: {"X-Auth-Token": secret}, lambda: NOW), fetched
 
@@ -446,7 +446,7 @@ class TestTheVendorsChain:
     ) -> tuple[str, dict[str, str]]:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)  # the vendor's library reads the process's environment
-        credentials = choose(Auth.AUTO, CredentialNames(), world(environment))
+        credentials = choose(Auth.AUTO, CredentialNames(), context(environment))
         source = await credentials.resolve()
         return source, (await credentials.headers(GET))[0]
 
@@ -515,7 +515,7 @@ class TestTheVendorsChain:
     ) -> None:
         clock = [NOW]
         async with cloud(monkeypatch, tmp_path) as (keys, _):
-            credentials = choose(Auth.AKSK, CredentialNames(), world({}, now=lambda: clock[0]))
+            credentials = choose(Auth.AKSK, CredentialNames(), context({}, now=lambda: clock[0]))
             first, generation = await credentials.headers(GET)
             assert await credentials.headers(GET) == (first, generation)
             asked = len(keys.asked)
@@ -529,7 +529,7 @@ class TestTheVendorsChain:
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         async with cloud(monkeypatch, tmp_path):
-            credentials = choose(Auth.AKSK, CredentialNames(), world({}))
+            credentials = choose(Auth.AKSK, CredentialNames(), context({}))
             _, generation = await credentials.headers(GET)
             assert await credentials.renew(generation)
 
@@ -543,10 +543,10 @@ def test_nothing_shows_a_secret() -> None:
     shown = repr(
         (
             Keys(CANARY, CANARY, CANARY),
-            Fresh(CANARY, "a test"),
+            Secret(CANARY, "a test"),
             User(name="u", domain="d", source="s", password=CANARY),
             reply(201, CANARY.encode(), X_Subject_Token=CANARY),
-            choose(Auth.TOKEN, CredentialNames(), world({"MODELARTS_TOKEN": CANARY})),
+            choose(Auth.TOKEN, CredentialNames(), context({"MODELARTS_TOKEN": CANARY})),
         )
     )
     assert CANARY not in shown
@@ -560,7 +560,7 @@ async def test_the_vendors_answers_are_not_told(monkeypatch: pytest.MonkeyPatch,
     async with cloud(monkeypatch, tmp_path), served(chatty) as place:
         monkeypatch.setattr(MetadataAccessor, "_METADATA_ENDPOINT", f"http://{place}")
         with pytest.raises(AccessDenied) as caught:
-            await choose(Auth.AKSK, CredentialNames(), world({})).resolve()
+            await choose(Auth.AKSK, CredentialNames(), context({})).resolve()
     assert CANARY not in told(caught.value)
 
 
@@ -571,6 +571,6 @@ async def test_a_login_over_a_socket() -> None:
         writer.write(answer(201 if right else 401, b"{}", X_Subject_Token="T1"))
 
     async with served(iam) as place, Connection(limit=1, timeout=5, environment={}) as connection:
-        surroundings = world(TestTheChoice.PASSWORD, cast(object, connection), iam=f"http://{place}/v3")
+        surroundings = context(TestTheChoice.PASSWORD, cast(object, connection), iam=f"http://{place}/v3")
         headers, _ = await choose(Auth.AUTO, CredentialNames(), surroundings).headers(GET)
     assert headers == {"X-Auth-Token": "T1"}

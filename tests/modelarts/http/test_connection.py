@@ -15,7 +15,7 @@ import cleanup
 from cleanup.errors import UsageError
 from cleanup.modelarts.auth.signing import Keys, sign
 from cleanup.modelarts.http.connection import Connection, _proxy
-from cleanup.modelarts.http.messages import Lost, Reply, Request, segment
+from cleanup.modelarts.http.messages import NoResponse, Request, Response, segment
 from tests.support.stage import answer, read_request, served
 
 NONE: dict[str, str] = {}
@@ -48,7 +48,7 @@ async def test_what_is_signed_is_sent_byte_for_byte() -> None:
             method="POST",
         )
         headers = sign(request, Keys("AK", "SK", "TOKEN"), request.headers, datetime(2026, 1, 1, tzinfo=UTC))
-        reply = await connection.send(request, headers, most=100)
+        reply = await connection.send(request, headers, max_bytes=100)
     line, sent, body = seen[0]
     path = "/v1/p/images/a%20b%252F~%C3%BC%2B%3A%40"
     assert line == f"POST {path}?a=10&a=2&force=true&name=a%2Bb%20c%2Fd~%C3%A9%26%3D HTTP/1.1"
@@ -56,7 +56,7 @@ async def test_what_is_signed_is_sent_byte_for_byte() -> None:
     assert {name: sent[name] for name in headers} == headers
     assert sent.getall("Host") == [place]
     assert sent["User-Agent"] == f"image-cleanup/{cleanup.__version__}"
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, Response)
     assert (reply.status, reply.body) == (200, b"{}")
 
 
@@ -66,8 +66,8 @@ async def test_an_answer_with_its_headers() -> None:
         writer.write(answer(429, b"slow down", Retry_After="3", X_Request_Id="r1"))
 
     async with served(handler) as place, connected() as connection:
-        reply = await connection.send(get(place), NONE, most=100)
-    assert isinstance(reply, Reply)
+        reply = await connection.send(get(place), NONE, max_bytes=100)
+    assert isinstance(reply, Response)
     assert (reply.status, reply.body, reply.headers["x-request-id"]) == (429, b"slow down", "r1")
 
 
@@ -80,8 +80,8 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
         writer.write(answer(status, Location="/elsewhere"))
 
     async with served(handler) as place, connected() as connection:
-        reply = await connection.send(get(place), NONE, most=100)
-    assert isinstance(reply, Reply)
+        reply = await connection.send(get(place), NONE, max_bytes=100)
+    assert isinstance(reply, Response)
     assert reply.status == status
     assert len(requests) == 1
 
@@ -94,8 +94,8 @@ async def test_an_answer_above_the_bound_is_not_read(size: int) -> None:
         await writer.drain()
 
     async with served(handler) as place, connected() as connection:
-        reply = await connection.send(get(place), NONE, most=100)
-    assert isinstance(reply, Reply)
+        reply = await connection.send(get(place), NONE, max_bytes=100)
+    assert isinstance(reply, Response)
     assert (len(reply.body), reply.oversized) == ((100, False) if size == 100 else (0, True))
 
 
@@ -114,8 +114,8 @@ async def test_a_dropped_connection_may_have_had_its_effect(cut: bytes) -> None:
         writer.write(cut)
 
     async with served(handler) as place, connected() as connection:
-        lost = await connection.send(get(place), NONE, most=100)
-        assert lost == Lost(f"the connection to {place} was dropped", sent=True)
+        lost = await connection.send(get(place), NONE, max_bytes=100)
+        assert lost == NoResponse(f"the connection to {place} was dropped", sent=True)
 
 
 async def test_rubbish_is_no_answer() -> None:
@@ -124,8 +124,8 @@ async def test_rubbish_is_no_answer() -> None:
         writer.write(b"SSH-2.0-OpenSSH_9.0\r\n\r\n")
 
     async with served(handler) as place, connected() as connection:
-        lost = await connection.send(get(place), NONE, most=100)
-    assert isinstance(lost, Lost)
+        lost = await connection.send(get(place), NONE, max_bytes=100)
+    assert isinstance(lost, NoResponse)
     assert lost.sent
 
 
@@ -139,9 +139,9 @@ async def test_nothing_is_sent_twice_behind_our_back() -> None:
         lines.append((await read_request(reader))[0])
 
     async with served(handler) as place, connected() as connection:
-        await connection.send(get(place, "/first"), NONE, most=100)
-        lost = await connection.send(get(place, "/second", method="DELETE"), NONE, most=100)
-    assert lost == Lost(f"the connection to {place} was dropped", sent=True)
+        await connection.send(get(place, "/first"), NONE, max_bytes=100)
+        lost = await connection.send(get(place, "/second", method="DELETE"), NONE, max_bytes=100)
+    assert lost == NoResponse(f"the connection to {place} was dropped", sent=True)
     assert lines == ["GET /first HTTP/1.1", "DELETE /second HTTP/1.1"]
 
 
@@ -153,16 +153,16 @@ async def test_a_service_that_hangs(begun: bytes) -> None:
         await reader.read()
 
     async with served(handler) as place, connected(timeout=0.05) as connection:
-        lost = await connection.send(get(place), NONE, most=100)
-    assert lost == Lost(f"{place} gave no answer within 0.05 s", sent=True)
+        lost = await connection.send(get(place), NONE, max_bytes=100)
+    assert lost == NoResponse(f"{place} gave no answer within 0.05 s", sent=True)
 
 
 async def test_a_refused_connection_had_no_effect() -> None:
     async with served(lambda reader, writer: asyncio.sleep(0)) as place:
         pass
     async with connected() as connection:
-        lost = await connection.send(get(place, method="DELETE"), NONE, most=100)
-    assert isinstance(lost, Lost)
+        lost = await connection.send(get(place, method="DELETE"), NONE, max_bytes=100)
+    assert isinstance(lost, NoResponse)
     assert not lost.sent
     assert lost.why.startswith(f"cannot connect to {place}: ")
 
@@ -173,8 +173,8 @@ async def test_an_unknown_name_had_no_effect(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", nowhere)
     async with connected() as connection:
-        lost = await connection.send(get("no-such-host.invalid"), NONE, most=100)
-    assert lost == Lost("the name no-such-host.invalid cannot be resolved", sent=False)
+        lost = await connection.send(get("no-such-host.invalid"), NONE, max_bytes=100)
+    assert lost == NoResponse("the name no-such-host.invalid cannot be resolved", sent=False)
 
 
 @asynccontextmanager
@@ -194,8 +194,8 @@ async def tls_server(folder: Path) -> AsyncIterator[str]:
 
 async def test_tls_is_verified(tmp_path: Path) -> None:
     async with tls_server(tmp_path) as place, connected() as connection:
-        lost = await connection.send(get(place, origin=f"https://{place}"), NONE, most=100)
-    assert isinstance(lost, Lost)
+        lost = await connection.send(get(place, origin=f"https://{place}"), NONE, max_bytes=100)
+    assert isinstance(lost, NoResponse)
     assert not lost.sent
     assert lost.why.startswith(f"no trust in {place}: ")
     assert lost.why.endswith("; see --ca-bundle")
@@ -203,8 +203,8 @@ async def test_tls_is_verified(tmp_path: Path) -> None:
 
 async def test_a_ca_bundle_is_trusted(tmp_path: Path) -> None:
     async with tls_server(tmp_path) as place, connected(ca_bundle=tmp_path / "ca.pem") as connection:
-        reply = await connection.send(get(place, origin=f"https://{place}"), NONE, most=100)
-    assert isinstance(reply, Reply)
+        reply = await connection.send(get(place, origin=f"https://{place}"), NONE, max_bytes=100)
+    assert isinstance(reply, Response)
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
@@ -260,9 +260,9 @@ async def test_requests_go_through_the_proxy() -> None:
         served(proxy) as place,
         Connection(limit=1, timeout=5, environment={"HTTPS_PROXY": f"http://{place}"}) as connection,
     ):
-        lost = await connection.send(get("", origin="https://modelarts.test"), NONE, most=100)
+        lost = await connection.send(get("", origin="https://modelarts.test"), NONE, max_bytes=100)
     assert lines == ["CONNECT modelarts.test:443 HTTP/1.1"]
-    assert lost == Lost("the proxy of HTTPS_PROXY refused with 407", sent=False)
+    assert lost == NoResponse("the proxy of HTTPS_PROXY refused with 407", sent=False)
 
 
 def pem(label: str, text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from cleanup.modelarts.http.rate_limit import Pacer, backoff
+from cleanup.modelarts.http.rate_limit import RateLimiter, backoff
 
 T = TypeVar("T")
 
@@ -44,8 +44,8 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def make_pacer(rate: float, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> Pacer:
-    return Pacer(rate, clock=now, sleep=sleep)
+def make_pacer(rate: float, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> RateLimiter:
+    return RateLimiter(rate, clock=now, sleep=sleep)
 
 
 def most_in_a_second(moments: list[float]) -> int:
@@ -61,8 +61,8 @@ def allowed(rate: float) -> float:
 @pytest.mark.parametrize("rate", [0.5, 1, 3, 10, 20, 45, 100, 500])
 def test_the_rate_is_kept_in_any_second_and_used(rate: float) -> None:
     async def main() -> list[float]:
-        pacer = make_pacer(rate)
-        return [await pacer.turn() for _ in range(int(5 * rate) + 2)]
+        limiter = make_pacer(rate)
+        return [await limiter.acquire() for _ in range(int(5 * rate) + 2)]
 
     moments = virtually(main)
     assert most_in_a_second(moments) <= allowed(rate)
@@ -77,28 +77,28 @@ def test_a_stalled_event_loop_leads_to_no_burst(rate: float) -> None:
         await asyncio.sleep(seconds + (3.0 if random.random() < 0.02 else 0.0))
 
     async def main() -> list[float]:
-        pacer = make_pacer(rate, oversleep)
-        return [await pacer.turn() for _ in range(int(10 * rate))]
+        limiter = make_pacer(rate, oversleep)
+        return [await limiter.acquire() for _ in range(int(10 * rate))]
 
     assert most_in_a_second(virtually(main)) <= allowed(rate)
 
 
 def test_idle_time_earns_no_burst() -> None:
     async def main() -> list[float]:
-        pacer = make_pacer(100)
-        await pacer.turn()
+        limiter = make_pacer(100)
+        await limiter.acquire()
         await asyncio.sleep(60)
-        return [await pacer.turn() for _ in range(200)]
+        return [await limiter.acquire() for _ in range(200)]
 
     assert most_in_a_second(virtually(main)) <= allowed(100)
 
 
 def test_first_come_first_served() -> None:
     async def main() -> list[int]:
-        pacer, served = make_pacer(10), []
+        limiter, served = make_pacer(10), []
 
         async def worker(number: int) -> None:
-            await pacer.turn()
+            await limiter.acquire()
             served.append(number)
 
         await asyncio.gather(*(worker(number) for number in range(30)))
@@ -109,14 +109,14 @@ def test_first_come_first_served() -> None:
 
 def test_a_cancelled_waiter_blocks_nobody_and_costs_no_slot() -> None:
     async def main() -> tuple[list[float], int]:
-        pacer = make_pacer(10)
-        await pacer.turn()
-        waiters = [asyncio.create_task(pacer.turn()) for _ in range(20)]
+        limiter = make_pacer(10)
+        await limiter.acquire()
+        waiters = [asyncio.create_task(limiter.acquire()) for _ in range(20)]
         await asyncio.sleep(0.05)
         for waiter in waiters[::2]:  # among them the one whose turn is next
             waiter.cancel()
         done = await asyncio.gather(*waiters, return_exceptions=True)
-        return [moment for moment in done if isinstance(moment, float)], pacer.turns
+        return [moment for moment in done if isinstance(moment, float)], limiter.released
 
     moments, turns = virtually(main)
     assert len(moments) == 10
@@ -127,13 +127,13 @@ def test_a_cancelled_waiter_blocks_nobody_and_costs_no_slot() -> None:
 @pytest.mark.parametrize(("retry_after", "pause"), [(3.0, 3.0), (0.0, 0.25), (None, 0.25), (9999.0, 300.0)])
 def test_a_refusal_pauses_everybody(retry_after: float | None, pause: float) -> None:
     async def main() -> float:
-        pacer = make_pacer(100)
+        limiter = make_pacer(100)
         for _ in range(100):
-            released = await pacer.turn()
-            pacer.succeeded()
-        waiting = asyncio.create_task(pacer.turn())
+            released = await limiter.acquire()
+            limiter.succeeded()
+        waiting = asyncio.create_task(limiter.acquire())
         await asyncio.sleep(0)  # it stands in the queue before the refusal comes
-        pacer.throttled(released, retry_after)
+        limiter.throttled(released, retry_after)
         began = now()
         return await waiting - began
 
@@ -142,12 +142,12 @@ def test_a_refusal_pauses_everybody(retry_after: float | None, pause: float) -> 
 
 def test_no_burst_follows_a_pause() -> None:
     async def main() -> list[float]:
-        pacer = make_pacer(500)
+        limiter = make_pacer(500)
         for _ in range(500):
-            released = await pacer.turn()
-            pacer.succeeded()
-        pacer.throttled(released, 5.0)
-        return [await pacer.turn() for _ in range(50)]
+            released = await limiter.acquire()
+            limiter.succeeded()
+        limiter.throttled(released, 5.0)
+        return [await limiter.acquire() for _ in range(50)]
 
     gaps = [later - earlier for earlier, later in pairwise(virtually(main))]
     assert min(gaps[:3]) > 0.002
@@ -155,17 +155,17 @@ def test_no_burst_follows_a_pause() -> None:
 
 def test_one_congestion_is_one_decrease() -> None:
     async def main() -> tuple[float, float, int]:
-        pacer = make_pacer(100)
+        limiter = make_pacer(100)
         for _ in range(200):
-            await pacer.turn()
-            pacer.succeeded()
-        released = [await pacer.turn() for _ in range(8)]
+            await limiter.acquire()
+            limiter.succeeded()
+        released = [await limiter.acquire() for _ in range(8)]
         await asyncio.sleep(0.001)
-        pacer.throttled(released[0], None)
-        once = pacer.rate_now
+        limiter.throttled(released[0], None)
+        once = limiter.rate_now
         for moment in released[1:]:
-            pacer.throttled(moment, None)
-        return once, pacer.rate_now, pacer.throttle_count
+            limiter.throttled(moment, None)
+        return once, limiter.rate_now, limiter.refused_count
 
     once, after, count = virtually(main)
     assert once == after == pytest.approx(0.9 * 100, rel=0.1)
@@ -174,27 +174,27 @@ def test_one_congestion_is_one_decrease() -> None:
 
 def test_the_rate_falls_to_what_got_through() -> None:
     async def main() -> float:
-        pacer = make_pacer(500)
+        limiter = make_pacer(500)
         for number in range(500):
-            released = await pacer.turn()
+            released = await limiter.acquire()
             if number % 10 == 0:
-                pacer.succeeded()
-        pacer.throttled(released, 1.0)
-        return pacer.rate_now
+                limiter.succeeded()
+        limiter.throttled(released, 1.0)
+        return limiter.rate_now
 
     assert virtually(main) == pytest.approx(0.9 * 50, rel=0.1)
 
 
 def test_the_rate_has_a_floor_and_comes_back_from_it_but_never_above_the_configured_one() -> None:
     async def main() -> tuple[float, list[float]]:
-        pacer = make_pacer(20)
+        limiter = make_pacer(20)
         for _ in range(50):
-            pacer.throttled(await pacer.turn(), None)
-        lowest, rates = pacer.rate_now, []
+            limiter.throttled(await limiter.acquire(), None)
+        lowest, rates = limiter.rate_now, []
         while now() < 2000:
-            await pacer.turn()
-            pacer.succeeded()
-            rates.append(pacer.rate_now)
+            await limiter.acquire()
+            limiter.succeeded()
+            rates.append(limiter.rate_now)
         return lowest, rates
 
     lowest, rates = virtually(main)
@@ -204,9 +204,9 @@ def test_the_rate_has_a_floor_and_comes_back_from_it_but_never_above_the_configu
 
 def test_a_rate_below_the_floor_is_kept() -> None:
     async def main() -> float:
-        pacer = make_pacer(0.1)
-        pacer.throttled(await pacer.turn(), None)
-        return pacer.rate_now
+        limiter = make_pacer(0.1)
+        limiter.throttled(await limiter.acquire(), None)
+        return limiter.rate_now
 
     assert virtually(main) == pytest.approx(0.1)
 
@@ -231,7 +231,7 @@ class Run:
     """Sixteen workers that delete against a service, each image tried five times."""
 
     def __init__(self, service: Service, *, rate: float = 500, latency: float = 0.03, seed: int = 1) -> None:
-        self.service, self.pacer = service, make_pacer(rate)
+        self.service, self.limiter = service, make_pacer(rate)
         self._latency, self._random = latency, Random(seed)
         self.released: list[float] = []
         self.done: list[float] = []
@@ -246,16 +246,16 @@ class Run:
 
     async def _see_through(self) -> None:
         for attempt in range(1, 6):
-            released = await self.pacer.turn()
+            released = await self.limiter.acquire()
             self.released.append(released)
             await asyncio.sleep(self._latency * self._random.uniform(0.3, 0.7))
             accepted = self.service.accepts()
             await asyncio.sleep(self._latency * self._random.uniform(0.3, 0.7))
             if accepted:
-                self.pacer.succeeded()
+                self.limiter.succeeded()
                 self.done.append(now())
                 return
-            self.pacer.throttled(released, self.service.retry_after)
+            self.limiter.throttled(released, self.service.retry_after)
             await asyncio.sleep(backoff(attempt, self._random.random))
         self.given_up += 1
 
@@ -274,7 +274,7 @@ def test_goodput_against_a_throttled_service(
     run = virtually(main)
     assert len(run.done) >= 0.85 * 50 * 60
     assert run.given_up == 0
-    assert run.pacer.throttle_count < 0.02 * len(run.done)
+    assert run.limiter.refused_count < 0.02 * len(run.done)
     assert most_in_a_second(run.released[:2000]) <= allowed(500)
 
 
@@ -283,10 +283,10 @@ def test_the_rate_recovers_when_the_throttle_goes() -> None:
         service = Service(50, 10, 1.0)
         run = Run(service)
         await run.until(30)
-        throttled = run.pacer.rate_now
+        throttled = run.limiter.rate_now
         service.rate = service.capacity = 1e9
         await run.until(90)
-        return throttled, run.pacer.rate_now, len([moment for moment in run.done if moment > 80])
+        return throttled, run.limiter.rate_now, len([moment for moment in run.done if moment > 80])
 
     throttled, recovered, last_ten_seconds = virtually(main)
     assert 40 < throttled < 60

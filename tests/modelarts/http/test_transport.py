@@ -7,9 +7,9 @@ import anyio
 import pytest
 
 from cleanup.errors import AccessDenied
-from cleanup.modelarts.auth.credentials import Credentials, Fresh
-from cleanup.modelarts.http.messages import Lost, Reply, Request
-from cleanup.modelarts.http.transport import Answer
+from cleanup.modelarts.auth.credentials import Credentials, Secret
+from cleanup.modelarts.http.messages import NoResponse, Request, Response
+from cleanup.modelarts.http.transport import Result
 from tests.support.stage import LOST, NOW, REFUSED, Stage, Time, error, make_transport, reply
 
 DELETE = Request(
@@ -17,7 +17,7 @@ DELETE = Request(
 )
 
 
-async def sent(*steps: Reply | Lost, **options: Any) -> tuple[Answer, Stage]:
+async def sent(*steps: Response | NoResponse, **options: Any) -> tuple[Result, Stage]:
     stage = Stage(*steps)
     answer = await make_transport(stage, **options).request(DELETE)
     assert stage.all_played
@@ -28,7 +28,7 @@ async def test_an_answer_at_once() -> None:
     answer, stage = await sent(
         reply(200, b"{}", X_Request_Id="r1", Date="Mon, 23 Nov 2026 12:00:03 GMT", Location="/no/redirect")
     )
-    assert answer == Answer(
+    assert answer == Result(
         place="DELETE https://modelarts.test/v1/p1/images/i",
         status=200,
         body=b"{}",
@@ -44,7 +44,7 @@ async def test_an_answer_at_once() -> None:
     [(reply(429), False), (REFUSED, False), (LOST, True)]
     + [(reply(status, b"<html>"), True) for status in (500, 501, 502, 503, 504, 599)],
 )
-async def test_what_may_pass_is_tried_again(passing: Reply | Lost, doubtful: bool) -> None:
+async def test_what_may_pass_is_tried_again(passing: Response | NoResponse, doubtful: bool) -> None:
     answer, _ = await sent(passing, passing, reply(200))
     assert (answer.status, answer.attempts, answer.doubtful) == (200, 3, doubtful)
 
@@ -58,10 +58,10 @@ async def test_what_is_final_is_not(status: int) -> None:
 @pytest.mark.parametrize(
     ("passing", "status"), [(reply(429), 429), (reply(503), 503), (LOST, None), (REFUSED, None)]
 )
-async def test_attempts_end(passing: Reply | Lost, status: int | None) -> None:
+async def test_attempts_end(passing: Response | NoResponse, status: int | None) -> None:
     answer, _ = await sent(*[passing] * 3, max_attempts=3)
     assert (answer.status, answer.attempts, answer.stopped) == (status, 3, False)
-    assert answer.trouble == (passing.why if isinstance(passing, Lost) else None)
+    assert answer.trouble == (passing.why if isinstance(passing, NoResponse) else None)
 
 
 async def test_a_doubt_outlives_later_answers() -> None:
@@ -104,9 +104,9 @@ async def test_a_429_pauses_everybody(headers: dict[str, str], pause: float) -> 
     transport = make_transport(stage, time=time, max_attempts=1, rate=100)
     await transport.request(DELETE)
     began = time()
-    await transport.pacer.turn()
-    assert time() - began == pytest.approx(pause + 1 / transport.pacer.rate_now)
-    assert transport.pacer.throttle_count == 1
+    await transport.limiter.acquire()
+    assert time() - began == pytest.approx(pause + 1 / transport.limiter.rate_now)
+    assert transport.limiter.refused_count == 1
 
 
 class Rotating:
@@ -115,12 +115,12 @@ class Rotating:
     def __init__(self, last: int = 9) -> None:
         self.fetched, self._last = 0, last
 
-    async def fetch(self) -> Fresh[str]:
+    async def fetch(self) -> Secret[str]:
         await anyio.lowlevel.checkpoint()
         if self.fetched == self._last:
             raise AccessDenied("no more")
         self.fetched += 1
-        return Fresh(f"t{self.fetched}", "a test")
+        return Secret(f"t{self.fetched}", "a test")
 
     def credentials(self) -> Credentials[Any]:
         return Credentials(self.fetch, lambda request, token: {"X-Auth-Token": token}, lambda: NOW)
@@ -153,12 +153,12 @@ async def test_the_repeat_after_a_401_costs_no_attempt() -> None:
 async def test_all_who_meet_the_401_share_one_renewal() -> None:
     rotating = Rotating()
 
-    def judge(_: Request) -> Reply:
+    def judge(_: Request) -> Response:
         return reply(200 if stage.headers[-1]["X-Auth-Token"] != "t1" else 401)
 
     stage = Stage(otherwise=judge)
     transport = make_transport(stage, credentials=rotating.credentials())
-    answers: list[Answer] = []
+    answers: list[Result] = []
 
     async def worker() -> None:
         answers.append(await transport.request(DELETE))
@@ -182,7 +182,7 @@ class TestStopping:
         stopping = anyio.Event()
         stopping.set()
         answer, stage = await sent(stopping=stopping)
-        assert answer == Answer(place="DELETE https://modelarts.test/v1/p1/images/i", stopped=True)
+        assert answer == Result(place="DELETE https://modelarts.test/v1/p1/images/i", stopped=True)
         assert not stage.requests
 
     async def test_a_stop_ends_the_backoff(self) -> None:
@@ -206,7 +206,7 @@ class TestStopping:
             stopping.set()
             await anyio.sleep_forever()
 
-        transport.pacer._sleep = for_ever
+        transport.limiter._sleep = for_ever
         answer = await transport.request(DELETE)
         assert (answer.stopped, answer.attempts) == (True, 0)
         assert len(stage.requests) == 1
@@ -214,7 +214,7 @@ class TestStopping:
     async def test_a_request_on_its_way_is_finished(self) -> None:
         stopping = anyio.Event()
 
-        async def slow(_: Request) -> Reply:
+        async def slow(_: Request) -> Response:
             stopping.set()
             await anyio.lowlevel.checkpoint()
             return reply(200)
@@ -227,12 +227,12 @@ class TestStopping:
         stopping = anyio.Event()
         stopping.set()
         stage = Stage(LOST, reply(200))
-        answer = await make_transport(stage, stopping=stopping).request(DELETE, settling=True)
+        answer = await make_transport(stage, stopping=stopping).request(DELETE, ignore_stop=True)
         assert (answer.status, answer.attempts) == (200, 2)
 
 
 async def test_a_cancelled_request_leaves_the_limiter_usable() -> None:
-    async def hang(_: Request) -> Reply:
+    async def hang(_: Request) -> Response:
         await anyio.sleep_forever()
         raise AssertionError
 
@@ -261,5 +261,5 @@ async def test_a_redirect_says_where_to_but_no_secret(location: str, shown: str)
 
 
 async def test_an_answer_that_is_too_large_says_so() -> None:
-    answer, _ = await sent(Reply(200, b"", {}, oversized=True))
+    answer, _ = await sent(Response(200, b"", {}, oversized=True))
     assert answer.trouble == "its answer is larger than 1 MiB and was not read"
