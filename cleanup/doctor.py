@@ -4,7 +4,7 @@ Nothing but GET is sent, and a login to IAM where a password is used.
 """
 
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,15 +16,16 @@ import anyio
 import msgspec
 
 from cleanup.config.connect import open_transport
-from cleanup.config.settings import Target, Terms
+from cleanup.config.settings import Settings, Target
 from cleanup.errors import AccessDenied, InventoryError
 from cleanup.modelarts import wire
 from cleanup.modelarts.auth.choose import Auth
 from cleanup.modelarts.auth.credentials import Credentials
 from cleanup.modelarts.client import describe
-from cleanup.modelarts.http.messages import Request, segment
-from cleanup.modelarts.http.transport import Result, Transport
+from cleanup.modelarts.http.messages import Request, Result, segment
+from cleanup.modelarts.http.transport import Transport, as_bytes
 from cleanup.modelarts.inventory import Scope
+from cleanup.runtime import Runtime
 
 _DENIED, _UNREADABLE = AccessDenied.exit_code, InventoryError.exit_code
 _ATTEMPTS = 3  # enough for a hiccup; whoever asks what is wrong does not want to wait for all of them
@@ -89,32 +90,25 @@ def _failure(exit_code: int, detail: str, next_step: str) -> Check:
     return Check(level=Level.FAILURE, detail=detail, next_step=next_step, exit_code=exit_code)
 
 
-async def diagnose(
-    target: Target,
-    terms: Terms,
-    *,
-    environment: Mapping[str, str],
-    clock: Callable[[], float],
-    now: Callable[[], datetime],
-) -> Diagnosis:
+async def diagnose(target: Target, settings: Settings, runtime: Runtime) -> Diagnosis:
     """All checks of one target, in the order in which one rests on another; read-only.
 
     Raises UsageError for settings that cannot be used, such as a --ca-bundle that is none.
     """
-    terms = msgspec.structs.replace(terms, max_attempts=min(terms.max_attempts, _ATTEMPTS))
+    settings = msgspec.structs.replace(settings, max_attempts=min(settings.max_attempts, _ATTEMPTS))
     stranger = msgspec.structs.replace(target, auth=Auth.NONE)
-    world: dict[str, Any] = {"environment": environment, "stop": None, "clock": clock, "now": now}
+    environment = runtime.environment
     async with AsyncExitStack() as stack:
-        anonymous, _ = await stack.enter_async_context(open_transport(stranger, terms, **world))
-        transport, credentials = await stack.enter_async_context(open_transport(target, terms, **world))
+        anonymous, *_ = await stack.enter_async_context(open_transport(stranger, settings, runtime))
+        transport, _, credentials = await stack.enter_async_context(open_transport(target, settings, runtime))
         examination = _Examination(
             target=target,
-            scope=terms.scope,
+            scope=settings.scope,
             proxied=bool(environment.get("https_proxy") or environment.get("HTTPS_PROXY")),
             anonymous=anonymous,
             transport=transport,
             credentials=credentials,
-            now=now,
+            now=runtime.now,
         )
         checks = await examination.run()
     return Diagnosis(
@@ -137,8 +131,8 @@ class _Examination:
     transport: Transport
     credentials: Credentials[Any]
     now: Callable[[], datetime]
-    greeting: Result = field(init=False)
-    first_page: Result = field(init=False)
+    greeting: Result[bytes] = field(init=False)
+    first_page: Result[bytes] = field(init=False)
     others_visible: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -272,27 +266,27 @@ class _Examination:
             )
         return _refused(answer, "modelarts:notebook:list", "no plan can be made unless --in-use is off: ")
 
-    async def _list(self, workspace: str) -> Result:
+    async def _list(self, workspace: str) -> Result[bytes]:
         return await self._ask(
             self.transport, "images", type="DEDICATED", limit="1", offset="0", workspace_id=workspace
         )
 
-    async def _notebooks(self, path: str) -> Result:
+    async def _notebooks(self, path: str) -> Result[bytes]:
         workspace = self.target.workspaces[0]
         spelled = {"workspaceId": workspace, "workspace_id": workspace}  # by the pages, and by the SDK
         return await self._ask(self.transport, path, feature="NOTEBOOK", limit="10", offset="0", **spelled)
 
-    async def _ask(self, transport: Transport, path: str, **query: str) -> Result:
+    async def _ask(self, transport: Transport, path: str, **query: str) -> Result[bytes]:
         request = Request(
             method="GET",
             origin=f"{self.endpoint.scheme}://{self.endpoint.netloc}",
             path=f"{self.endpoint.path}/v1/{segment(self.target.project_id)}/{path}",
             query=tuple(query.items()),
         )
-        return await transport.request(request)
+        return await transport.request(request, as_bytes)
 
 
-def _refused(answer: Result, permission: str, what: str) -> Check:
+def _refused(answer: Result[bytes], permission: str, what: str) -> Check:
     detail = f"{what}it {describe(answer)}"
     if answer.status in (401, 403):
         return _failure(_DENIED, detail, _GRANT.format(permission))

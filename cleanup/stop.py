@@ -1,8 +1,12 @@
 """Ending a run early, on purpose: who asked for it, why, and how long the work in hand may take."""
 
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
+from typing import TypeVar
 
 import anyio
+
+T = TypeVar("T")
 
 
 class Cause(StrEnum):
@@ -26,6 +30,7 @@ class Stop:
         self.why = ""
         self.drain_seconds = drain_seconds
         self._children: list[Stop] = []
+        self._scopes: set[anyio.CancelScope] = set()
 
     def child(self) -> "Stop":
         """A stop of one target's own: it follows this one, but what stops it stops nobody else."""
@@ -43,6 +48,8 @@ class Stop:
         if self.cause is None:
             self.cause, self.why = cause, why
             self.requested.set()
+            for scope in self._scopes:
+                scope.cancel()
         for child in self._children:
             child.drain_seconds = self.drain_seconds
             child.request(cause, why)
@@ -54,10 +61,21 @@ class Stop:
         for child in self._children:
             child.abort(cause, why)
 
+    async def unless_requested(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        """What the work returns; None where a stop is asked for before or meanwhile, which cancels it."""
+        if self:
+            return None
+        with anyio.CancelScope() as scope:
+            self._scopes.add(scope)
+            try:
+                return await work()
+            finally:
+                self._scopes.discard(scope)
+        return None
 
-async def end_draining(stop: Stop, scope: anyio.CancelScope) -> None:
-    """Cancel the work in hand when a stop was asked for and its time to drain is over, or it is aborted."""
-    await stop.requested.wait()
-    with anyio.move_on_after(stop.drain_seconds):
-        await stop.aborted.wait()
-    scope.cancel()
+    async def cancel_after_drain(self, scope: anyio.CancelScope) -> None:
+        """Wait for a stop, let the work in hand drain, and cancel what is left of it; an abort cuts that short."""
+        await self.requested.wait()
+        with anyio.move_on_after(self.drain_seconds):
+            await self.aborted.wait()
+        scope.cancel()

@@ -1,6 +1,5 @@
 """What several tests share: a frozen moment, images from few words, a simulated cloud, the CLI as users call it."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -11,10 +10,9 @@ import anyio.from_thread
 import pytest
 from hypothesis import settings
 
-from cleanup.cli import main
 from cleanup.simulator import Service, build_world, serve
 from tests.support.builders import NOW, real_now
-from tests.support.cloud import Called, Cli, Cloud, Serve
+from tests.support.cloud import Cli, Cloud, Serve
 
 settings.register_profile("shared-machine", deadline=None)  # how long an example takes says nothing here
 settings.load_profile("shared-machine")
@@ -60,15 +58,4 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments: object) -> Called:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["image-cleanup", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        captured = capsys.readouterr()
-        return Called(code, captured.out, captured.err)
-
-    return call
+    return Cli(monkeypatch, capsys)

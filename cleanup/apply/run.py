@@ -1,56 +1,56 @@
 """From a plan to its outcomes: check it, look again, delete what is still due, write everything down."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import anyio
 
 import cleanup
 from cleanup import outcome
-from cleanup.apply.executor import Hands, execute
+from cleanup.apply.executor import Executor
+from cleanup.apply.fresh_use import FreshUse
 from cleanup.apply.recheck import Due, recheck
+from cleanup.config.connect import connect
+from cleanup.config.job import Job
 from cleanup.decision import limits
 from cleanup.decision.types import Decision
 from cleanup.errors import InventoryError, JournalWriteError, LimitExceeded, UsageError
 from cleanup.image import Image
-from cleanup.in_use import InUse
-from cleanup.journal import DeleteIntent, DeleteResult, Journal, RunFinished, RunStarted
-from cleanup.modelarts import deletion
+from cleanup.journal import DeleteResult, Journal, JournalFile, RunFinished, RunStarted
 from cleanup.modelarts.client import Client
-from cleanup.modelarts.inventory import Scope, read_notebooks
+from cleanup.modelarts.inventory import Inventory
 from cleanup.outcome import Outcome, Verdict
-from cleanup.plan.build import Survey, hidden_users
+from cleanup.plan import file as plan_file
+from cleanup.plan.build import build_plan, look
 from cleanup.plan.file import Plan, content_bytes
-from cleanup.stop import Cause, Stop
+from cleanup.policy.language import Policy
+from cleanup.stop import Cause
 
 
-@dataclass(frozen=True, kw_only=True)
-class Terms:
-    """How a run may go: `max_staleness` in seconds, `breaker` in results (see `execute`)."""
+async def apply_plan(job: Job, plan: Plan) -> RunFinished:
+    """Look again at the target, then apply a reviewed plan to it."""
+    require_complete(plan)
+    async with connect(job.target, job.settings, job.runtime, job.stop) as client:
+        inventory = await look(job, client)
+        inventory.require_complete()
+        check_limits(plan, plan.deletes, inventory.images)
+        return await delete(job, client, plan, plan.deletes, inventory)
 
-    concurrency: int
-    rate: float
-    max_staleness: float
-    breaker: int
+
+async def run_policy(job: Job, policy: Policy, show: Callable[[Plan], None]) -> RunFinished:
+    """Plan and apply on one inventory, as long as that is fresh; the plan lies beside the journal."""
+    async with connect(job.target, job.settings, job.runtime, job.stop) as client:
+        inventory = await look(job, client)
+        plan = plan_file.write(build_plan(inventory, policy, job), job.plan)
+        show(plan)
+        inventory.require_complete()
+        check_limits(plan, plan.deletes, inventory.images)
+        return await delete(job, client, plan, plan.deletes, inventory)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """One applying of one plan to one target: what it works with."""
-
-    plan: Plan
-    plan_path: Path
-    journal: Journal
-    client: Client
-    terms: Terms
-    stop: Stop
-    pins: InUse
-    scope: Scope
-    clock: Callable[[], float]
-    run_id: str
-    resumes: str | None = None
-    ended: Callable[[Outcome], None] = lambda _: None
+def require_complete(plan: Plan) -> None:
+    """Raise InventoryError for a plan that was made on half a picture."""
+    if not plan.header.inventory.complete:
+        doubts = "; ".join(plan.header.inventory.doubts)
+        raise InventoryError(f"the plan was made on an inventory that is not complete ({doubts}): plan again")
 
 
 def check_limits(plan: Plan, planned: Iterable[Decision], images: Sequence[Image]) -> None:
@@ -65,106 +65,78 @@ def check_limits(plan: Plan, planned: Iterable[Decision], images: Sequence[Image
         raise LimitExceeded("nothing was deleted: " + "; ".join(found))
 
 
-async def apply(
-    run: Run, planned: tuple[Decision, ...], seen: Survey, settled: Mapping[str, Verdict]
+async def delete(
+    job: Job,
+    client: Client,
+    plan: Plan,
+    planned: tuple[Decision, ...],
+    inventory: Inventory,
+    *,
+    settled: Mapping[str, Verdict] | None = None,
+    resumed: JournalFile | None = None,
 ) -> RunFinished:
     """Delete what of `planned` is still as the plan saw it; one result each, whatever happens.
 
-    `settled` are verdicts that are known already (a resumed run's doubts). The journal has its
-    `run.started` and `run.finished` when this returns. Raises UsageError when the journal cannot
-    even be begun; nothing was deleted then.
+    `settled` are verdicts that are known already (the doubts of the `resumed` journal). The journal
+    has its `run.started` and `run.finished` when this returns. Raises UsageError when the journal
+    cannot even be begun; nothing was deleted then.
     """
-    began = run.clock()
-    try:
-        run.journal.started(_started(run, len(planned)))
-    except JournalWriteError as error:
-        raise UsageError(str(error)) from error
-    verdicts = dict(settled)
-    for decision in planned:
-        if decision.image.id in settled:
-            _report(
-                run, Due(image=decision.image, rule=decision.rule, force=False), settled[decision.image.id]
-            )
-    open_ones = [decision for decision in planned if decision.image.id not in settled]
-    checked = recheck(open_ones, {image.id: image for image in seen.images}, seen.in_use, seen.seen_at)
-    for one, verdict in checked.left_alone:
-        verdicts[one.image.id] = verdict
-        _report(run, one, verdict)
-    verdicts |= await execute(
-        checked.due,
-        _hands(run, seen),
-        run.stop,
-        concurrency=run.terms.concurrency,
-        max_staleness=run.terms.max_staleness,
-        breaker=run.terms.breaker,
-    )
-    return _finish(run, planned, verdicts, run.clock() - began)
-
-
-def _report(run: Run, one: Due, verdict: Verdict) -> None:
-    run.journal.result(DeleteResult.of(one.image, one.rule, verdict))
-    run.ended(verdict.outcome)
-
-
-def _hands(run: Run, seen: Survey) -> Hands:
-    async def intend(one: Due) -> None:
-        await run.journal.intent(
-            DeleteIntent(image_id=one.image.id, rule=one.rule, force=one.force, image=one.image.raw)
+    began = job.runtime.clock()
+    job.progress.total(len(planned))
+    size = resumed.size if resumed else None
+    with Journal(job.journal, job.run_id, job.target.name, job.runtime.now, read_size=size) as journal:
+        try:
+            journal.write(_started(job, plan, len(planned), resumed))
+        except JournalWriteError as error:
+            raise UsageError(str(error)) from error
+        verdicts = dict(settled or {})
+        open_ones = [decision for decision in planned if decision.image.id not in verdicts]
+        checked = recheck(
+            open_ones, {image.id: image for image in inventory.images}, inventory.in_use, inventory.seen_at
         )
-
-    return Hands(
-        delete=lambda image_id, force, fresh: deletion.delete(run.client, image_id, force=force, fresh=fresh),
-        look_up=lambda image_id: deletion.current(run.client, image_id),
-        users=_FreshUse(run, seen).get,
-        sharers=run.client.same_repository,
-        intend=intend,
-        report=lambda one, verdict: _report(run, one, verdict),
-        clock=run.clock,
-    )
-
-
-class _FreshUse:
-    """Who uses what, never older than the run's `max_staleness`; workers that wait share one reading."""
-
-    def __init__(self, run: Run, seen: Survey) -> None:
-        self._run = run
-        self._in_use = seen.in_use
-        self._read_at = seen.seen_at
-        self._reading = anyio.Lock()
-
-    async def get(self) -> tuple[InUse, float]:
-        asked_at = self._run.clock()
-        async with self._reading:
-            too_old = self._run.clock() - self._read_at >= self._run.terms.max_staleness
-            if too_old and self._read_at < asked_at:
-                read_at = self._run.clock()
-                fresh = await read_notebooks(
-                    self._run.client, self._run.plan.header.target.workspaces, self._run.scope
-                )
-                if doubts := hidden_users(fresh, self._run.scope):
-                    raise InventoryError(doubts[0])
-                self._in_use, self._read_at = fresh.in_use | self._run.pins, read_at
-            return self._in_use, self._read_at
+        known = [(_unforced(one), verdicts[one.image.id]) for one in planned if one.image.id in verdicts]
+        for one, verdict in (*known, *checked.left_alone):
+            verdicts[one.image.id] = verdict
+            journal.write(DeleteResult.of(one.image, one.rule, verdict))
+            job.progress.ended(verdict.outcome)
+        executor = Executor(
+            client,
+            journal,
+            FreshUse(job, client, inventory),
+            job.stop,
+            clock=job.runtime.clock,
+            concurrency=job.target.concurrency,
+            max_staleness=job.settings.max_staleness,
+            breaker=job.settings.breaker,
+            ended=job.progress.ended,
+        )
+        verdicts |= await executor.execute(checked.due)
+        finished = _finished(job, client, planned, verdicts, job.runtime.clock() - began)
+        if job.stop.cause is not Cause.JOURNAL:
+            journal.write(finished)
+    return finished
 
 
-def _started(run: Run, planned: int) -> RunStarted:
-    header = run.plan.header
+def _unforced(decision: Decision) -> Due:
+    return Due(image=decision.image, rule=decision.rule, force=False)
+
+
+def _started(job: Job, plan: Plan, planned: int, resumed: JournalFile | None) -> RunStarted:
+    header = plan.header
     return RunStarted(
-        run_id=run.run_id,
-        target=header.target.name,
         plan_id=header.plan_id,
-        plan=_beside(run.plan_path, run.journal.path),
-        plan_sha256=run.plan.summary.sha256,
+        plan=_beside(job.plan, job.journal),
+        plan_sha256=plan.summary.sha256,
         policy_sha256=header.policy.sha256,
         planned=planned,
         limits=header.policy.limits,
-        rate=run.terms.rate,
-        concurrency=run.terms.concurrency,
+        rate=job.target.rate,
+        concurrency=job.target.concurrency,
         endpoint=header.target.endpoint,
         project_id=header.target.project_id,
         workspaces=header.target.workspaces,
         tool_version=cleanup.__version__,
-        resumes=run.resumes,
+        resumes=resumed.runs[-1].started.run_id if resumed else None,
     )
 
 
@@ -174,8 +146,8 @@ def _beside(plan: Path, journal: Path) -> str:
     return str(plan.relative_to(folder)) if plan.is_relative_to(folder) else str(plan)
 
 
-def _finish(
-    run: Run, planned: tuple[Decision, ...], verdicts: Mapping[str, Verdict], seconds: float
+def _finished(
+    job: Job, client: Client, planned: Sequence[Decision], verdicts: Mapping[str, Verdict], seconds: float
 ) -> RunFinished:
     counts = outcome.tally(verdict.outcome for verdict in verdicts.values())
     freed = (
@@ -183,17 +155,15 @@ def _finish(
         for decision in planned
         if verdicts[decision.image.id].outcome is Outcome.DELETED and verdicts[decision.image.id].force
     )
-    finished = RunFinished(
-        counts=counts,
+    exit_code = outcome.exit_code(counts, job.stop.cause)
+    return RunFinished.of(
+        counts,
         planned=len(planned),
         bytes_freed=content_bytes(freed),
-        requests=run.client.requests,
-        throttled=run.client.throttled,
-        rate_end=run.client.rate_now,
+        requests=client.requests,
+        throttled=client.throttled,
+        rate_end=client.rate_now,
         duration_s=round(seconds, 3),
-        exit_code=outcome.exit_code(counts, run.stop.cause),
-        stopped=run.stop.why or None,
+        exit_code=exit_code,
+        stopped=job.stop.why or None,
     )
-    if run.stop.cause is not Cause.JOURNAL:
-        run.journal.finished(finished)
-    return finished

@@ -2,13 +2,14 @@
 
 import sys
 import traceback
-from collections.abc import Callable
-from typing import Annotated
+from importlib import import_module
 
-import typer
+import click
 
-from cleanup.cli import output
-from cleanup.errors import CleanupError
+from cleanup import __version__
+from cleanup.cli import output, parsing
+from cleanup.errors import CleanupError, Interrupted
+from cleanup.runtime import Runtime
 
 HELP = "A safe bulk cleanup for Huawei Cloud ModelArts images: plan, review, apply exactly that."
 EPILOG = (
@@ -19,70 +20,70 @@ EPILOG = (
 )
 
 
-def build() -> typer.Typer:
-    """The application with all its commands."""
-    from cleanup.cli.options import grouped
+# The commands in the order of the help, each in the file of its name, with the first line of its own help:
+# reading that from the files would import them all. A test compares.
+COMMANDS = {
+    "demo": "Show the whole job on the embedded simulator; needs no credentials and no network.",
+    "validate": "Check policy files: every problem at once, each as file:line:column and what was meant.",
+    "schema": "Print the JSON Schema of a policy file, for editors.",
+    "plan": "List, decide and show, read-only; write the plan file that `apply` takes.",
+    "apply": "Delete exactly what the plan names and what still is as the plan saw it.",
+    "run": "Plan and apply in one go, for cron. Without --apply it is a dry run.",
+    "resume": "Finish an interrupted apply: settle what was in doubt first, then delete the rest.",
+    "explain": "Why this image is kept or deleted: the deciding rule or protection, every condition with its value.",
+    "report": "Show a plan or a journal as table, JSON, CSV or Markdown.",
+    "restore": "Register again what was deleted without its content; it gets a new id.",
+    "test": "Test policies: decide about the images of a test file and compare with what it expects.",
+    "diff": "The images whose decision changes between two policies: -p OLD -p NEW.",
+    "doctor": "Check endpoint, clock, credentials and permissions, each with what to do about it.",
+    "simulate": "Serve the embedded simulator of the image API on this machine, until Ctrl-C.",
+}
 
-    app = typer.Typer(
-        name="image-cleanup",
+
+class _Commands(click.Group):
+    """The commands, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        function = getattr(import_module(f"cleanup.cli.{cmd_name}"), cmd_name)
+        return parsing.command(cmd_name, function, EPILOG)
+
+
+def build() -> click.Group:
+    """The application with all its commands."""
+    app = _Commands(
+        "image-cleanup",
         help=HELP,
         epilog=EPILOG,
         no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        add_completion=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     )
-    for name, command in _commands().items():
-        app.command(name, epilog=EPILOG)(grouped(command))
-    app.callback(help=HELP)(_version_option)
-    return app
+    app.commands = dict.fromkeys(COMMANDS, click.Command(None))  # click suggests names out of these
+    return click.version_option(__version__, message="image-cleanup %(version)s")(app)
 
 
-def _commands() -> dict[str, Callable[..., None]]:
-    from cleanup.cli import apply, demo, diff, doctor, explain, plan, report, restore, resume, simulate
-    from cleanup.cli import test as testing
-    from cleanup.cli import validate as policies
-
-    return {
-        "demo": demo.demo,
-        "validate": policies.validate,
-        "schema": policies.schema,
-        "plan": plan.plan,
-        "apply": apply.apply,
-        "run": apply.run,
-        "resume": resume.resume,
-        "explain": explain.explain,
-        "report": report.report,
-        "restore": restore.restore,
-        "test": testing.run_tests,
-        "diff": diff.diff,
-        "doctor": doctor.doctor,
-        "simulate": simulate.simulate,
-    }
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        from cleanup import __version__
-
-        output.say(f"image-cleanup {__version__}")
-        raise typer.Exit
-
-
-def _version_option(
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
-    ] = False,
-) -> None:
-    """What stands before a command."""
-
-
-def main() -> None:
-    """Run the command line and exit with the code that contract.md names for what happened."""
-    output.set_up_logs(output.LogFormat.AUTO)
+def main(runtime: Runtime | None = None) -> None:
+    """Run the command line and exit with its exit code; `runtime` is the real one when left out."""
+    output.set_up_logs(output.asked_for(sys.argv[1:]))
     try:
-        build()()
+        sys.exit(build().main(prog_name="image-cleanup", standalone_mode=False, obj=runtime))
+    except click.exceptions.NoArgsIsHelpError as error:
+        output.say(error.format_message())
+        sys.exit(2)
+    except click.Abort:  # Ctrl-C outside of the event loop, which has its own handlers
+        output.complain(Interrupted("interrupted: nothing was deleted"))
+        sys.exit(7)
+    except click.ClickException as error:
+        output.complain(parsing.refusal(error))
+        sys.exit(2)
     except CleanupError as error:
         output.complain(error)
         sys.exit(error.exit_code)

@@ -5,16 +5,15 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from cleanup.cli import event_loop as running
-from cleanup.cli.jobs import LIFETIME, apply_plan, conclude, new_job
-from cleanup.cli.output import emit, say
-from cleanup.cli.plan import make_plan
-from cleanup.config.settings import Terms, make_target
-from cleanup.journal import RunFinished, read
+from cleanup.apply.run import apply_plan
+from cleanup.cli import event_loop, jobs
+from cleanup.cli.output import emit, say, terminal
+from cleanup.cli.parsing import Option
+from cleanup.config.settings import Settings, make_target
+from cleanup.journal import read
 from cleanup.modelarts.auth.choose import Auth
-from cleanup.plan import file as plans
+from cleanup.plan import file as plan_file
+from cleanup.plan.build import make_plan
 from cleanup.policy import load
 from cleanup.reports import Format, render
 from cleanup.simulator import PROJECT_ID, Service, build_world, serve
@@ -50,26 +49,27 @@ limits:
 
 
 def demo(
-    images: Annotated[int, typer.Option(min=1, max=5000, help="How many images the simulator holds.")] = 400,
-    seed: Annotated[int, typer.Option(help="Which cloud; the same seed gives the same one.")] = 7,
+    images: Annotated[int, Option(min=1, max=5000, help="How many images the simulator holds.")] = 400,
+    seed: Annotated[int, Option(help="Which cloud; the same seed gives the same one.")] = 7,
 ) -> None:
     """Show the whole job on the embedded simulator; needs no credentials and no network."""
     folder = Path(tempfile.mkdtemp(prefix="image-cleanup-demo-"))
     policy = folder / "policy.yaml"
     policy.write_text(POLICY, encoding="utf-8")
-    terms = Terms()
-    finished = running.run_stoppable(lambda stop: _demo(folder, policy, images, seed, terms, stop), terms)
-    emit(render(read(folder / "journal.jsonl"), Format.TABLE, **running.terminal()))
+    settings = Settings()
+    ended = event_loop.change(lambda stop: _demo(folder, policy, images, seed, settings, stop), settings)
+    emit(render(read(folder / "journal.jsonl"), Format.TABLE, **terminal()))
     say(_next_steps(folder))
-    conclude([finished.exit_code])
+    jobs.conclude([ended])
 
 
 async def _demo(
-    folder: Path, policy_file: Path, images: int, seed: int, terms: Terms, stop: Stop
-) -> RunFinished:
+    folder: Path, policy_file: Path, images: int, seed: int, settings: Settings, stop: Stop
+) -> jobs.Ended:
+    now = event_loop.runtime().now
     policy = load([policy_file])
     say(f"The policy, {policy_file}:\n\n{_indented(POLICY)}")
-    service = Service(build_world(seed=seed, images=images, now=running.now()), running.now)
+    service = Service(build_world(seed=seed, images=images, now=now()), now)
     async with serve(service) as url:
         say(f"\nA simulated project with {images} images, at {url}\n")
         target = make_target(
@@ -83,10 +83,12 @@ async def _demo(
             rate=100.0,
             concurrency=16,
         )
-        made = plans.write(await make_plan(target, terms, policy, LIFETIME), folder / "plan.jsonl")
-        emit(render(made, Format.TABLE, **running.terminal()))
-        job = new_job(target, terms, stop, folder / "journal.jsonl")
-        return await apply_plan(job, made, folder / "plan.jsonl")
+        planning = jobs.new_job(target, settings, stop)
+        with planning.progress:
+            plan = plan_file.write(await make_plan(planning, policy), folder / "plan.jsonl")
+        emit(render(plan, Format.TABLE, **terminal()))
+        job = jobs.new_run(target, settings, stop, folder / "journal.jsonl", folder / "plan.jsonl")
+        return await jobs.finish(job, apply_plan(job, plan))
 
 
 def _indented(text: str) -> str:

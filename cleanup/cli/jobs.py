@@ -1,181 +1,81 @@
-"""What `apply`, `run --apply` and `resume` have in common: look, check, delete, conclude."""
+"""One command over its targets: a job for each, all at once; one that fails stops no other."""
 
-from collections.abc import Callable, Iterable, Mapping
+import sys
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
 
 import anyio
-import typer
 
-from cleanup.apply import run as applying
-from cleanup.cli import event_loop as running
-from cleanup.cli.output import log
-from cleanup.config.settings import Target, Terms
-from cleanup.decision.types import Decision
-from cleanup.errors import InventoryError, RecordRejected, UsageError
-from cleanup.journal import Journal, JournalFile, RunFinished, read, require_writable
-from cleanup.modelarts.client import Client
-from cleanup.outcome import Verdict
-from cleanup.plan import build as planning
-from cleanup.plan import file as plans
-from cleanup.plan.build import Survey
-from cleanup.plan.file import Plan
-from cleanup.policy.language import Policy
-from cleanup.reports import summary_line
-from cleanup.reports.progress import Progress
+from cleanup.cli import event_loop
+from cleanup.cli.output import log, say
+from cleanup.config.job import Job
+from cleanup.config.settings import Settings, Target
+from cleanup.errors import CleanupError, RecordRejected, UsageError
+from cleanup.journal import RunFinished, require_writable
+from cleanup.journal import read as read_journal
+from cleanup.progress import Progress
+from cleanup.reports import Format, summary_line
+from cleanup.reports.formatting import count
 from cleanup.stop import Stop
 
-LIFETIME = timedelta(hours=24)
+AT_ONCE = 32
+_TELL_EVERY = 15.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One run against one target: where, how, how it may be stopped, and where it is written down.
-
-    `alone` is false where other targets are at work at the same time.
-    """
+@dataclass(frozen=True)
+class Ended:
+    """How one target ended: the exit code it would have had alone, and one line about it."""
 
     target: Target
-    terms: Terms
-    stop: Stop
-    run_id: str
-    journal: Path
-    alone: bool = True
-
-    @property
-    def name(self) -> str:
-        """What the run's files are called; with many targets the target names them too."""
-        return (
-            f"image-cleanup-{self.run_id}"
-            if self.alone
-            else f"image-cleanup-{self.target.name}-{self.run_id}"
-        )
+    exit_code: int
+    line: str
 
 
-def new_job(target: Target, terms: Terms, stop: Stop, journal: Path | None, *, alone: bool = True) -> Job:
-    """A job with an id of its own; `journal` is a file, or (not `alone`) a folder.
+async def over(targets: Sequence[Target], work: Callable[[Target], Awaitable[Ended]]) -> list[Ended]:
+    """Do the work for every target, up to AT_ONCE at a time; in the targets' order.
 
-    Raises UsageError where its journal could not be written, or where something else lies there.
+    An error of a target out of a file is its end; that of the one the options name is raised.
     """
-    run_id = running.new_id(running.now())
-    job = Job(target=target, terms=terms, stop=stop, run_id=run_id, journal=Path(), alone=alone)
-    path = journal if journal and alone else (journal or Path()) / f"{job.name}.jsonl"
-    require_writable(path)
-    if path.is_file() and path.stat().st_size:
-        _require_journal(path)
-    return replace(job, journal=path)
+    ends: dict[str, Ended] = {}
+    at_once = anyio.CapacityLimiter(AT_ONCE)
+
+    async def one(target: Target) -> None:
+        async with at_once:
+            ends[target.name] = await _end(target, work)
+
+    async with anyio.create_task_group() as group:
+        for target in targets:
+            group.start_soon(one, target)
+    return [ends[target.name] for target in targets]
 
 
-def _require_journal(path: Path) -> None:
-    """Only a journal is appended to: anything else would be ruined, and could not be read back."""
+async def _end(target: Target, work: Callable[[Target], Awaitable[Ended]]) -> Ended:
     try:
-        read(path)
-    except RecordRejected as error:
-        raise UsageError(
-            f"{error}; nothing is appended to it, choose another place with --journal"
-        ) from error
+        return await work(target)
+    except Exception as caught:
+        if not target.from_file:
+            raise
+        error = event_loop.innermost(caught)
+        if not isinstance(error, CleanupError):
+            traceback.print_exception(error)
+        message = str(error) if isinstance(error, CleanupError) else f"a bug: {type(error).__name__}"
+        log().error(message, target=target.name)
+        return Ended(target, getattr(error, "exit_code", 1), message)
 
 
-async def apply_plan(job: Job, plan: Plan, plan_path: Path) -> RunFinished:
-    """Look again at the target, then apply a reviewed plan to it."""
-    require_complete(plan)
-    async with running.connected(job.target, job.terms, job.stop) as client:
-        with running.progress(job.alone) as progress:
-            seen = await look(job, client, progress)
-            seen.require_complete()
-            applying.check_limits(plan, plan.deletes, seen.images)
-            return await delete(job, plan, plan_path, client, seen, plan.deletes, progress)
-
-
-async def run_policy(job: Job, policy: Policy, show: Callable[[Plan], None]) -> RunFinished:
-    """Plan and apply on one listing, as long as that is fresh; the plan lies beside the journal."""
-    async with running.connected(job.target, job.terms, job.stop) as client:
-        with running.progress(job.alone) as progress:
-            seen = await look(job, client, progress)
-        made = planning.build_plan(
-            seen, policy, job.target.ref, plan_id=job.run_id, now=running.now(), expires=LIFETIME
-        )
-        path = job.journal.with_name(f"{job.name}.plan.jsonl")
-        made = plans.write(made, path)
-        show(made)
-        seen.require_complete()
-        applying.check_limits(made, made.deletes, seen.images)
-        with running.progress(job.alone) as progress:
-            return await delete(job, made, path, client, seen, made.deletes, progress)
-
-
-def require_complete(plan: Plan) -> None:
-    """Raise InventoryError for a plan that was made on half a picture."""
-    if not plan.header.inventory.complete:
-        doubts = "; ".join(plan.header.inventory.doubts)
-        raise InventoryError(f"the plan was made on an inventory that is not complete ({doubts}): plan again")
-
-
-async def look(job: Job, client: Client, progress: Progress) -> Survey:
-    """One look at the target, given up when a stop is asked for."""
-    return await running.unless_stopped(
-        job.stop,
-        running.survey(client, job.target, job.terms, progress),
-    )
-
-
-async def delete(
-    job: Job,
-    plan: Plan,
-    plan_path: Path,
-    client: Client,
-    seen: Survey,
-    planned: tuple[Decision, ...],
-    progress: Progress,
-    *,
-    settled: Mapping[str, Verdict] | None = None,
-    told: JournalFile | None = None,
-) -> RunFinished:
-    """Apply under the job's journal; `told` is what that journal said before, when it is resumed."""
-    progress.total(len(planned))
-    size = told.size if told else None
-    with Journal(job.journal, job.run_id, job.target.name, running.now, read_size=size) as journal:
-        run = applying.Run(
-            plan=plan,
-            plan_path=plan_path,
-            journal=journal,
-            client=client,
-            terms=_terms(job),
-            stop=job.stop,
-            pins=job.terms.pins,
-            scope=job.terms.scope,
-            clock=anyio.current_time,
-            run_id=job.run_id,
-            resumes=told.runs[-1].started.run_id if told else None,
-            ended=progress.ended,
-        )
-        async with running.told_in_lines(progress, len(planned)):
-            finished = await applying.apply(run, planned, seen, settled or {})
-    _tell(job, finished)
-    return finished
-
-
-def _terms(job: Job) -> applying.Terms:
-    return applying.Terms(
-        concurrency=job.target.concurrency,
-        rate=job.target.rate,
-        max_staleness=job.terms.max_staleness,
-        breaker=job.terms.breaker,
-    )
-
-
-def _tell(job: Job, finished: RunFinished) -> None:
-    about = {} if job.alone else {"target": job.target.name}
-    log().info(f"{summary_line(finished)}; journal: {job.journal}", **about)
-    if finished.stopped:
-        log().warning(f"stopped early: {finished.stopped}", **about)
-
-
-def conclude(exit_codes: Iterable[int]) -> None:
-    """End the command with the worst of these exit codes."""
-    if code := worst(exit_codes):
-        raise typer.Exit(code)
+def conclude(ends: Sequence[Ended]) -> None:
+    """Say how the targets of a file ended, and end the command with the worst of the exit codes."""
+    if any(end.target.from_file for end in ends):
+        width = max(len(end.target.name) for end in ends)
+        for end in ends:
+            say(f"{end.target.name:{width}}  exit {end.exit_code:2}  {end.line}")
+        good = sum(end.exit_code in (0, 10) for end in ends)
+        say(f"{count(len(ends), 'target')}: {good} done, {len(ends) - good} with trouble")
+    if code := worst(end.exit_code for end in ends):
+        raise SystemExit(code)
 
 
 def worst(exit_codes: Iterable[int]) -> int:
@@ -184,3 +84,100 @@ def worst(exit_codes: Iterable[int]) -> int:
     if 1 in codes:
         return 1
     return max(codes - {10}, default=10 if 10 in codes else 0)
+
+
+def require_prose(targets: Iterable[Target], format: Format) -> None:  # noqa: A002
+    """Raise UsageError for a format of which many reports one after the other make no document."""
+    if format in (Format.JSON, Format.CSV) and any(target.from_file for target in targets):
+        raise UsageError(
+            f"--format {format} is one document and --targets makes many: "
+            f"plan with -o FOLDER, then show each with `report FOLDER/NAME.plan.jsonl --format {format}`"
+        )
+
+
+def plan_path(plan: Path | None, target: Target, run_id: str) -> Path:
+    """Where a target's plan lies: in the file that was named, for targets of a file in that folder."""
+    if target.from_file:
+        return (plan or Path()) / f"{target.name}.plan.jsonl"
+    return plan or Path(f"image-cleanup-{run_id}.plan.jsonl")
+
+
+def new_job(
+    target: Target, settings: Settings, stop: Stop, *, plan: Path = Path(), journal: Path = Path()
+) -> Job:
+    """A job with an id of its own, and a progress bar unless many targets would draw at once."""
+    return Job(
+        target=target,
+        settings=settings,
+        runtime=event_loop.runtime(),
+        stop=stop,
+        progress=Progress(None if target.from_file else sys.stderr, note=log().info),
+        run_id=event_loop.new_id(),
+        plan=plan,
+        journal=journal,
+    )
+
+
+def new_run(
+    target: Target, settings: Settings, stop: Stop, journal: Path | None, plan: Path | None = None
+) -> Job:
+    """A job that writes a journal: `journal`, a file or, for targets of a file, a folder.
+
+    `plan` is left out where the run makes its own; that lies beside the journal. Raises UsageError
+    where the journal could not be written, or where something else lies there.
+    """
+    job = new_job(target, settings, stop.child() if target.from_file else stop)
+    name = f"image-cleanup-{target.name}-{job.run_id}" if target.from_file else f"image-cleanup-{job.run_id}"
+    path = (journal or Path()) / f"{name}.jsonl" if target.from_file else journal or Path(f"{name}.jsonl")
+    require_writable(path)
+    if path.is_file() and path.stat().st_size:
+        _require_journal(path)
+    return replace(job, journal=path, plan=plan or path.with_name(f"{name}.plan.jsonl"))
+
+
+def _require_journal(path: Path) -> None:
+    """Only a journal is appended to: anything else would be ruined, and could not be read back."""
+    try:
+        read_journal(path)
+    except RecordRejected as error:
+        raise UsageError(
+            f"{error}; nothing is appended to it, choose another place with --journal"
+        ) from error
+
+
+def journal_folder(targets: Iterable[Target], journal: Path | None) -> None:
+    """Raise UsageError where the journals of the targets of a file shall lie in something that is no folder."""
+    if journal and any(target.from_file for target in targets) and not journal.is_dir():
+        raise UsageError(
+            f"--journal {journal}: with --targets this is a folder that exists; each target gets its file"
+        )
+
+
+async def finish(job: Job, work: Awaitable[RunFinished]) -> Ended:
+    """See a run through: the bar or, where none can be drawn, a line every now and then; and how it ended."""
+    with job.progress:
+        async with _told_in_lines(job):
+            finished = await work
+    about = {"target": job.target.name} if job.target.from_file else {}
+    log().info(f"{summary_line(finished)}; journal: {job.journal}", **about)
+    if finished.stopped:
+        log().warning(f"stopped early: {finished.stopped}", **about)
+    return Ended(job.target, finished.exit_code, summary_line(finished))
+
+
+@asynccontextmanager
+async def _told_in_lines(job: Job) -> AsyncIterator[None]:
+    if sys.stderr.isatty():
+        yield
+        return
+
+    async def tell() -> None:
+        while True:
+            await anyio.sleep(_TELL_EVERY)  # for people, so in their time
+            if job.progress.planned:
+                log().info(f"{job.progress.done:,} of {job.progress.planned:,} ended")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(tell)
+        yield
+        group.cancel_scope.cancel()

@@ -2,13 +2,15 @@
 
 import io
 import os
+import shutil
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from contextvars import ContextVar
 from enum import StrEnum
+from functools import cache
+from itertools import pairwise
 from typing import Any, TextIO, cast
-
-import structlog
 
 from cleanup.errors import CleanupError, PolicyError, UsageError
 
@@ -35,22 +37,44 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-def set_up_logs(wanted: LogFormat) -> LogFormat:
+def asked_for(words: list[str]) -> LogFormat:
+    """What --log-format says, before the command line is parsed: its errors shall look so, too."""
+    for word, following in pairwise([*words, ""]):
+        name, _, value = word.partition("=")
+        if name == "--log-format" and (value or following) in list(LogFormat):
+            return LogFormat(value or following)
+    return LogFormat.AUTO
+
+
+_format = ContextVar("log_format", default=LogFormat.AUTO)
+
+
+def set_up_logs(wanted: LogFormat) -> None:
     """Logs for people go to stderr: plain on a terminal, JSON otherwise, unless told."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    plain = wanted is LogFormat.PLAIN or (wanted is LogFormat.AUTO and sys.stderr.isatty())
-    structlog.configure(
+    _format.set(wanted)
+
+
+def log() -> Any:
+    """The logger for people."""
+    wanted = _format.get()
+    return _logger(wanted is LogFormat.PLAIN or (wanted is LogFormat.AUTO and sys.stderr.isatty()))
+
+
+@cache
+def _logger(plain: bool) -> Any:
+    import structlog  # it costs a tenth of a second, and much of what commands do says nothing
+
+    return structlog.wrap_logger(
+        structlog.PrintLogger(cast(TextIO, _Stderr())),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *([_plain] if plain else [_in_order, structlog.processors.JSONRenderer(ensure_ascii=False)]),
         ],
-        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Stderr())),
-        cache_logger_on_first_use=False,
     )
-    return wanted
 
 
 def _in_order(_: Any, __: str, event: Any) -> Any:
@@ -64,11 +88,6 @@ def _plain(_: Any, __: str, event: Any) -> str:
     return f"{'' if level == 'info' else level + ': '}{text}{details}"
 
 
-def log() -> Any:
-    """The logger for people."""
-    return structlog.get_logger()
-
-
 def complain(error: CleanupError) -> None:
     """Say what went wrong; a set of problems gets a line each."""
     if isinstance(error, PolicyError):
@@ -76,6 +95,13 @@ def complain(error: CleanupError) -> None:
             log().error(str(problem), exit_code=error.exit_code)
     else:
         log().error(str(error), exit_code=error.exit_code)
+
+
+def terminal() -> dict[str, Any]:
+    """How wide a table may be and whether it may have colours: as the terminal, or 100 plain columns."""
+    if not sys.stdout.isatty():
+        return {"width": 100, "color": False}
+    return {"width": shutil.get_terminal_size().columns, "color": "NO_COLOR" not in os.environ}
 
 
 def emit(pieces: Iterable[str]) -> None:

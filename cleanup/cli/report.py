@@ -3,25 +3,22 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from cleanup import journal
-from cleanup.cli import event_loop as running
-from cleanup.cli.output import emit
+from cleanup.cli.output import emit, terminal
+from cleanup.cli.parsing import Argument, Option
 from cleanup.errors import UsageError
 from cleanup.journal import JournalFile
-from cleanup.modelarts.wire import decode_image
-from cleanup.plan import file as plan
+from cleanup.plan import file as plan_file
 from cleanup.plan.file import Plan
 from cleanup.reports import Format, render
 
 
 def report(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A plan or a journal.", show_default=False)],
-    format: Annotated[Format, typer.Option(help="How to show it.")] = Format.TABLE,  # noqa: A002
+    file: Annotated[Path, Argument(metavar="FILE", help="A plan or a journal.")],
+    format: Annotated[Format, Option(help="How to show it.")] = Format.TABLE,  # noqa: A002
 ) -> None:
     """Show a plan or a journal as table, JSON, CSV or Markdown."""
-    emit(render(read(file), format, **running.terminal()))
+    emit(render(read(file), format, **terminal()))
 
 
 def read(file: Path) -> Plan | JournalFile:
@@ -32,5 +29,5 @@ def read(file: Path) -> Plan | JournalFile:
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
     if first.startswith(b'{"kind":'):
-        return plan.read(file, decode_image)
+        return plan_file.read(file)
     return journal.read(file)

@@ -1,20 +1,20 @@
 """`simulate`: the embedded simulator on a loopback port, until a signal ends it."""
 
 import inspect
-import re
 import signal
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import anyio
-import typer
 
+from cleanup.cli.event_loop import runtime
 from cleanup.cli.output import say
+from cleanup.cli.parsing import Option
+from cleanup.durations import parse_duration
 from cleanup.errors import UsageError
-from cleanup.policy import parse_duration
 from cleanup.simulator import (
     PROJECT_ID,
     Access,
@@ -37,24 +37,18 @@ _FAULT_HELP = (
 )
 _SCRIPT_HELP = "A YAML file that says which call goes wrong how; its entries come before --fault."
 
-Port = Annotated[int, typer.Option(min=0, max=65535, help="On 127.0.0.1; 0 takes a free one.")]
-Images = Annotated[int, typer.Option(min=0, help="The project's own images in workspace 0.")]
-Seed = Annotated[int, typer.Option(help="Which project; the same seed gives the same one.")]
-ProjectId = Annotated[str, typer.Option(help="The project's id.")]
-Login = Annotated[Auth, typer.Option(help="Which login is asked for; open takes anything.")]
-Lifetime = Annotated[str, typer.Option(help="How long issued tokens live.")]
-InUse = Annotated[
-    WhenInUse, typer.Option(help="The answer to a DELETE of an image that a running notebook uses.")
-]
-AllNotebooks = Annotated[bool, typer.Option(help="Whether other users' notebooks may be listed (else 403).")]
-Throttle = Annotated[
-    float | None, typer.Option(min=0.1, help="Requests a second; more get 429.", rich_help_panel=_FAULTS)
-]
-FaultRates = Annotated[
-    list[str] | None, typer.Option(metavar="[CALLS:]NAME=RATE", help=_FAULT_HELP, rich_help_panel=_FAULTS)
-]
-Script = Annotated[Path | None, typer.Option(help=_SCRIPT_HELP, rich_help_panel=_FAULTS)]
-FaultSeed = Annotated[int, typer.Option(help="Which calls --fault takes.", rich_help_panel=_FAULTS)]
+Port = Annotated[int, Option(min=0, max=65535, help="On 127.0.0.1; 0 takes a free one.")]
+Images = Annotated[int, Option(min=0, help="The project's own images in workspace 0.")]
+Seed = Annotated[int, Option(help="Which project; the same seed gives the same one.")]
+ProjectId = Annotated[str, Option(help="The project's id.")]
+Login = Annotated[Auth, Option(help="Which login is asked for; open takes anything.")]
+Lifetime = Annotated[str, Option(help="How long issued tokens live.")]
+InUse = Annotated[WhenInUse, Option(help="The answer to a DELETE of an image that a running notebook uses.")]
+AllNotebooks = Annotated[bool, Option(help="Whether other users' notebooks may be listed (else 403).")]
+Throttle = Annotated[float | None, Option(min=0.1, help="Requests a second; more get 429.", panel=_FAULTS)]
+FaultRates = Annotated[tuple[str, ...], Option(metavar="[CALLS:]NAME=RATE", help=_FAULT_HELP, panel=_FAULTS)]
+Script = Annotated[Path | None, Option(help=_SCRIPT_HELP, panel=_FAULTS)]
+FaultSeed = Annotated[int, Option(help="Which calls --fault takes.", panel=_FAULTS)]
 
 
 def simulate(
@@ -67,7 +61,7 @@ def simulate(
     in_use: InUse = WhenInUse.CONFLICT,
     all_notebooks: AllNotebooks = True,
     throttle: Throttle = None,
-    fault: FaultRates = None,
+    fault: FaultRates = (),
     script: Script = None,
     fault_seed: FaultSeed = 0,
 ) -> None:
@@ -79,12 +73,12 @@ def simulate(
     Faults take [CALLS:]NAME=RATE, with a RATE from 0 to 1. CALLS is list, show, delete, register,
     notebooks, all-notebooks, token, get, post, or every (the default: all of them but token).
     """
-    lifetime = _lifetime(token_lifetime)
+    lifetime, now = _lifetime(token_lifetime), runtime().now
     steps = _read_script(script) if script else ()
-    faults = Faults([parse_rate(text) for text in fault or ()], steps, throttle=throttle, seed=fault_seed)
+    faults = Faults([parse_rate(text) for text in fault], steps, throttle=throttle, seed=fault_seed)
     service = Service(
-        build_world(seed, images, _now(), project_id=project_id),
-        _now,
+        build_world(seed, images, now(), project_id=project_id),
+        now,
         when_in_use=in_use,
         sees_all=all_notebooks,
         seed=seed,
@@ -99,7 +93,7 @@ def _listed(title: str, entries: Mapping[str, str] | Mapping[Fault, str]) -> str
 
 
 simulate.__doc__ = (
-    re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(simulate.__doc__ or ""))
+    inspect.cleandoc(simulate.__doc__ or "")
     + _listed("Faults", MEANING)
     + _listed("Keys of a script's entries", SCRIPT_KEYS)
     + _listed("Control calls, for tests and second shells", CONTROL)
@@ -158,7 +152,3 @@ def _lifetime(text: str) -> timedelta:
         return parse_duration(text)
     except ValueError as error:
         raise UsageError(f"--token-lifetime '{text}': {error}") from error
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from cleanup.cli.output import say
+from cleanup.cli.parsing import Argument, Option
 from cleanup.decision.cases import CaseFile, Difference, case_files, compare, load_cases
 from cleanup.decision.select import select
 from cleanup.errors import PolicyError, UsageError
@@ -18,16 +17,12 @@ from cleanup.strict_yaml.mappings import attempt
 FAILED = 2  # the policy is wrong, or its test is
 
 
-def run_tests(
+def test(
     paths: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="PATH", help="Test files (*.test.yaml) and folders of them.", show_default=False
-        ),
+        tuple[Path, ...],
+        Argument(metavar="PATH", help="Test files (*.test.yaml) and folders of them."),
     ],
-    junit_file: Annotated[
-        Path | None, typer.Option("--junit", help="Also write the results as JUnit XML.", show_default=False)
-    ] = None,
+    junit_file: Annotated[Path | None, Option("--junit", help="Also write the results as JUnit XML.")] = None,
 ) -> None:
     """Test policies: decide about the images of a test file and compare with what it expects."""
     files = [file for path in paths for file in case_files(path)]
@@ -44,7 +39,7 @@ def run_tests(
     expected = sum(len(cases.expectations) for cases, _ in results)
     say(f"{count(len(results), 'file')}: {expected - failed} as expected, {failed} otherwise")
     if failed:
-        raise typer.Exit(FAILED)
+        raise SystemExit(FAILED)
 
 
 def _tested(file: Path) -> tuple[CaseFile, tuple[Difference, ...]]:

@@ -10,12 +10,29 @@ from cleanup.errors import UsageError
 from cleanup.in_use import InUse, Use
 from cleanup.modelarts.auth.choose import Auth, CredentialNames
 from cleanup.modelarts.inventory import Scope
-from cleanup.plan.file import TargetRef
 from cleanup.policy import parse_duration
 
 
+class TargetRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Which project at which endpoint a plan or a journal is about."""
+
+    name: str
+    endpoint: str
+    project_id: str
+    workspaces: tuple[str, ...]
+
+    def same_place(self, other: "TargetRef") -> bool:
+        """The same images are meant, whatever the target is called."""
+        return (self.endpoint.rstrip("/").casefold(), self.project_id, set(self.workspaces)) == (
+            other.endpoint.rstrip("/").casefold(),
+            other.project_id,
+            set(other.workspaces),
+        )
+
+
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """One project to clean up. `rate` in requests a second; `policies` are files and folders."""
+    """One project to clean up. `rate` in requests a second; `policies` are files and folders;
+    `from_file`: it stands in a targets file, and its name in the names of its plan and journal."""
 
     name: str
     endpoint: str
@@ -27,6 +44,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 10.0
     concurrency: int = 16
     policies: tuple[Path, ...] = ()
+    from_file: bool = False
 
     @property
     def ref(self) -> TargetRef:
@@ -35,7 +53,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How requests and runs may go, for all targets; durations in seconds."""
 
     timeout: float = 30.0
@@ -62,6 +80,7 @@ def make_target(
     concurrency: int,
     credentials: CredentialNames | None = None,
     policies: tuple[Path, ...] = (),
+    from_file: bool = False,
 ) -> Target:
     """Fill in what follows from the region and refuse what cannot be right.
 
@@ -83,6 +102,7 @@ def make_target(
         rate=positive(rate, "--rate"),
         concurrency=int(positive(concurrency, "--concurrency")),
         policies=policies,
+        from_file=from_file,
     )
 
 

@@ -156,6 +156,7 @@ def _target(path: Path, fields: Mapping[str, Any]) -> Target:
         concurrency=fields.get("concurrency", 16),
         credentials=fields.get("credentials"),
         policies=tuple(path.parent / policy for policy in fields.get("policies", ())),
+        from_file=True,
     )
 
 

@@ -1,26 +1,33 @@
 """Reading a journal back: its runs, what each intended, and how each planned image ended."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from cleanup.errors import RecordRejected, UsageError
-from cleanup.journal.records import DeleteIntent, DeleteResult, RunStarted
+from cleanup.journal.records import (
+    DeleteIntent,
+    DeleteResult,
+    JournalRepaired,
+    Line,
+    RunFinished,
+    RunStarted,
+)
 from cleanup.outcome import TO_RESUME
 
-
-class _Event(msgspec.Struct):
-    event: str
-    run_id: str
+L = TypeVar("L", bound=Line)
+_decoder = msgspec.json.Decoder(RunStarted | DeleteIntent | DeleteResult | RunFinished | JournalRepaired)
 
 
 class JournalRun(msgspec.Struct, kw_only=True):
-    """One run as its lines tell it; `finished` is the whole last line, None where the run was cut off."""
+    """One run as its lines tell it; `finished` is None where the run was cut off."""
 
     started: RunStarted
     intents: dict[str, DeleteIntent] = {}
     results: dict[str, DeleteResult] = {}
-    finished: dict[str, object] | None = None
+    finished: RunFinished | None = None
 
 
 class JournalFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +60,54 @@ class JournalFile(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(doubtful)
 
 
+class LinesFile(msgspec.Struct, frozen=True):
+    """A file of `size` bytes in JSON Lines; `whole` are its whole lines, `torn` says that a last one was cut off."""
+
+    path: Path
+    whole: tuple[bytes, ...]
+    torn: bool
+    size: int
+
+    @classmethod
+    def read(cls, path: Path, what: str) -> "LinesFile":
+        """Raises UsageError when it cannot be read; `what` it is, for people."""
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"cannot read the {what} {path}: {error.strerror}") from error
+        whole, torn = whole_part(content)
+        return cls(path, tuple(content[:whole].splitlines()), bool(torn), len(content))
+
+    def decoded(self, decoder: "msgspec.json.Decoder[L]", what: str) -> Iterator[tuple[int, L]]:
+        """The lines as values, with their numbers from 1; events of a later version are left out.
+
+        Raises RecordRejected naming the line that is damaged.
+        """
+        for number, line in enumerate(self.whole, 1):
+            try:
+                value = decoder.decode(line)
+            except msgspec.MsgspecError as error:
+                if not _is_unknown_event(line, error):
+                    raise RecordRejected(f"{self.path}:{number}: not a line of a {what} ({error})") from error
+            else:
+                yield number, value
+
+
+class _AnyEvent(msgspec.Struct):
+    event: str
+    run_id: str
+
+
+def _is_unknown_event(line: bytes, error: msgspec.MsgspecError) -> bool:
+    if "Invalid value" not in str(error) or not str(error).endswith("`$.event`"):
+        return False
+    try:
+        msgspec.json.decode(line, type=_AnyEvent)
+    except msgspec.MsgspecError:
+        return False
+    return True
+
+
 def whole_part(content: bytes) -> tuple[int, bytes]:
     """How many bytes are whole lines, and the torn rest; zeros after a power loss count as nothing."""
     written = content.rstrip(b"\0")
@@ -70,34 +125,23 @@ def read(path: Path) -> JournalFile:
 
     Raises UsageError when there is no such file, RecordRejected when it is not a journal or damaged inside.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read the journal {path}: {error.strerror}") from error
-    whole, torn = whole_part(content)
+    file = LinesFile.read(path, "journal")
     runs: dict[str, JournalRun] = {}
-    for number, line in enumerate(content[:whole].splitlines(), 1):
-        try:
-            _take(line, runs)
-        except (msgspec.MsgspecError, KeyError) as error:
-            raise RecordRejected(f"{path}:{number}: not a line of a journal ({error})") from error
+    for number, line in file.decoded(_decoder, "journal"):
+        if isinstance(line, RunStarted):
+            runs[line.run_id] = JournalRun(started=line, intents={}, results={})
+            continue
+        if (run := runs.get(line.run_id)) is None:
+            if isinstance(line, JournalRepaired):
+                continue
+            raise RecordRejected(f"{path}:{number}: not a line of a journal (its run has no beginning)")
+        match line:
+            case DeleteIntent():
+                run.intents[line.image_id] = line
+            case DeleteResult():
+                run.results[line.image_id] = line
+            case RunFinished():
+                run.finished = line
     if not runs:
         raise RecordRejected(f"{path} holds no run: is it a journal?")
-    return JournalFile(path=path, size=len(content), runs=tuple(runs.values()), torn=bool(torn))
-
-
-def _take(line: bytes, runs: dict[str, JournalRun]) -> None:
-    head = msgspec.json.decode(line, type=_Event)
-    match head.event:
-        case "run.started":
-            runs[head.run_id] = JournalRun(
-                started=msgspec.json.decode(line, type=RunStarted), intents={}, results={}
-            )
-        case "delete.intent":
-            intent = msgspec.json.decode(line, type=DeleteIntent)
-            runs[head.run_id].intents[intent.image_id] = intent
-        case "delete.result":
-            result = msgspec.json.decode(line, type=DeleteResult)
-            runs[head.run_id].results[result.image_id] = result
-        case "run.finished":
-            runs[head.run_id].finished = msgspec.json.decode(line)
+    return JournalFile(path=path, size=file.size, runs=tuple(runs.values()), torn=file.torn)

@@ -1,19 +1,35 @@
-"""The lines of a journal, as types (contract.md, The journal)."""
+"""The lines of a journal, as types; each is told apart by its `event`."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
 import msgspec
 
 from cleanup.decision.limits import RunLimits
 from cleanup.image import Image
-from cleanup.outcome import Outcome, Verdict
+from cleanup.outcome import BAD, Outcome, Verdict
 
 
-class RunStarted(msgspec.Struct, frozen=True, kw_only=True):
-    """`run.started`. `plan` is the plan file, relative to the journal's folder where it lies in it."""
+class Level(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
-    run_id: str
-    target: str
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+    """What every line has; the journal fills in all but the level when the line is written."""
+
+    timestamp: datetime | None = None
+    level: Level = Level.INFO
+    run_id: str = ""
+    target: str = ""
+
+
+class RunStarted(Line, frozen=True, kw_only=True, tag="run.started"):
+    """`plan` is the plan file, relative to the journal's folder where it lies in it."""
+
     plan_id: str
     plan: str
     plan_sha256: str
@@ -27,22 +43,19 @@ class RunStarted(msgspec.Struct, frozen=True, kw_only=True):
     workspaces: tuple[str, ...]
     tool_version: str
     resumes: str | None = None
-    timestamp: datetime | None = None
 
 
-class DeleteIntent(msgspec.Struct, frozen=True, kw_only=True):
-    """`delete.intent`: on disk before the DELETE leaves; `image` is the whole record, for restore."""
+class DeleteIntent(Line, frozen=True, kw_only=True, tag="delete.intent"):
+    """On disk before the DELETE leaves; `image` is the whole record, for restore."""
 
     image_id: str
     rule: str | None
     force: bool
     image: msgspec.Raw
-    run_id: str = ""
-    timestamp: datetime | None = None
 
 
-class DeleteResult(msgspec.Struct, frozen=True, kw_only=True):
-    """`delete.result`: the final status of one planned image in one run."""
+class DeleteResult(Line, frozen=True, kw_only=True, tag="delete.result"):
+    """The final status of one planned image in one run."""
 
     image_id: str
     namespace: str | None
@@ -60,26 +73,42 @@ class DeleteResult(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     duration_ms: int
     response: object
-    run_id: str = ""
-    timestamp: datetime | None = None
 
     @classmethod
     def of(cls, image: Image, rule: str | None, verdict: Verdict) -> "DeleteResult":
+        drifted = Level.WARNING if verdict.outcome is Outcome.DRIFTED else Level.INFO
         return cls(
+            level=Level.ERROR if verdict.outcome in BAD else drifted,
             image_id=image.id,
             namespace=image.namespace,
             name=image.name,
             tag=image.tag,
             swr_path=image.swr_path,
             rule=rule,
-            **msgspec.structs.asdict(verdict),
+            outcome=verdict.outcome,
+            force=verdict.force,
+            http_status=verdict.http_status,
+            image_status=verdict.image_status,
+            error_code=verdict.error_code,
+            error_msg=verdict.error_msg,
+            request_id=verdict.request_id,
+            attempts=verdict.attempts,
+            duration_ms=verdict.duration_ms,
+            response=verdict.response,
         )
 
 
-class RunFinished(msgspec.Struct, frozen=True, kw_only=True):
-    """`run.finished`: the counts, by outcome, add up to `planned`. `rate_end` is in requests a second."""
+class RunFinished(Line, frozen=True, kw_only=True, tag="run.finished"):
+    """How a run ended: a count for each outcome, adding up to `planned`. `rate_end` is in requests a second."""
 
-    counts: dict[Outcome, int]
+    deleted: int
+    already_gone: int = msgspec.field(name="already-gone")
+    drifted: int
+    in_use: int = msgspec.field(name="in-use")
+    denied: int
+    failed: int
+    unknown: int
+    not_attempted: int = msgspec.field(name="not-attempted")
     planned: int
     bytes_freed: int
     requests: int
@@ -88,3 +117,22 @@ class RunFinished(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
     exit_code: int
     stopped: str | None = None
+
+    @classmethod
+    def of(cls, counts: Mapping[Outcome, int], **more: Any) -> "RunFinished":
+        """The line with these counts; the level says whether all is well."""
+        by_name: dict[str, Any] = {outcome.replace("-", "_"): counts[outcome] for outcome in Outcome}
+        level = Level.INFO if more["exit_code"] == 0 else Level.ERROR
+        return cls(level=level, **by_name, **more)
+
+    @property
+    def counts(self) -> dict[Outcome, int]:
+        """How often each outcome occurred."""
+        return {outcome: getattr(self, outcome.replace("-", "_")) for outcome in Outcome}
+
+
+class JournalRepaired(Line, frozen=True, kw_only=True, tag="journal.repaired"):
+    """A line that an earlier process could not finish was cut off; this is what it held."""
+
+    level: Level = Level.WARNING
+    torn_line: str

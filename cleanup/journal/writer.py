@@ -5,6 +5,7 @@ import fcntl
 import os
 from collections.abc import Callable, MutableMapping
 from datetime import datetime
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,7 @@ import structlog
 
 from cleanup.errors import JournalWriteError, UsageError
 from cleanup.journal.reader import whole_part
-from cleanup.journal.records import DeleteIntent, DeleteResult, RunFinished, RunStarted
-from cleanup.outcome import BAD, Outcome
-
-_ENVELOPE = ("timestamp", "level", "event", "run_id", "target")
+from cleanup.journal.records import JournalRepaired, Line
 
 
 def require_writable(path: Path) -> None:
@@ -28,10 +26,38 @@ def require_writable(path: Path) -> None:
         raise UsageError(f"cannot write the journal {path}: choose another place with --journal")
 
 
+class LineLogger:
+    """The logger that structlog hands rendered lines to, as `structlog.BytesLogger` is for a buffered file.
+
+    A line that broke off must stay the last: after a failure nothing more is written.
+    """
+
+    def __init__(self, file: FileIO, failed: Callable[[OSError], JournalWriteError]) -> None:
+        self._file = file
+        self._failed = failed
+        self._broken: JournalWriteError | None = None
+        self.written = 0
+
+    def msg(self, line: bytes) -> None:
+        """Append one line. Raises JournalWriteError when the disk refuses."""
+        if self._broken:
+            raise self._broken
+        try:
+            rest = memoryview(line + b"\n")
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self._broken = self._failed(error)
+            raise self._broken from error
+        self.written += 1
+
+    debug = info = warning = error = msg
+
+
 class Journal:
     """One run's writer. Every method that writes raises JournalWriteError when the disk refuses.
 
-    Written lines reach the file at once; `intent` also waits until they are durable. Waiting
+    Written lines reach the file at once; `write_ahead` also waits until they are durable. Waiting
     workers share one fsync, so durability costs one disk round trip, not one an image.
     """
 
@@ -54,26 +80,26 @@ class Journal:
         self.path = path
         self._finish_with = finish_with or f"image-cleanup resume {path}"
         self._sync = anyio.Lock()
-        self._written = self._durable = 0
-        self._broken: JournalWriteError | None = None
+        self._durable = 0
         torn = self._open(read_size)
+        self._lines = LineLogger(self._file, self._failed)
         self._log = structlog.wrap_logger(
-            self,
-            processors=[_stamp(now), _in_order, structlog.processors.JSONRenderer(_encode)],
-            wrapper_class=structlog.BoundLoggerBase,
-            run_id=run_id,
-            target=target,
-        )
+            self._lines,
+            processors=[_stamped(now), _rendered],
+            wrapper_class=structlog.make_filtering_bound_logger(0),
+        ).bind(run_id=run_id, target=target)
         if torn:
-            self.event("warning", "journal.repaired", torn_line=torn.decode("utf-8", "replace"))
+            self.write(JournalRepaired(torn_line=torn.decode("utf-8", "replace")))
 
     def _open(self, read_size: int | None) -> bytes:
+        """Lock the file and leave whole lines in it; the torn rest is returned."""
         try:
             self._file = self.path.open("ab", buffering=0)
         except OSError as error:
             raise self._refused(error.strerror or "it cannot be opened") from error
         try:
-            return self._take_over(read_size)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return self._repair(read_size) if self.path.is_file() else b""
         except OSError as error:
             self._file.close()
             busy = isinstance(error, BlockingIOError)
@@ -83,14 +109,7 @@ class Journal:
             self._file.close()
             raise
 
-    def _refused(self, why: str) -> UsageError:
-        return UsageError(f"cannot write the journal {self.path}: {why}; choose another place with --journal")
-
-    def _take_over(self, read_size: int | None) -> bytes:
-        """Lock the file and leave whole lines in it; the torn rest is returned."""
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not self.path.is_file():
-            return b""
+    def _repair(self, read_size: int | None) -> bytes:
         content = self.path.read_bytes()
         if read_size is not None and len(content) != read_size:
             raise UsageError(f"another process wrote to {self.path} meanwhile: run the same command again")
@@ -100,66 +119,27 @@ class Journal:
             self._file.write(b"\n")
         return torn
 
-    def msg(self, line: bytes) -> None:
-        """What structlog hands a rendered line to. After a failure nothing more is written: a line that
-        broke off must stay the last."""
-        if self._broken:
-            raise self._broken
-        try:
-            rest = memoryview(line + b"\n")
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        except OSError as error:
-            self._broken = JournalWriteError(
-                f"cannot write the journal {self.path}: {error.strerror}; "
-                f"make room, then finish with: {self._finish_with}"
-            )
-            raise self._broken from error
-        self._written += 1
+    def _refused(self, why: str) -> UsageError:
+        return UsageError(f"cannot write the journal {self.path}: {why}; choose another place with --journal")
 
-    debug = info = warning = error = msg
+    def _failed(self, error: OSError) -> JournalWriteError:
+        return JournalWriteError(
+            f"cannot write the journal {self.path}: {error.strerror}; "
+            f"make room, then finish with: {self._finish_with}"
+        )
 
-    def event(self, level: str, event: str, **fields: Any) -> None:
-        """Write one line about anything; `level` is info, warning or error."""
-        self._log._proxy_to_logger(level, event, level=level, **fields)
+    def write(self, line: Line) -> None:
+        """Write one line; its level decides how loud it is."""
+        getattr(self._log, line.level)(type(line).__struct_config__.tag, line=line)
 
-    def started(self, started: RunStarted) -> None:
-        fields = msgspec.structs.asdict(started)
-        del fields["run_id"], fields["target"], fields["timestamp"]
-        self.event("info", "run.started", **fields)
-
-    async def intent(self, intent: DeleteIntent) -> None:
+    async def write_ahead(self, line: Line) -> None:
         """Write down what is about to be asked of the service, and return once it is on disk."""
-        self.event(
-            "info",
-            "delete.intent",
-            image_id=intent.image_id,
-            rule=intent.rule,
-            force=intent.force,
-            image=intent.image,
-        )
-        await self.durable()
-
-    def result(self, result: DeleteResult) -> None:
-        fields = msgspec.structs.asdict(result)
-        del fields["run_id"], fields["timestamp"]
-        level = (
-            "error" if result.outcome in BAD else "warning" if result.outcome is Outcome.DRIFTED else "info"
-        )
-        self.event(level, "delete.result", **fields)
-
-    def finished(self, finished: RunFinished) -> None:
-        fields = msgspec.structs.asdict(finished)
-        counts = {outcome.value: count for outcome, count in fields.pop("counts").items()}
-        self.event("info" if finished.exit_code == 0 else "error", "run.finished", **counts, **fields)
-
-    async def durable(self) -> None:
-        """Return once everything written so far is on disk."""
-        mine = self._written
+        self.write(line)
+        mine = self._lines.written
         async with self._sync:
             if self._durable >= mine:
                 return
-            upto = self._written
+            upto = self._lines.written
             await anyio.to_thread.run_sync(self.flush)
             self._durable = upto
 
@@ -181,18 +161,21 @@ class Journal:
             self._file.close()
 
 
-def _stamp(now: Callable[[], datetime]) -> structlog.typing.Processor:
+def _stamped(now: Callable[[], datetime]) -> structlog.typing.Processor:
+    """The processor that fills in what every line has."""
+
     def stamp(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        event["timestamp"] = now()
+        event["line"] = msgspec.structs.replace(
+            event["line"], timestamp=now(), run_id=event["run_id"], target=event["target"]
+        )
         return event
 
     return stamp
 
 
-def _in_order(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The five fields that every line has come first, so that people can read the file too."""
-    return {key: event.pop(key) for key in _ENVELOPE} | dict(event)
+_encode = msgspec.json.Encoder().encode
 
 
-def _encode(event: Any, **_: Any) -> Any:
-    return msgspec.json.encode(event)
+def _rendered(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
+    """The renderer: the typed line as JSON."""
+    return _encode(event["line"])

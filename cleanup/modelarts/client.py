@@ -1,8 +1,9 @@
-"""The calls of the API that this project makes (api.md, Calls), as methods of one project."""
+"""The calls of the API that this project makes (API.md, Calls), as methods of one project."""
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -10,15 +11,15 @@ from cleanup.errors import CredentialsLost, InventoryError
 from cleanup.image import Image, Status, content_key
 from cleanup.in_use import Use
 from cleanup.modelarts import wire
-from cleanup.modelarts.http.messages import Request, segment
-from cleanup.modelarts.http.transport import Result, Transport
+from cleanup.modelarts.http.messages import Request, Response, Result, segment
+from cleanup.modelarts.http.rate_limit import RateLimiter
+from cleanup.modelarts.http.transport import Transport, as_bytes
 from cleanup.modelarts.paging import Listing, Page, Paging, read_all
 
 T = TypeVar("T")
 _IMAGES = 200  # the page sizes the API documents: its default for images, the largest one for notebooks
 _NOTEBOOKS = 50
-_MOST_PAGE = 64 << 20
-_READINGS = 3  # of a page that came cut off or as HTML although the status said 200
+_MAX_PAGE_BYTES = 64 << 20
 
 
 class ListingFailed(InventoryError):
@@ -39,12 +40,14 @@ class Notebook(msgspec.Struct, frozen=True):
 class Client:
     """One project at one endpoint. `workspaces` are those that belong to the target.
 
-    `at_once` bounds the pages under way; `clock` is in monotonic seconds.
+    `limiter` is the one of the transport, `at_once` bounds the pages under way, `clock` is in
+    monotonic seconds.
     """
 
     def __init__(
         self,
         transport: Transport,
+        limiter: RateLimiter,
         *,
         endpoint: str,
         project_id: str,
@@ -53,6 +56,7 @@ class Client:
         clock: Callable[[], float],
     ) -> None:
         self._transport = transport
+        self._limiter = limiter
         scheme, _, rest = endpoint.rstrip("/").partition("://")
         host, slash, prefix = rest.partition("/")
         self._origin = f"{scheme}://{host}"
@@ -66,17 +70,17 @@ class Client:
     @property
     def requests(self) -> int:
         """Requests sent so far, repeats included."""
-        return self._transport.limiter.released
+        return self._limiter.released
 
     @property
     def throttled(self) -> int:
         """How often the service answered 429."""
-        return self._transport.limiter.refused_count
+        return self._limiter.refused_count
 
     @property
     def rate_now(self) -> float:
         """Requests a second that the limiter lets out now."""
-        return self._transport.limiter.rate_now
+        return self._limiter.rate_now
 
     async def list_images(
         self,
@@ -138,24 +142,35 @@ class Client:
             found += (one for one in listing.items if one.known_status is not Status.DELETED)
         return tuple(found)
 
-    async def get_image(self, image_id: str, *, ignore_stop: bool = False) -> Result:
+    async def get_image(self, image_id: str, *, ignore_stop: bool = False) -> Result[Image]:
         """`GET /images/{id}`; with `ignore_stop` also while a stop is under way."""
-        return await self._transport.request(
-            self._request("GET", f"images/{segment(image_id)}"), ignore_stop=ignore_stop
-        )
+
+        def decode(response: Response) -> Image:
+            image = wire.decode_image(response.body)
+            if image.id.casefold() != image_id.casefold():
+                raise wire.Unreadable(f"it shows another image, {wire.clean(image.id)}")
+            return image
+
+        request = self._request("GET", f"images/{segment(image_id)}")
+        return await self._transport.request(request, decode, ignore_stop=ignore_stop)
 
     async def delete_image(
-        self, image_id: str, *, force: bool, fresh: Callable[[], bool] | None = None
-    ) -> Result:
-        """`DELETE /images/{id}`; `force` takes the content in SWR along, `fresh` is asked before it leaves."""
+        self,
+        image_id: str,
+        *,
+        force: bool,
+        send_before: float = math.inf,
+        on_send: Callable[[int], None] = lambda _: None,
+    ) -> Result[bytes]:
+        """`DELETE /images/{id}`; `force` takes the content in SWR along. See `Transport.request`."""
         query = {"force": "true"} if force else {}
         request = self._request("DELETE", f"images/{segment(image_id)}", query)
-        return await self._transport.request(request, fresh=fresh)
+        return await self._transport.request(request, as_bytes, send_before=send_before, on_send=on_send)
 
-    async def register_image(self, attributes: Mapping[str, object]) -> Result:
+    async def register_image(self, attributes: Mapping[str, object]) -> Result[bytes]:
         """`POST /images`. Never repeated once it may have had its effect, for each registers a new image."""
         request = self._request("POST", "images", body=msgspec.json.encode(attributes))
-        return await self._transport.request(request, repeatable=False)
+        return await self._transport.request(request, as_bytes, repeatable=False)
 
     def _request(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: bytes = b""
@@ -169,23 +184,19 @@ class Client:
         )
 
     async def _page(self, path: str, query: Mapping[str, str]) -> wire.Page:
-        """One page; read a few times where a 200 carries no page. Raises ListingFailed."""
+        """One page. Raises ListingFailed."""
         request = self._request("GET", path, query)
-        for _ in range(_READINGS):
-            answer = await self._transport.request(request, max_bytes=_MOST_PAGE)
-            if not answer.ok:
-                raise ListingFailed(f"{answer.place} {describe(answer)}", answer.status)
-            try:
-                page = wire.decode_page(answer.body)
-            except wire.Unreadable as error:
-                trouble = answer.trouble or str(error)
-            else:
-                self.has_read = True
-                self.service_time = answer.date or self.service_time
-                return page
-        raise ListingFailed(
-            f"{answer.place} answered {answer.status} without a page: {trouble}", answer.status
+        result = await self._transport.request(
+            request, lambda response: wire.decode_page(response.body), max_bytes=_MAX_PAGE_BYTES
         )
+        if result.unreadable:
+            told = f"answered {result.status} without a page: {result.trouble}"
+            raise ListingFailed(f"{result.label} {told}", result.status)
+        if result.value is None:
+            raise ListingFailed(f"{result.label} {describe(result)}", result.status)
+        self.has_read = True
+        self.service_time = result.date or self.service_time
+        return result.value
 
 
 def _decoded(page: wire.Page, offset: int, decode: Callable[[msgspec.Raw], T], what: str) -> tuple[T, ...]:
@@ -210,15 +221,15 @@ def _repository(image: Image) -> dict[str, str]:
     return {key: own for key, (own, told) in found.items() if own and own.casefold() == told}
 
 
-def describe(answer: Result) -> str:
+def describe(result: Result[Any]) -> str:
     """What the service said, or why it said nothing, for people: one line, and the id support asks for."""
-    if answer.stopped and not answer.attempts:
+    if result.stopped and not result.attempts:
         return "was not sent: the run is being stopped"
-    if answer.status is None:
-        return f"has no answer: {answer.trouble} (attempts: {answer.attempts})"
-    if answer.redirect:
-        return f"answered {answer.status} and points to {answer.redirect}: is the endpoint right?"
-    told = wire.decode_error(answer.body)
-    said = ": ".join(part for part in (told.code, answer.trouble or told.message) if part)
-    request_id = f", request id {answer.request_id}" if answer.request_id else ""
-    return f"answered {answer.status} ({said or 'without a reason'}{request_id})"
+    if result.status is None:
+        return f"has no answer: {result.trouble} (attempts: {result.attempts})"
+    if result.redirect:
+        return f"answered {result.status} and points to {result.redirect}: is the endpoint right?"
+    told = wire.decode_error(result.body)
+    said = ": ".join(part for part in (told.code, result.trouble or told.message) if part)
+    request_id = f", request id {result.request_id}" if result.request_id else ""
+    return f"answered {result.status} ({said or 'without a reason'}{request_id})"

@@ -3,9 +3,11 @@
 The readings of answers are pure; contract.md, The journal, has the table they implement.
 """
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -13,7 +15,7 @@ from cleanup.errors import InventoryError
 from cleanup.image import Image, Status
 from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, describe
-from cleanup.modelarts.http.transport import Result
+from cleanup.modelarts.http.messages import Result
 from cleanup.outcome import Outcome, Verdict
 
 _NOT_FOUND = "modelarts.6797"
@@ -21,7 +23,6 @@ _GATEWAY = "apig."
 _USED = re.compile(r"\b(in use|(is|being|currently|still) used|used by|occupied)\b", re.IGNORECASE)
 _MOST_RESPONSE = 1 << 16
 _MOST_NESTING = 500  # a body nested deeper could not be written again
-_LOOK_UPS = 3  # of an image whose answer came cut off or as HTML although the status said 200
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,14 @@ class Present:
 class Gone:
     """There is no such image, or it is DELETED."""
 
-    answer: Result
+    answer: Result[Any]
 
 
 @dataclass(frozen=True)
 class Unclear:
     """Nobody can tell; `why` is a sentence."""
 
-    answer: Result
+    answer: Result[Any]
     why: str
 
 
@@ -52,29 +53,17 @@ LookUp = Present | Gone | Unclear
 async def look_up(client: Client, image_id: str, *, ignore_stop: bool = False) -> LookUp:
     """Whether the image is there; with `ignore_stop` also while a stop is under way. Never raises CleanupError
     once credentials were found."""
-    for _ in range(_LOOK_UPS):
-        answer = await client.get_image(image_id, ignore_stop=ignore_stop)
-        found = _read_look_up(answer, image_id)
-        if not isinstance(found, Unclear) or not answer.ok:
-            break
-    return found
+    result = await client.get_image(image_id, ignore_stop=ignore_stop)
+    if _says_not_found(result):
+        return Gone(result)
+    if result.unreadable:
+        return Unclear(result, f"the look-up shows no image: {result.trouble}")
+    if result.value is None:
+        return Unclear(result, f"the look-up {describe(result)}")
+    return Gone(result) if result.value.known_status is Status.DELETED else Present(result.value)
 
 
-def _read_look_up(answer: Result, image_id: str) -> LookUp:
-    if _says_not_found(answer):
-        return Gone(answer)
-    if not answer.ok:
-        return Unclear(answer, f"the look-up {describe(answer)}")
-    try:
-        image = wire.decode_image(answer.body)
-    except wire.Unreadable as error:
-        return Unclear(answer, f"the look-up shows no image: {answer.trouble or error}")
-    if image.id.casefold() != image_id.casefold():
-        return Unclear(answer, "the look-up shows another image")
-    return Gone(answer) if image.known_status is Status.DELETED else Present(image)
-
-
-def _says_not_found(answer: Result) -> bool:
+def _says_not_found(answer: Result[Any]) -> bool:
     """404, or the not-found code (documented with 400); a 404 of the gateway means that there is no such API."""
     if answer.status not in (400, 404):
         return False
@@ -95,33 +84,44 @@ async def current(client: Client, image_id: str) -> Image | Verdict:
         case Unclear(answer, why) if answer.status in (401, 403):
             return _verdict(answer, Outcome.DENIED, why, attempts=0)
         case Unclear(answer, why):
-            raise InventoryError(f"image {image_id} ({answer.place}): {why}")
+            raise InventoryError(f"image {image_id} ({answer.label}): {why}")
+
+
+@dataclass(frozen=True)
+class Stale:
+    """The DELETE did not leave (again), for its time was over, and the image is still there as far as
+    the `attempts` that did leave show."""
+
+    attempts: int
 
 
 async def delete(
-    client: Client, image_id: str, *, force: bool, fresh: Callable[[], bool] | None = None
-) -> Verdict | None:
+    client: Client,
+    image_id: str,
+    *,
+    force: bool,
+    send_before: float = math.inf,
+    on_send: Callable[[int], None] = lambda _: None,
+) -> Verdict | Stale:
     """Send the DELETE and settle what came of it: one verdict, whatever happens.
 
-    `fresh` is asked right before each time it leaves; None when that said no and the image is, as
-    far as this can have changed it, still there. A cancellation in the middle leaves the outcome
-    to whoever looks the image up next.
+    From the monotonic second `send_before` on it does not leave any more; `on_send` is told the
+    number of each attempt as it leaves. A cancellation in the middle leaves the outcome to whoever
+    looks the image up next.
     """
     began = client.clock()
-    answer = await client.delete_image(image_id, force=force, fresh=fresh)
-    if answer.stale:
-        return await _settle_stale(client, answer, image_id) if answer.doubtful else None
-    reading = read_answer(answer, image_id)
+    answer = await client.delete_image(image_id, force=force, send_before=send_before, on_send=on_send)
+    if answer.stale and not answer.doubtful:
+        return Stale(answer.attempts)
+    reading = (
+        Doubt(Outcome.ALREADY_GONE, Outcome.FAILED, None) if answer.stale else read_answer(answer, image_id)
+    )
     if isinstance(reading, Doubt):
-        reading = _settle(answer, reading, await look_up(client, image_id, ignore_stop=True))
+        found = await look_up(client, image_id, ignore_stop=True)
+        if answer.stale and isinstance(found, Present):
+            return Stale(answer.attempts)
+        reading = _settle(answer, reading, found)
     return msgspec.structs.replace(reading, duration_ms=round((client.clock() - began) * 1000))
-
-
-async def _settle_stale(client: Client, answer: Result, image_id: str) -> Verdict | None:
-    """An earlier DELETE may have had its effect; whether to send another is for a fresh look to say."""
-    doubt = Doubt(Outcome.ALREADY_GONE, Outcome.FAILED, None)
-    found = await look_up(client, image_id, ignore_stop=True)
-    return None if isinstance(found, Present) else _settle(answer, doubt, found)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Doubt:
     why: str | None
 
 
-def read_answer(answer: Result, image_id: str) -> Verdict | Doubt:
+def read_answer(answer: Result[Any], image_id: str) -> Verdict | Doubt:
     """What the answer to a DELETE says of the image `image_id`."""
     if answer.ok:
         return _read_success(answer, image_id)
@@ -145,7 +145,7 @@ def read_answer(answer: Result, image_id: str) -> Verdict | Doubt:
     return _unless_doubtful(answer, _refusal(answer))
 
 
-def _read_success(answer: Result, image_id: str) -> Verdict | Doubt:
+def _read_success(answer: Result[Any], image_id: str) -> Verdict | Doubt:
     """200 does not mean gone: the body must say so, and of this image (api.md, trap 10)."""
     said = wire.decode_json(answer.body)
     if answer.status == 204:
@@ -160,21 +160,21 @@ def _read_success(answer: Result, image_id: str) -> Verdict | Doubt:
     return Doubt(Outcome.DELETED, Outcome.FAILED, f"answered {answer.status} with {told}")
 
 
-def _unless_doubtful(answer: Result, outcome: Outcome, why: str | None = None) -> Verdict | Doubt:
+def _unless_doubtful(answer: Result[Any], outcome: Outcome, why: str | None = None) -> Verdict | Doubt:
     """The outcome as it stands, unless an attempt may have deleted the image after all."""
     if answer.doubtful:
         return Doubt(Outcome.ALREADY_GONE, outcome, why)
     return _verdict(answer, outcome, why)
 
 
-def _refusal(answer: Result) -> Outcome:
+def _refusal(answer: Result[Any]) -> Outcome:
     if answer.status in (401, 403):
         return Outcome.DENIED
     used = answer.status == 400 and _USED.search(wire.decode_error(answer.body).message or "")
     return Outcome.IN_USE if used or answer.status == 409 else Outcome.FAILED
 
 
-def _settle(answer: Result, doubt: Doubt, found: LookUp) -> Verdict:
+def _settle(answer: Result[Any], doubt: Doubt, found: LookUp) -> Verdict:
     match found:
         case Gone():
             return _verdict(answer, doubt.gone, _joined(doubt.why, "a look-up shows that the image is gone"))
@@ -191,7 +191,7 @@ def _joined(*parts: str | None) -> str:
 
 
 def _verdict(
-    answer: Result, outcome: Outcome, why: str | None = None, attempts: int | None = None
+    answer: Result[Any], outcome: Outcome, why: str | None = None, attempts: int | None = None
 ) -> Verdict:
     """The verdict with its evidence; `why` is our own word where the service's is not enough."""
     said = wire.decode_json(answer.body)
@@ -209,11 +209,11 @@ def _verdict(
     )
 
 
-def _error_message(answer: Result) -> str | None:
+def _error_message(answer: Result[Any]) -> str | None:
     if answer.ok:
         return answer.trouble
     if answer.redirect or answer.status is None:
-        return f"{answer.place} {describe(answer)}"
+        return f"{answer.label} {describe(answer)}"
     return answer.trouble or wire.decode_error(answer.body).message
 
 

@@ -1,15 +1,18 @@
-"""Everything there is, or a clear word that it is not everything: the images, and who uses which."""
+"""The inventory of a project: its images and who uses which, complete or with the doubts why it may not be."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import partial
 
 from cleanup.errors import AccessDenied, CleanupError, CredentialsLost, InventoryError
 from cleanup.image import Image, Status
 from cleanup.in_use import InUse, Use
 from cleanup.modelarts.client import Client, ListingFailed
+from cleanup.progress import Progress
+from cleanup.runtime import Runtime
 
+_CLOCKS_DIFFER = timedelta(minutes=15)  # beyond it signatures are refused as well
 _NOTEBOOK, _CODELAB = "NOTEBOOK", "DEFAULT"  # the two features a notebook can have
 
 
@@ -22,15 +25,35 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Inventory:
+    """A project's images, who uses which, and every doubt whether that is right and all.
+
+    `seen_at` is the monotonic second at which reading began; `notes` are for the log.
+    """
+
+    images: tuple[Image, ...]
+    in_use: InUse
+    notebooks: int
+    doubts: tuple[str, ...]
+    seen_at: float
+    scope: Scope
+    pins: int
+    notes: tuple[str, ...] = ()
+
+    def require_complete(self, what: str = "deleted") -> None:
+        """Raise InventoryError unless everything was seen: nothing may be deleted on half a picture."""
+        if self.doubts:
+            raise InventoryError(
+                f"the inventory is not complete, nothing was {what}: {'; '.join(self.doubts)}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImageListing:
     """The project's own images, DELETED ones left out. `doubts` say in words why it may not be complete."""
 
     images: tuple[Image, ...]
     doubts: tuple[str, ...]
-
-    @property
-    def complete(self) -> bool:
-        return not self.doubts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +67,57 @@ class NotebookListing:
     notes: tuple[str, ...] = ()
 
 
+async def read_inventory(
+    client: Client,
+    workspaces: Sequence[str],
+    scope: Scope,
+    pins: InUse,
+    runtime: Runtime,
+    progress: Progress,
+) -> Inventory:
+    """Read all images, then all notebooks (later, so that a notebook started meanwhile is seen).
+
+    Raises AccessDenied when nothing could be read, InventoryError when not everything could.
+    """
+    seen_at = runtime.clock()
+    listing = await read_images(client, workspaces, progress.listed)
+    notebooks = await read_notebooks(client, workspaces, scope)
+    return Inventory(
+        images=listing.images,
+        in_use=notebooks.in_use | pins,
+        notebooks=notebooks.count,
+        doubts=(
+            *listing.doubts,
+            *hidden_users(notebooks, scope),
+            *_wrong_clock(client.service_time, runtime.now()),
+        ),
+        seen_at=seen_at,
+        scope=scope,
+        pins=len(pins.uses),
+        notes=notebooks.notes,
+    )
+
+
+def _wrong_clock(service_time: datetime | None, now: datetime) -> tuple[str, ...]:
+    """The doubt that ages are right at all: a machine that is ahead takes young images for old ones."""
+    if service_time is None or abs(now - service_time) <= _CLOCKS_DIFFER:
+        return ()
+    return (
+        f"this machine's clock says {now:%Y-%m-%d %H:%M} UTC and the service's {service_time:%Y-%m-%d %H:%M} UTC, "
+        "so ages would be wrong: set the clock right",
+    )
+
+
+def hidden_users(notebooks: NotebookListing, scope: Scope) -> tuple[str, ...]:
+    """The doubt that is left where everybody's notebooks were asked for and only one's own were shown."""
+    if scope is not Scope.ALL or notebooks.others_visible:
+        return ()
+    return (
+        "other users' notebooks were not visible (403 on notebooks/all): get the permission "
+        "modelarts:notebook:list for all, or accept the risk with --in-use own",
+    )
+
+
 async def read_images(
     client: Client, workspaces: Sequence[str], listed: Callable[[int], None] = lambda _: None
 ) -> ImageListing:
@@ -55,7 +129,11 @@ async def read_images(
     images: dict[str, Image] = {}
     doubts: list[str] = []
     for workspace in workspaces:
-        further = partial(_tell, listed, len(images))
+        before = len(images)
+
+        def further(count: int, before: int = before) -> None:
+            listed(before + count)
+
         try:
             found = await client.list_images(workspace, listed=further)
         except ListingFailed as error:
@@ -63,10 +141,6 @@ async def read_images(
         images.update((image.id, image) for image in found.items if image.known_status is not Status.DELETED)
         doubts += (f"workspace {workspace}: {doubt}" for doubt in found.doubts)
     return ImageListing(images=tuple(images.values()), doubts=tuple(doubts))
-
-
-def _tell(listed: Callable[[int], None], before: int, count: int) -> None:
-    listed(before + count)
 
 
 async def read_notebooks(client: Client, workspaces: Sequence[str], scope: Scope) -> NotebookListing:
@@ -91,13 +165,13 @@ async def read_notebooks(client: Client, workspaces: Sequence[str], scope: Scope
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _WorkspaceNotebooks:
     uses: tuple[Use, ...]
     everybody: bool
     notes: tuple[str, ...]
 
 
-async def _read_workspace(client: Client, workspace: str, scope: Scope) -> _Seen:
+async def _read_workspace(client: Client, workspace: str, scope: Scope) -> _WorkspaceNotebooks:
     """Everybody's notebooks where that is wanted and allowed, else one's own."""
     if scope is Scope.ALL:
         try:
@@ -108,7 +182,7 @@ async def _read_workspace(client: Client, workspace: str, scope: Scope) -> _Seen
     return await _read_features(client, workspace, everybody=False)
 
 
-async def _read_features(client: Client, workspace: str, *, everybody: bool) -> _Seen:
+async def _read_features(client: Client, workspace: str, *, everybody: bool) -> _WorkspaceNotebooks:
     uses = await _read_feature(client, workspace, everybody, _NOTEBOOK)
     notes: tuple[str, ...] = ()
     try:
@@ -117,7 +191,7 @@ async def _read_features(client: Client, workspace: str, *, everybody: bool) -> 
         if error.status not in (400, 404):
             raise
         notes = (f"workspace {workspace}: no CodeLab notebooks were read, this region has none ({error})",)
-    return _Seen(uses, everybody, notes)
+    return _WorkspaceNotebooks(uses, everybody, notes)
 
 
 async def _read_feature(client: Client, workspace: str, everybody: bool, feature: str) -> tuple[Use, ...]:

@@ -7,36 +7,21 @@ covers every byte before it.
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import msgspec
 
+from cleanup.config.settings import TargetRef
 from cleanup.decision.limits import RunLimits
 from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.errors import RecordRejected, UsageError
 from cleanup.image import Image
+from cleanup.modelarts.wire import decode_image
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-
-
-class TargetRef(msgspec.Struct, frozen=True, kw_only=True):
-    """Which project at which endpoint a plan or a journal is about."""
-
-    name: str
-    endpoint: str
-    project_id: str
-    workspaces: tuple[str, ...]
-
-    def same_place(self, other: "TargetRef") -> bool:
-        """The same images are meant, whatever the target is called."""
-        return (self.endpoint.rstrip("/").casefold(), self.project_id, set(self.workspaces)) == (
-            other.endpoint.rstrip("/").casefold(),
-            other.project_id,
-            set(other.workspaces),
-        )
 
 
 class PolicyRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,11 +141,6 @@ def _plan_order(decision: Decision) -> tuple[bool, float, str, str]:
     return (False, image.updated_at.timestamp() if image.updated_at else 0.0, "", image.id)
 
 
-def make(header: Header, decisions: Iterable[Decision], over_limits: Sequence[str] = ()) -> Plan:
-    ordered = in_plan_order(decisions)
-    return Plan(header=header, decisions=ordered, summary=summarize(ordered, over_limits))
-
-
 def require_writable(path: Path) -> None:
     """Raise UsageError now, before any request, where a plan could not be written later."""
     folder = path.absolute().parent
@@ -220,8 +200,8 @@ def _line(decision: Decision) -> DecisionLine:
     )
 
 
-def read(path: Path, decode: Callable[[msgspec.Raw], Image]) -> Plan:
-    """Read and prove a plan; `decode` turns an API record into an Image.
+def read(path: Path) -> Plan:
+    """Read and prove a plan.
 
     Raises UsageError when there is no such file, RecordRejected when it is not a whole, unchanged plan.
     """
@@ -233,7 +213,7 @@ def read(path: Path, decode: Callable[[msgspec.Raw], Image]) -> Plan:
     lines = body.split(b"\n")[:-1]
     try:
         header = msgspec.json.decode(lines[0], type=Header)
-        decisions = tuple(_decision(line, decode) for line in lines[1:])
+        decisions = tuple(_decision(line) for line in lines[1:])
     except (msgspec.MsgspecError, ValueError, IndexError) as error:
         raise RecordRejected(f"the plan {path} is damaged ({error}): plan again") from error
     if header.schema != 1:
@@ -263,10 +243,10 @@ def _unseal(content: bytes, path: Path) -> tuple[bytes, Summary]:
     return body + newline, summary
 
 
-def _decision(line: bytes, decode: Callable[[msgspec.Raw], Image]) -> Decision:
+def _decision(line: bytes) -> Decision:
     read_line = msgspec.json.decode(line, type=DecisionLine)
     return Decision(
-        image=decode(read_line.image),
+        image=decode_image(read_line.image),
         action=read_line.action,
         reason=read_line.reason,
         rule=read_line.rule,

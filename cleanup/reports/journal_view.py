@@ -166,14 +166,20 @@ def _text(value: object) -> str | None:
 
 
 def _run(run: JournalRun) -> RunFacts:
-    end = run.finished or {}
-    known = {
-        "run_id": run.started.run_id,
-        "resumes": run.started.resumes,
-        "started_at": run.started.timestamp,
-        "finished_at": end.get("timestamp"),
-    }
-    return msgspec.convert(end | known, type=RunFacts)
+    started, end = run.started, run.finished
+    facts = RunFacts(run_id=started.run_id, resumes=started.resumes, started_at=started.timestamp)
+    if end is None:
+        return facts
+    return msgspec.structs.replace(
+        facts,
+        finished_at=end.timestamp,
+        exit_code=end.exit_code,
+        stopped=end.stopped,
+        bytes_freed=end.bytes_freed,
+        requests=end.requests,
+        throttled=end.throttled,
+        duration_s=end.duration_s,
+    )
 
 
 def _head(journal: JournalFile, rows: Sequence[ResultRow]) -> JournalHead:

@@ -10,18 +10,19 @@ import msgspec
 from cleanup.outcome import Outcome
 from cleanup.reports.formatting import count, label, plain
 from cleanup.reports.view import Column, Fact, Report, Section, Tally
-from cleanup.restore.candidates import Candidate, Restoration, State
+from cleanup.restore.candidates import Candidate
+from cleanup.restore.records import RestoreResult, RestoreState
 
 _WORST_FIRST = (
-    State.UNKNOWN,
-    State.FAILED,
-    State.NOT_ATTEMPTED,
-    State.RESTORABLE,
-    State.RESTORED,
-    State.ALREADY_RESTORED,
-    State.NOT_RESTORABLE,
+    RestoreState.UNKNOWN,
+    RestoreState.FAILED,
+    RestoreState.NOT_ATTEMPTED,
+    RestoreState.RESTORABLE,
+    RestoreState.RESTORED,
+    RestoreState.ALREADY_RESTORED,
+    RestoreState.NOT_RESTORABLE,
 )
-_BAD = frozenset({State.UNKNOWN, State.FAILED, State.NOT_ATTEMPTED})
+_BAD = frozenset({RestoreState.UNKNOWN, RestoreState.FAILED, RestoreState.NOT_ATTEMPTED})
 
 
 class RestoreFormat(StrEnum):
@@ -43,7 +44,7 @@ class RestoreHead(msgspec.Struct, frozen=True, kw_only=True):
 class RestoreRow(msgspec.Struct, frozen=True, kw_only=True):
     """One image of the journal. `outcome` and `deleted_at` are its delete's, the rest is about restoring it."""
 
-    state: State
+    state: RestoreState
     why: str | None
     new_image_id: str | None
     image_id: str
@@ -61,7 +62,7 @@ class RestoreRow(msgspec.Struct, frozen=True, kw_only=True):
 
 def render_restore(
     found: Sequence[Candidate],
-    results: Mapping[str, Restoration],
+    results: Mapping[str, RestoreResult],
     format: RestoreFormat,  # noqa: A002
     *,
     journal: str,
@@ -81,7 +82,7 @@ def render_restore(
         journal=journal,
         restore_journal=restore_journal,
         applied=applied,
-        by_state={state.value: counted[state] for state in State},
+        by_state={state.value: counted[state] for state in RestoreState},
     )
     report = _view(head, rows)
     if format is RestoreFormat.JSON:
@@ -94,7 +95,7 @@ def render_restore(
         yield table.text(report, width, color)
 
 
-def _row(one: Candidate, result: Restoration | None) -> RestoreRow:
+def _row(one: Candidate, result: RestoreResult | None) -> RestoreRow:
     image = one.image
     row = RestoreRow(
         state=one.state,

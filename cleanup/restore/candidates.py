@@ -3,33 +3,21 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any
 
 import msgspec
 
+from cleanup.config.settings import Target, TargetRef
 from cleanup.errors import RecordRejected, UsageError
 from cleanup.image import Image, Status
 from cleanup.journal import DeleteIntent, DeleteResult, JournalFile, JournalRun
 from cleanup.modelarts.wire import Unreadable, decode_image
 from cleanup.outcome import Outcome
+from cleanup.restore.records import RestoreResult, RestoreState
 from cleanup.stop import Cause
 
 _CLOCKS_DIFFER = timedelta(minutes=5)
 _STILL_THERE = frozenset({Outcome.FAILED, Outcome.DENIED, Outcome.IN_USE, Outcome.DRIFTED})
 _GONE = frozenset({Outcome.DELETED, Outcome.ALREADY_GONE})
-
-
-class State(StrEnum):
-    """What can be, or has been, done about one image of a journal."""
-
-    RESTORABLE = "restorable"
-    NOT_RESTORABLE = "not-restorable"
-    RESTORED = "restored"
-    ALREADY_RESTORED = "already-restored"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-    NOT_ATTEMPTED = "not-attempted"
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,39 +29,11 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     image: Image
-    state: State
+    state: RestoreState
     outcome: Outcome | None
     deleted_at: datetime | None
     why: str | None = None
     new_image_id: str | None = None
-
-
-class Restoration(msgspec.Struct, frozen=True, kw_only=True):
-    """`restore.result`: what came of registering one image again. `image_id` is the old id."""
-
-    image_id: str
-    outcome: State
-    new_image_id: str | None = None
-    namespace: str | None = None
-    name: str | None = None
-    tag: str | None = None
-    swr_path: str | None = None
-    http_status: int | None = None
-    error_code: str | None = None
-    error_msg: str | None = None
-    request_id: str | None = None
-
-    @classmethod
-    def of(cls, image: Image, outcome: State, **evidence: Any) -> "Restoration":
-        return cls(
-            image_id=image.id,
-            outcome=outcome,
-            namespace=image.namespace,
-            name=image.name,
-            tag=image.tag,
-            swr_path=image.swr_path,
-            **evidence,
-        )
 
 
 def candidates(journal: JournalFile, restored: Mapping[str, str]) -> tuple[Candidate, ...]:
@@ -115,7 +75,11 @@ def _candidate(
     why = None if new_id else _obstacle(image, intent, result, taken)
     return Candidate(
         image=image,
-        state=State.ALREADY_RESTORED if new_id else State.NOT_RESTORABLE if why else State.RESTORABLE,
+        state=RestoreState.ALREADY_RESTORED
+        if new_id
+        else RestoreState.NOT_RESTORABLE
+        if why
+        else RestoreState.RESTORABLE,
         outcome=result.outcome if result else None,
         deleted_at=intent.timestamp if intent else None,
         why=why,
@@ -154,6 +118,30 @@ def _obstacle(
     if image.content in taken:
         return "its content in SWR was deleted with another record of it (force)"
     return None
+
+
+def target_of(journal: JournalFile, targets: Sequence[Target]) -> Target:
+    """The target that all runs of the journal are about. Raises RecordRejected when it is not among these."""
+    places = [
+        TargetRef(
+            name=run.started.target,
+            endpoint=run.started.endpoint,
+            project_id=run.started.project_id,
+            workspaces=run.started.workspaces,
+        )
+        for run in journal.runs
+    ]
+    for target in targets:
+        if all(place.same_place(target.ref) for place in places):
+            return target
+    given = f"about {_place(targets[0].ref)}" if len(targets) == 1 else "about any of the targets"
+    raise RecordRejected(
+        f"the journal is about {_place(places[-1])}, not {given}: connect to where it was written"
+    )
+
+
+def _place(target: TargetRef) -> str:
+    return f"project {target.project_id} (workspaces {', '.join(target.workspaces)}) at {target.endpoint}"
 
 
 def selected(found: Sequence[Candidate], ids: Collection[str]) -> tuple[Candidate, ...]:
@@ -216,25 +204,31 @@ def _came_after(image: Image, deleted_at: datetime | None) -> bool:
     return image.created_at >= deleted_at - _CLOCKS_DIFFER
 
 
-_ENDS = (State.RESTORED, State.ALREADY_RESTORED, State.FAILED, State.UNKNOWN, State.NOT_ATTEMPTED)
+_ENDS = (
+    RestoreState.RESTORED,
+    RestoreState.ALREADY_RESTORED,
+    RestoreState.FAILED,
+    RestoreState.UNKNOWN,
+    RestoreState.NOT_ATTEMPTED,
+)
 
 
-def tally(results: Iterable[Restoration]) -> dict[State, int]:
+def tally(results: Iterable[RestoreResult]) -> dict[RestoreState, int]:
     """How often each end occurred; all five are there, so that the counts add up."""
     counted = Counter(result.outcome for result in results)
     return {state: counted[state] for state in _ENDS}
 
 
-def exit_code(results: Sequence[Restoration], cause: Cause | None) -> int:
+def exit_code(results: Sequence[RestoreResult], cause: Cause | None) -> int:
     """0 all restored, 3 some are not, 5 when the service let us register nothing, 7 when some are left.
 
     `cause` is why the run was stopped.
     """
     counts = tally(results)
-    tried = counts[State.RESTORED] + counts[State.FAILED] + counts[State.UNKNOWN]
+    tried = counts[RestoreState.RESTORED] + counts[RestoreState.FAILED] + counts[RestoreState.UNKNOWN]
     denied = sum(result.http_status in (401, 403) for result in results)
     if cause is Cause.DENIED or (denied and denied == tried):
         return 5
-    if cause is Cause.JOURNAL or counts[State.NOT_ATTEMPTED]:
+    if cause is Cause.JOURNAL or counts[RestoreState.NOT_ATTEMPTED]:
         return 7
-    return 3 if counts[State.FAILED] or counts[State.UNKNOWN] else 0
+    return 3 if counts[RestoreState.FAILED] or counts[RestoreState.UNKNOWN] else 0

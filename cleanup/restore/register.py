@@ -1,37 +1,36 @@
 """Registering images again: one POST each, written down before and after; a lost answer is looked up."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-import anyio
 import msgspec
 
 import cleanup
-from cleanup.errors import InventoryError, JournalWriteError, RecordRejected, UsageError
+from cleanup.apply.worker_pool import work_off
+from cleanup.config.connect import connect
+from cleanup.config.job import Job
+from cleanup.errors import Interrupted, InventoryError, JournalWriteError, UsageError
 from cleanup.image import Image
-from cleanup.journal import Journal
-from cleanup.journal.reader import whole_part
+from cleanup.journal import Journal, require_writable
+from cleanup.journal.reader import LinesFile
+from cleanup.journal.records import Level
 from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, describe
-from cleanup.modelarts.http.transport import Result
-from cleanup.plan.file import TargetRef
-from cleanup.restore.candidates import (
-    Candidate,
-    Restoration,
-    State,
-    existing_registration,
-    exit_code,
-    registration,
-    tally,
+from cleanup.modelarts.http.messages import Result
+from cleanup.modelarts.inventory import read_images
+from cleanup.restore.candidates import Candidate, existing_registration, exit_code, registration, tally
+from cleanup.restore.records import (
+    RestoreFinished,
+    RestoreIntent,
+    RestoreResult,
+    RestoreStarted,
+    RestoreState,
 )
-from cleanup.stop import Cause, Stop, end_draining
+from cleanup.stop import Cause, Stop
 
 _AGAIN = "run the same command again"
-
-
-class _Event(msgspec.Struct):
-    event: str
+_decoder = msgspec.json.Decoder(RestoreStarted | RestoreIntent | RestoreResult | RestoreFinished)
 
 
 class Earlier(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,151 +48,162 @@ def read_earlier(path: Path) -> Earlier:
     """
     if not path.is_file():
         return Earlier(links={}, size=0)
+    file = LinesFile.read(path, "restore journal")
+    links = {
+        line.image_id: line.new_image_id
+        for _, line in file.decoded(_decoder, "restore journal")
+        if isinstance(line, RestoreResult) and line.new_image_id
+    }
+    return Earlier(links=links, size=file.size)
+
+
+def journal_beside(journal: Path) -> Path:
+    """Where the restore journal of a journal lies."""
+    return journal.with_name(f"{journal.stem}.restore.jsonl")
+
+
+def require_writable_beside(path: Path) -> None:
+    """Raise UsageError now, before any request, where the restore journal could not be written later."""
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read the restore journal {path}: {error.strerror}") from error
-    whole, _ = whole_part(content)
-    links: dict[str, str] = {}
-    for number, line in enumerate(content[:whole].splitlines(), 1):
-        try:
-            if msgspec.json.decode(line, type=_Event).event == "restore.result":
-                result = msgspec.json.decode(line, type=Restoration)
-                links |= {result.image_id: result.new_image_id} if result.new_image_id else {}
-        except msgspec.MsgspecError as error:
-            raise RecordRejected(f"{path}:{number}: not a line of a restore journal ({error})") from error
-    return Earlier(links=links, size=len(content))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """One restoring of one journal's images: what it works with. `clock` is in monotonic seconds."""
-
-    source: Path
-    target: TargetRef
-    journal: Journal
-    client: Client
-    stop: Stop
-    concurrency: int
-    clock: Callable[[], float]
+        require_writable(path)
+    except UsageError as error:
+        raise UsageError(
+            f"cannot write the restore journal {path}: copy the journal to a folder where it can lie beside it"
+        ) from error
 
 
 async def restore(
-    run: Run, due: Sequence[Candidate], live: Sequence[Image], known: Collection[str]
-) -> tuple[tuple[Restoration, ...], int]:
-    """Register what is due and not registered yet; one result each, whatever happens, and the exit code.
+    job: Job, source: Path, due: Sequence[Candidate], earlier: Earlier
+) -> tuple[tuple[RestoreResult, ...], int]:
+    """List what is there, register what of `due` is not; one result each, and the exit code.
 
-    `live` are the target's images now, `known` the new ids of what was restored before.
+    `source` is the journal whose images these are, `job.journal` the restore journal, `earlier` what it
+    said before. Raises AccessDenied, InventoryError, Interrupted, UsageError; nothing was registered then.
     """
-    began = run.clock()
-    pool = _Pool(run, due, live, known)
+    async with connect(job.target, job.settings, job.runtime, job.stop) as client:
+        found = await job.stop.unless_requested(lambda: read_images(client, job.target.workspaces))
+        if found is None:
+            raise Interrupted(f"{job.stop.why}: nothing was registered")
+        if found.doubts:
+            raise InventoryError(
+                f"the inventory is not complete, nothing was registered: {'; '.join(found.doubts)}"
+            )
+        with Journal(
+            job.journal,
+            job.run_id,
+            job.target.name,
+            job.runtime.now,
+            finish_with=f"image-cleanup restore {source} --apply",
+            read_size=earlier.size,
+        ) as journal:
+            registrar = Registrar(client, journal, job.stop, found.images, earlier.links.values())
+            return await register_all(job, source, due, client, journal, registrar)
+
+
+async def register_all(
+    job: Job, source: Path, due: Sequence[Candidate], client: Client, journal: Journal, registrar: "Registrar"
+) -> tuple[tuple[RestoreResult, ...], int]:
+    """Register what is due, whatever happens; the journal has its beginning and end when this returns."""
+    began = job.runtime.clock()
     try:
-        run.journal.event("info", "restore.started", **_started(run, len(due)))
-        await pool.work_off()
+        journal.write(_started(job, source, len(due)))
+        await work_off(_by_content(due), registrar.register, job.stop, min(job.target.concurrency, len(due)))
     except JournalWriteError as error:
-        run.stop.request(Cause.JOURNAL, str(error))
-    results = pool.settle_the_rest()
-    code = exit_code(results, run.stop.cause)
-    if run.stop.cause is not Cause.JOURNAL:
-        _finish(run, results, code, run.clock() - began)
+        job.stop.request(Cause.JOURNAL, str(error))
+    results = registrar.settle_the_rest(due)
+    code = exit_code(results, job.stop.cause)
+    if job.stop.cause is not Cause.JOURNAL:
+        journal.write(_finished(job, client, results, code, job.runtime.clock() - began))
     return results, code
 
 
-class _Pool:
-    """The state the workers of one run share."""
+class Registrar:
+    """Registers images through a client, ahead of each POST in a journal.
+
+    `live` are the target's images now, `known` the new ids of what was restored before.
+    """
 
     def __init__(
-        self, run: Run, due: Sequence[Candidate], live: Sequence[Image], known: Collection[str]
+        self, client: Client, journal: Journal, stop: Stop, live: Sequence[Image], known: Collection[str]
     ) -> None:
-        self._run = run
-        self._due = due
+        self._client = client
+        self._journal = journal
+        self._stop = stop
         self._live = live
         self._claimed_ids = set(known)
-        self._results: dict[str, Restoration] = {}
+        self._results: dict[str, RestoreResult] = {}
 
-    async def work_off(self) -> None:
-        """Let the workers register everything, until it is done or the drain after a stop is over."""
-        groups = iter(_by_content(self._due))
-        async with anyio.create_task_group() as guard:
-            guard.start_soon(end_draining, self._run.stop, guard.cancel_scope)
-            async with anyio.create_task_group() as workers:
-                for _ in range(min(self._run.concurrency, len(self._due))):
-                    workers.start_soon(self._work, groups)
-            guard.cancel_scope.cancel()
+    async def register(self, group: Sequence[Candidate]) -> None:
+        """Register the records of one content, one after the other."""
+        for one in group:
+            if self._stop:
+                return
+            await self._register_one(one)
 
-    async def _work(self, groups: Iterator[list[Candidate]]) -> None:
-        for group in groups:
-            for one in group:
-                if self._run.stop:
-                    return
-                await self._see_through(one)
-
-    def settle_the_rest(self) -> tuple[Restoration, ...]:
+    def settle_the_rest(self, due: Sequence[Candidate]) -> tuple[RestoreResult, ...]:
         """All results, in the order of what was due; those that nobody came to are not attempted."""
-        for one in self._due:
+        for one in due:
             if one.image.id not in self._results:
-                self._settle(_ended(one, State.NOT_ATTEMPTED, self._run.stop.why))
-        return tuple(self._results[one.image.id] for one in self._due)
+                self._settle(_ended(one, RestoreState.NOT_ATTEMPTED, self._stop.why))
+        return tuple(self._results[one.image.id] for one in due)
 
-    async def _see_through(self, one: Candidate) -> None:
+    async def _register_one(self, one: Candidate) -> None:
         """One image up to its result; whatever happens, it gets exactly one."""
-        result: Restoration | None = None
+        result: RestoreResult | None = None
         intended = False
         try:
             if found := existing_registration(one, self._live, self._claimed_ids):
-                result = _ended(one, State.ALREADY_RESTORED, new_image_id=found.id)
+                result = _ended(one, RestoreState.ALREADY_RESTORED, new_image_id=found.id)
             else:
                 attributes = registration(one.image.raw)
-                self._run.journal.event(
-                    "info", "restore.intent", image_id=one.image.id, registration=attributes
-                )
-                await self._run.journal.durable()
+                await self._journal.write_ahead(RestoreIntent(image_id=one.image.id, registration=attributes))
                 intended = True
-                result = await self._read(one, await self._run.client.register_image(attributes))
+                result = await self._read(one, await self._client.register_image(attributes))
         except JournalWriteError as error:
-            self._run.stop.request(Cause.JOURNAL, str(error))
+            self._stop.request(Cause.JOURNAL, str(error))
         finally:
             if intended and result is None:
-                why = f"stopped while its POST was under way ({self._run.stop.why}); {_AGAIN} to settle it"
-                result = _ended(one, State.UNKNOWN, why)
+                why = f"stopped while its POST was under way ({self._stop.why}); {_AGAIN} to settle it"
+                result = _ended(one, RestoreState.UNKNOWN, why)
             if result:
                 self._settle(result)
 
-    async def _read(self, one: Candidate, answer: Result) -> Restoration:
+    async def _read(self, one: Candidate, answer: Result[Any]) -> RestoreResult:
         """What the answer to a POST says; what it leaves open is looked up, for a repeat could register twice."""
         if answer.ok and (new_id := _new_id(answer, one)):
-            return _ended(one, State.RESTORED, answer=answer, new_image_id=new_id)
+            return _ended(one, RestoreState.RESTORED, answer=answer, new_image_id=new_id)
         if answer.ok or answer.doubtful:
             return await self._look_up(one, answer)
         if answer.stopped:
-            return _ended(one, State.NOT_ATTEMPTED, self._run.stop.why)
+            return _ended(one, RestoreState.NOT_ATTEMPTED, self._stop.why)
         if answer.status == 401:
-            self._run.stop.request(Cause.DENIED, f"the credentials are not accepted ({describe(answer)})")
-        return _ended(one, State.FAILED, answer=answer)
+            self._stop.request(Cause.DENIED, f"the credentials are not accepted ({describe(answer)})")
+        return _ended(one, RestoreState.FAILED, answer=answer)
 
-    async def _look_up(self, one: Candidate, answer: Result) -> Restoration:
+    async def _look_up(self, one: Candidate, answer: Result[Any]) -> RestoreResult:
         """Whether an image came into being although no usable answer did."""
         doubt = "answered without the new image" if answer.ok else describe(answer)
         try:
             found = existing_registration(
-                one, await self._run.client.same_repository(one.image), self._claimed_ids
+                one, await self._client.same_repository(one.image), self._claimed_ids
             )
         except InventoryError as error:
-            return _ended(one, State.UNKNOWN, f"{doubt}; {error}; {_AGAIN} to settle it", answer=answer)
+            return _ended(
+                one, RestoreState.UNKNOWN, f"{doubt}; {error}; {_AGAIN} to settle it", answer=answer
+            )
         if found:
-            return _ended(one, State.RESTORED, answer=answer, new_image_id=found.id)
-        state = State.UNKNOWN if answer.ok else State.FAILED
+            return _ended(one, RestoreState.RESTORED, answer=answer, new_image_id=found.id)
+        state = RestoreState.UNKNOWN if answer.ok else RestoreState.FAILED
         return _ended(one, state, f"{doubt}; no new image is listed; {_AGAIN} to try again", answer=answer)
 
-    def _settle(self, result: Restoration) -> None:
+    def _settle(self, result: RestoreResult) -> None:
         self._results[result.image_id] = result
         if result.new_image_id:
             self._claimed_ids.add(result.new_image_id)
-        level = "error" if result.outcome in (State.FAILED, State.UNKNOWN) else "info"
         try:
-            self._run.journal.event(level, "restore.result", **msgspec.structs.asdict(result))
+            self._journal.write(result)
         except JournalWriteError as error:
-            self._run.stop.request(Cause.JOURNAL, str(error))
+            self._stop.request(Cause.JOURNAL, str(error))
 
 
 def _by_content(due: Iterable[Candidate]) -> list[list[Candidate]]:
@@ -204,7 +214,7 @@ def _by_content(due: Iterable[Candidate]) -> list[list[Candidate]]:
     return list(groups.values())
 
 
-def _new_id(answer: Result, one: Candidate) -> str | None:
+def _new_id(answer: Result[Any], one: Candidate) -> str | None:
     try:
         new_id = wire.decode_image(answer.body).id
     except wire.Unreadable:
@@ -214,17 +224,17 @@ def _new_id(answer: Result, one: Candidate) -> str | None:
 
 def _ended(
     one: Candidate,
-    outcome: State,
+    outcome: RestoreState,
     why: str | None = None,
     *,
-    answer: Result | None = None,
+    answer: Result[Any] | None = None,
     new_image_id: str | None = None,
-) -> Restoration:
+) -> RestoreResult:
     """A result with its evidence; `why` is our own word where the service's is not enough."""
     if answer is None:
-        return Restoration.of(one.image, outcome, error_msg=why or None, new_image_id=new_image_id)
+        return RestoreResult.of(one.image, outcome, error_msg=why or None, new_image_id=new_image_id)
     told = wire.ServiceError(None, None) if answer.ok else wire.decode_error(answer.body)
-    return Restoration.of(
+    return RestoreResult.of(
         one.image,
         outcome,
         new_image_id=new_image_id,
@@ -235,28 +245,33 @@ def _ended(
     )
 
 
-def _started(run: Run, planned: int) -> dict[str, object]:
-    return {
-        "journal": run.source.name,
-        "planned": planned,
-        "endpoint": run.target.endpoint,
-        "project_id": run.target.project_id,
-        "workspaces": run.target.workspaces,
-        "concurrency": run.concurrency,
-        "tool_version": cleanup.__version__,
-    }
+def _started(job: Job, source: Path, planned: int) -> RestoreStarted:
+    return RestoreStarted(
+        journal=source.name,
+        planned=planned,
+        endpoint=job.target.endpoint,
+        project_id=job.target.project_id,
+        workspaces=job.target.workspaces,
+        concurrency=job.target.concurrency,
+        tool_version=cleanup.__version__,
+    )
 
 
-def _finish(run: Run, results: Sequence[Restoration], code: int, seconds: float) -> None:
-    counts = {state.value: count for state, count in tally(results).items()}
-    run.journal.event(
-        "info" if code == 0 else "error",
-        "restore.finished",
-        **counts,
+def _finished(
+    job: Job, client: Client, results: Sequence[RestoreResult], code: int, seconds: float
+) -> RestoreFinished:
+    counts = tally(results)
+    return RestoreFinished(
+        level=Level.INFO if code == 0 else Level.ERROR,
+        restored=counts[RestoreState.RESTORED],
+        already_restored=counts[RestoreState.ALREADY_RESTORED],
+        failed=counts[RestoreState.FAILED],
+        unknown=counts[RestoreState.UNKNOWN],
+        not_attempted=counts[RestoreState.NOT_ATTEMPTED],
         planned=len(results),
-        requests=run.client.requests,
-        throttled=run.client.throttled,
+        requests=client.requests,
+        throttled=client.throttled,
         duration_s=round(seconds, 3),
         exit_code=code,
-        stopped=run.stop.why or None,
+        stopped=job.stop.why or None,
     )

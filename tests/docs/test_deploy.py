@@ -13,13 +13,12 @@ import pytest
 import yaml
 
 from cleanup.config.targets import parse_shard, read_targets, shard_of
-from cleanup.decision.limits import RunLimits
 from cleanup.errors import PolicyError
-from cleanup.journal import DeleteIntent, DeleteResult, Journal, RunFinished, RunStarted
+from cleanup.journal import DeleteIntent, DeleteResult, Journal
 from cleanup.outcome import Outcome, Verdict, tally
 from cleanup.policy import load, parse_duration
 from tests.support import command_lines
-from tests.support.builders import NOW, ROOT, make_image, needs
+from tests.support.builders import NOW, ROOT, make_image, needs, run_finished, run_started
 
 DEPLOY = ROOT / "deploy"
 SINGLE, FLEET = "cronjob.yaml", "indexed-job.yaml"
@@ -233,41 +232,19 @@ async def write_journal(path: Path) -> None:
         "failed": Verdict(outcome=Outcome.FAILED, http_status=500, request_id="9f3c"),
     }
     with Journal(path, "run-1", "default", lambda: NOW) as journal:
-        journal.started(
-            RunStarted(
-                run_id="run-1",
-                target="default",
-                plan_id="p",
-                plan="p.jsonl",
-                plan_sha256="",
-                policy_sha256="",
-                planned=3,
-                limits=RunLimits(),
-                rate=10,
-                concurrency=16,
-                endpoint="https://modelarts.cn-north-4.myhuaweicloud.com",
-                project_id="0a1b",
-                workspaces=("0",),
-                tool_version="0.1.0",
+        journal.write(
+            run_started(
+                planned=3, endpoint="https://modelarts.cn-north-4.myhuaweicloud.com", project_id="0a1b"
             )
         )
         for image_id, verdict in ends.items():
             image = make_image(image_id)
-            await journal.intent(
+            await journal.write_ahead(
                 DeleteIntent(image_id=image_id, rule="r", force=verdict.force, image=image.raw)
             )
-            journal.result(DeleteResult.of(image, "r", verdict))
-        journal.finished(
-            RunFinished(
-                counts=tally(verdict.outcome for verdict in ends.values()),
-                planned=3,
-                bytes_freed=1,
-                requests=3,
-                throttled=0,
-                rate_end=10,
-                duration_s=1,
-                exit_code=3,
-            )
+            journal.write(DeleteResult.of(image, "r", verdict))
+        journal.write(
+            run_finished(tally(verdict.outcome for verdict in ends.values()), exit_code=3, requests=3)
         )
 
 

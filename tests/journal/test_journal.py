@@ -7,43 +7,20 @@ from typing import Any
 
 import pytest
 
-from cleanup.decision.limits import RunLimits
 from cleanup.errors import JournalWriteError, RecordRejected, UsageError
 from cleanup.journal import (
     DeleteIntent,
     DeleteResult,
     Journal,
-    RunFinished,
-    RunStarted,
     read,
     require_writable,
 )
-from cleanup.outcome import Outcome, Verdict, tally
-from tests.support.builders import NOW, make_image
+from cleanup.outcome import Outcome, Verdict
+from tests.support.builders import NOW, make_image, run_finished, run_started
 
 
 def clock() -> datetime:
     return NOW
-
-
-def started(run_id: str = "run-1", resumes: str | None = None) -> RunStarted:
-    return RunStarted(
-        run_id=run_id,
-        target="default",
-        plan_id="plan-1",
-        plan="plan.jsonl",
-        plan_sha256="ab" * 32,
-        policy_sha256="cd" * 32,
-        planned=2,
-        limits=RunLimits(max_deletes=1000, max_percent=50),
-        rate=10.0,
-        concurrency=16,
-        endpoint="https://modelarts.example.com",
-        project_id="p1",
-        workspaces=("0",),
-        tool_version="0.1.0",
-        resumes=resumes,
-    )
 
 
 def result(image_id: str, outcome: Outcome = Outcome.DELETED, **fields: Any) -> DeleteResult:
@@ -60,30 +37,18 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 async def written(path: Path, run_id: str = "run-1", resumes: str | None = None) -> None:
     with Journal(path, run_id, "default", clock) as journal:
-        journal.started(started(run_id, resumes))
-        await journal.intent(intent("a"))
-        journal.result(result("a", http_status=200, image_status="DELETED", request_id="r-1", attempts=1))
+        journal.write(run_started(run_id, resumes=resumes))
+        await journal.write_ahead(intent("a"))
+        journal.write(result("a", http_status=200, image_status="DELETED", request_id="r-1", attempts=1))
 
 
 async def test_lines_are_whole_dicts_with_the_five_fields_first(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     await written(path)
     with Journal(path, "run-1", "default", clock) as journal:
-        counts = tally([Outcome.DELETED])
-        journal.finished(
-            RunFinished(
-                counts=counts,
-                planned=1,
-                bytes_freed=5,
-                requests=7,
-                throttled=0,
-                rate_end=10.0,
-                duration_s=0.5,
-                exit_code=0,
-            )
-        )
+        journal.write(run_finished({Outcome.DELETED: 1}))
     first, intended, ended, finished = lines(path)
-    assert all(list(line)[:5] == ["timestamp", "level", "event", "run_id", "target"] for line in lines(path))
+    assert all(list(line)[:5] == ["event", "timestamp", "level", "run_id", "target"] for line in lines(path))
     assert first["event"] == "run.started"
     assert first["limits"]["max_deletes"] == 1000
     assert intended["event"] == "delete.intent"
@@ -136,7 +101,7 @@ async def test_a_torn_last_line_is_tolerated_and_repaired(tmp_path: Path, tail: 
     path.write_bytes(whole + tail)
     assert read(path).latest["a"].outcome is Outcome.DELETED
     with Journal(path, "run-2", "default", clock) as journal:
-        journal.started(started("run-2", resumes="run-1"))
+        journal.write(run_started("run-2", resumes="run-1"))
     assert path.read_bytes().startswith(whole)
     assert [run.started.run_id for run in read(path).runs] == ["run-1", "run-2"]
 
@@ -147,21 +112,21 @@ async def test_a_whole_last_line_that_only_lacks_its_newline_counts(tmp_path: Pa
     path.write_bytes(path.read_bytes().rstrip(b"\n"))
     assert read(path).latest["a"].outcome is Outcome.DELETED
     with Journal(path, "run-2", "default", clock) as journal:
-        journal.started(started("run-2", resumes="run-1"))
+        journal.write(run_started("run-2", resumes="run-1"))
     assert len(lines(path)) == 4
 
 
 async def test_an_intent_without_a_result_is_in_doubt_until_a_later_run_settles_it(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with Journal(path, "run-1", "default", clock) as journal:
-        journal.started(started())
-        await journal.intent(intent("a"))
-        await journal.intent(intent("b"))
-        journal.result(result("b", Outcome.UNKNOWN))
+        journal.write(run_started())
+        await journal.write_ahead(intent("a"))
+        await journal.write_ahead(intent("b"))
+        journal.write(result("b", Outcome.UNKNOWN))
     assert read(path).in_doubt == {"a", "b"}
     with Journal(path, "run-2", "default", clock) as journal:
-        journal.started(started("run-2", resumes="run-1"))
-        journal.result(result("a", Outcome.ALREADY_GONE))
+        journal.write(run_started("run-2", resumes="run-1"))
+        journal.write(result("a", Outcome.ALREADY_GONE))
     told = read(path)
     assert told.in_doubt == {"b"}
     assert told.latest["a"].outcome is Outcome.ALREADY_GONE
@@ -171,8 +136,8 @@ async def test_a_new_apply_in_the_same_file_starts_a_new_chain(tmp_path: Path) -
     path = tmp_path / "journal.jsonl"
     await written(path)
     with Journal(path, "run-2", "default", clock) as journal:
-        journal.started(started("run-2"))
-        journal.result(result("b"))
+        journal.write(run_started("run-2"))
+        journal.write(result("b"))
     assert set(read(path).latest) == {"b"}
 
 
@@ -184,7 +149,7 @@ def test_a_full_disk_is_an_error_of_its_own() -> None:
         Journal(full, "run-1", "default", clock) as journal,
         pytest.raises(JournalWriteError, match="No space left"),
     ):
-        journal.started(started())
+        journal.write(run_started())
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_anything(tmp_path: Path) -> None:

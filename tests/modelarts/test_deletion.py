@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from cleanup.errors import InventoryError
 from cleanup.image import Image
 from cleanup.modelarts import deletion
-from cleanup.modelarts.deletion import Gone, Present, Unclear, look_up
+from cleanup.modelarts.deletion import Gone, Present, Stale, Unclear, look_up
 from cleanup.modelarts.http.messages import NoResponse, Request, Response
 from cleanup.outcome import Outcome, Verdict
+from cleanup.stop import Cause, Stop
 from tests.modelarts.test_wire import EXAMPLE
 from tests.support.stage import LOST, REFUSED, Stage, Time, error, make_client, reply
 
@@ -28,7 +29,43 @@ async def delete(*steps: Any, force: bool = False, **options: Any) -> tuple[Verd
     stage = Stage(*steps)
     verdict = await deletion.delete(make_client(stage, **options), ID, force=force)
     assert stage.all_played
+    assert isinstance(verdict, Verdict)
     return verdict, stage
+
+
+class TestItsTime:
+    """No DELETE leaves when what it rests on has become too old; what left before is looked up."""
+
+    async def sent(self, *steps: Any, send_before: float) -> tuple[Verdict | Stale, Stage, list[int]]:
+        stage, leaves = Stage(*steps), list[int]()
+        answer = await deletion.delete(
+            make_client(stage), ID, force=False, send_before=send_before, on_send=leaves.append
+        )
+        assert stage.all_played
+        return answer, stage, leaves
+
+    async def test_after_it_nothing_leaves(self) -> None:
+        answer, stage, leaves = await self.sent(send_before=1000.0)
+        assert (answer, stage.methods, leaves) == (Stale(0), [], [])
+
+    async def test_before_it_the_delete_leaves(self) -> None:
+        answer, _, leaves = await self.sent(DELETED, send_before=1000.01)
+        assert isinstance(answer, Verdict)
+        assert (answer.outcome, leaves) == (Outcome.DELETED, [1])
+
+    async def test_it_is_over_before_a_harmless_attempt_is_repeated(self) -> None:
+        answer, stage, leaves = await self.sent(REFUSED, send_before=1000.1)
+        assert (answer, stage.methods, leaves) == (Stale(1), ["DELETE"], [1])
+
+    async def test_a_doubt_is_settled_all_the_same(self) -> None:
+        answer, _, _ = await self.sent(LOST, NOT_FOUND, send_before=1000.1)
+        assert isinstance(answer, Verdict)
+        assert (answer.outcome, answer.attempts) == (Outcome.ALREADY_GONE, 1)
+        answer, _, _ = await self.sent(LOST, THERE, send_before=1000.1)
+        assert answer == Stale(1)
+        answer, _, leaves = await self.sent(LOST, HTML, HTML, HTML, HTML, HTML, send_before=1000.1)
+        assert isinstance(answer, Verdict)
+        assert (answer.outcome, answer.attempts, leaves) == (Outcome.UNKNOWN, 1, [1])
 
 
 async def test_the_example_of_the_api_pages() -> None:
@@ -192,24 +229,21 @@ class TestStopped:
     """A stop comes during the backoff after the given answers."""
 
     async def delete(self, *steps: Any) -> Verdict:
-        stopping, time = anyio.Event(), Time()
+        stop, time, stage = Stop(), Time(), Stage(*steps)
 
-        async def stop(_: float) -> None:
-            stopping.set()
-            await anyio.sleep_forever()
+        async def interrupted_at_first(seconds: float) -> None:
+            if stop:
+                await Time.sleep(time, seconds)
+            else:
+                stop.request(Cause.SIGNAL, "interrupted")
+                await anyio.sleep_forever()
 
-        verdict, _ = await self.staged(stopping, time, stop, *steps)
-        return verdict
-
-    async def staged(
-        self, stopping: anyio.Event, time: Time, stop: Any, *steps: Any
-    ) -> tuple[Verdict, Stage]:
-        stage = Stage(*steps)
-        client = make_client(stage, time=time, stopping=stopping)
-        object.__setattr__(client._transport._retry, "sleep", stop)
+        client = make_client(stage, time=time, stop=stop)
+        time.sleep = interrupted_at_first  # type: ignore[method-assign, assignment]
         verdict = await deletion.delete(client, ID, force=False)
         assert stage.all_played
-        return verdict, stage
+        assert isinstance(verdict, Verdict)
+        return verdict
 
     @pytest.mark.parametrize("harmless", [REFUSED, reply(429)])
     async def test_without_a_doubt_it_was_not_attempted(self, harmless: Any) -> None:
@@ -225,9 +259,9 @@ class TestStopped:
         assert (await self.delete(doubtful, reply(403))).outcome is Outcome.UNKNOWN
 
     async def test_before_anything_was_sent(self) -> None:
-        stopping = anyio.Event()
-        stopping.set()
-        verdict, stage = await delete(stopping=stopping)
+        stop = Stop()
+        stop.request(Cause.SIGNAL, "interrupted")
+        verdict, stage = await delete(stop=stop)
         assert verdict == Verdict(outcome=Outcome.NOT_ATTEMPTED, error_msg=verdict.error_msg)
         assert not stage.requests
 
@@ -311,7 +345,7 @@ class TestLookUps:
     )
     async def test_a_200_without_the_image_is_looked_at_again(self, given: Response) -> None:
         assert isinstance(await self.look_up(given, given, THERE), Present)
-        assert isinstance(await self.look_up(given, given, given), Unclear)
+        assert isinstance(await self.look_up(*[given] * 5), Unclear)
 
     async def test_current_is_the_image_or_the_verdict_that_it_is_gone(self) -> None:
         found = await deletion.current(make_client(Stage(THERE)), ID)

@@ -12,29 +12,29 @@ import anyio
 import msgspec
 import pytest
 
-import cleanup.cli.restore
-from cleanup.decision.limits import RunLimits
+from cleanup.config.job import Job
+from cleanup.config.settings import Settings, Target
 from cleanup.errors import RecordRejected, UsageError
 from cleanup.image import Image
-from cleanup.journal import DeleteIntent, DeleteResult, Journal, JournalFile, JournalRun, RunStarted
+from cleanup.journal import DeleteIntent, DeleteResult, Journal, JournalFile, JournalRun
 from cleanup.modelarts.client import Client
-from cleanup.modelarts.http.transport import Result
+from cleanup.modelarts.http.messages import Result
 from cleanup.outcome import Outcome, Verdict
-from cleanup.plan.file import TargetRef
+from cleanup.progress import Progress
 from cleanup.restore.candidates import (
     Candidate,
-    State,
     candidates,
     existing_registration,
     registration,
     selected,
 )
-from cleanup.restore.register import Run as Registering
-from cleanup.restore.register import read_earlier, restore
+from cleanup.restore.records import RestoreState
+from cleanup.restore.register import Registrar, read_earlier, register_all
 from cleanup.simulator import Access, Auth, Faults, Login, Service, build_world, parse_rate, parse_script
 from cleanup.stop import Cause, Stop
-from tests.support.builders import NOW, events, lines_of, make_image, real_now
+from tests.support.builders import NOW, events, lines_of, make_image, real_now, run_started
 from tests.support.cloud import Cli, Cloud, Serve
+from tests.support.stage import Time, make_runtime
 
 POLICY = """\
 version: 1
@@ -150,7 +150,7 @@ def test_the_restore_journal_is_a_journal(
     old = deleted(cloud)
     cli("restore", "journal.jsonl", "--apply", *cloud.options)
     lines = lines_of(tmp_path / "journal.restore.jsonl")
-    assert all(list(line)[:5] == ["timestamp", "level", "event", "run_id", "target"] for line in lines)
+    assert all(list(line)[:5] == ["event", "timestamp", "level", "run_id", "target"] for line in lines)
     assert lines[0]["event"] == "restore.started"
     assert (lines[0]["journal"], lines[0]["planned"]) == ("journal.jsonl", len(old))
     assert lines[-1]["event"] == "restore.finished"
@@ -411,13 +411,11 @@ class TestCrashes:
         """Another restore goes through between our reading of the restore journal and our opening of it."""
         cloud = serve_cloud()
         old = deleted(cloud)
-        require_writable = cleanup.cli.restore.require_writable
 
         def meanwhile(path: Path) -> None:
-            require_writable(path)
-            path.write_text('{"event":"restore.started"}\n')
+            path.write_text('{"event":"journal.repaired","run_id":"r","torn_line":""}\n')
 
-        monkeypatch.setattr(cleanup.cli.restore, "require_writable", meanwhile)
+        monkeypatch.setattr("cleanup.restore.register.require_writable", meanwhile)
         called = cli("restore", "journal.jsonl", "--apply", *cloud.options)
         assert called.exit_code == 2
         assert "another process" in called.stderr
@@ -440,7 +438,7 @@ class TestCrashes:
     ) -> None:
         cloud = serve_cloud()
         deleted(cloud)
-        Path("journal.restore.jsonl").write_text('{"event":"restore.started"}\nrubbish\n{"event":"x"}\n')
+        Path("journal.restore.jsonl").write_text('{"event":"x","run_id":"r"}\nrubbish\n{}\n')
         called = cli("restore", "journal.jsonl", "--apply", *cloud.options)
         assert called.exit_code == 8
         assert "journal.restore.jsonl:2" in called.stderr
@@ -509,25 +507,6 @@ def test_no_secret_is_ever_shown(
 # --- pure: which image of a journal can come back ---
 
 
-def started(run_id: str) -> RunStarted:
-    return RunStarted(
-        run_id=run_id,
-        target="default",
-        plan_id="plan-1",
-        plan="plan.jsonl",
-        plan_sha256="ab" * 32,
-        policy_sha256="cd" * 32,
-        planned=2,
-        limits=RunLimits(max_deletes=1000, max_percent=50),
-        rate=10.0,
-        concurrency=16,
-        endpoint="https://modelarts.example.com",
-        project_id="p1",
-        workspaces=("0",),
-        tool_version="0.1.0",
-    )
-
-
 def record(id: str, **fields: Any) -> msgspec.Raw:
     values = {"id": id, "swr_path": f"swr.example.com/team/app:{id}"} | fields
     return msgspec.Raw(msgspec.json.encode(values))
@@ -547,7 +526,7 @@ def journal_of(*runs: tuple[list[DeleteIntent], list[DeleteResult]]) -> JournalF
         torn=False,
         runs=tuple(
             JournalRun(
-                started=started(f"run-{number}"),
+                started=run_started(f"run-{number}"),
                 intents={one.image_id: one for one in intents},
                 results={one.image_id: one for one in results},
             )
@@ -563,7 +542,7 @@ def judged(journal: JournalFile, **restored: str) -> dict[str, Candidate]:
 @pytest.mark.parametrize("outcome", [Outcome.DELETED, Outcome.ALREADY_GONE])
 def test_gone_without_force_can_come_back(outcome: Outcome) -> None:
     one = judged(journal_of(([intent("a")], [result("a", outcome)])))["a"]
-    assert (one.state, one.why, one.outcome, one.deleted_at) == (State.RESTORABLE, None, outcome, NOW)
+    assert (one.state, one.why, one.outcome, one.deleted_at) == (RestoreState.RESTORABLE, None, outcome, NOW)
 
 
 @pytest.mark.parametrize(
@@ -572,27 +551,27 @@ def test_gone_without_force_can_come_back(outcome: Outcome) -> None:
 @pytest.mark.parametrize("intents", [[], [intent("a")], [intent("a", force=True)]])
 def test_what_was_not_deleted_cannot(outcome: Outcome, intents: list[DeleteIntent]) -> None:
     one = judged(journal_of((intents, [result("a", outcome)])))["a"]
-    assert one.state is State.NOT_RESTORABLE
+    assert one.state is RestoreState.NOT_RESTORABLE
     assert one.why == f"it was not deleted ({outcome})"
 
 
 @pytest.mark.parametrize("results", [[], [result("a", Outcome.UNKNOWN)]])
 def test_what_nobody_knows_is_left_to_resume(results: list[DeleteResult]) -> None:
     one = judged(journal_of(([intent("a")], results)))["a"]
-    assert one.state is State.NOT_RESTORABLE
+    assert one.state is RestoreState.NOT_RESTORABLE
     assert "resume" in (one.why or "")
 
 
 @pytest.mark.parametrize("outcome", [Outcome.DELETED, Outcome.ALREADY_GONE])
 def test_what_went_with_its_content_cannot(outcome: Outcome) -> None:
     one = judged(journal_of(([intent("a", force=True)], [result("a", outcome)])))["a"]
-    assert one.state is State.NOT_RESTORABLE
+    assert one.state is RestoreState.NOT_RESTORABLE
     assert one.why == "its content in SWR was deleted with it (force)"
 
 
 def test_what_somebody_else_deleted_cannot() -> None:
     one = judged(journal_of(([], [result("a", Outcome.ALREADY_GONE)])))["a"]
-    assert one.state is State.NOT_RESTORABLE
+    assert one.state is RestoreState.NOT_RESTORABLE
     assert "somebody else" in (one.why or "")
 
 
@@ -606,7 +585,7 @@ def test_a_refusal_takes_an_earlier_intent_back() -> None:
 
 def test_a_lost_delete_that_resume_settled_can_come_back() -> None:
     runs = (([intent("a")], []), ([], [result("a", Outcome.ALREADY_GONE)]))
-    assert judged(journal_of(*runs))["a"].state is State.RESTORABLE
+    assert judged(journal_of(*runs))["a"].state is RestoreState.RESTORABLE
 
 
 @pytest.mark.parametrize(
@@ -633,7 +612,7 @@ def test_content_that_another_record_took_along(results: list[DeleteResult], tak
         )
     )
     one = judged(journal)["a"]
-    assert (one.state is State.NOT_RESTORABLE) is taken
+    assert (one.state is RestoreState.NOT_RESTORABLE) is taken
     assert ("another record" in (one.why or "")) is taken
 
 
@@ -650,7 +629,7 @@ def test_a_failed_build_never_had_content() -> None:
 def test_what_was_restored_names_its_new_id() -> None:
     journal = journal_of(([intent("a")], [result("a", Outcome.DELETED)]))
     one = judged(journal, a="new")["a"]
-    assert (one.state, one.new_image_id, one.why) == (State.ALREADY_RESTORED, "new", None)
+    assert (one.state, one.new_image_id, one.why) == (RestoreState.ALREADY_RESTORED, "new", None)
 
 
 def test_a_record_without_sense_is_named() -> None:
@@ -741,7 +720,7 @@ class StagedClient:
         """Stands in for os.fsync."""
         self.durable = self.path.stat().st_size
 
-    async def register_image(self, attributes: dict[str, object]) -> Result:
+    async def register_image(self, attributes: dict[str, object]) -> Result[bytes]:
         on_disk = self.path.read_bytes()[: self.durable].splitlines()
         intents = [line for line in map(json.loads, on_disk) if line["event"] == "restore.intent"]
         assert attributes in [line["registration"] for line in intents]
@@ -750,14 +729,16 @@ class StagedClient:
             self.stop.request(Cause.SIGNAL, "interrupted by SIGTERM")
             if self.hang:
                 await anyio.sleep_forever()
-            return Result(place="POST", stopped=True)
+            return Result(label="POST", stopped=True)
         body = msgspec.json.encode({"id": f"new-{len(self.registered)}"})
-        return Result(place="POST", status=201, body=body, attempts=1, request_id="r")
+        return Result(label="POST", status=201, body=body, attempts=1, request_id="r")
 
 
-@pytest.mark.parametrize(("hang", "third"), [(False, State.NOT_ATTEMPTED), (True, State.UNKNOWN)])
+@pytest.mark.parametrize(
+    ("hang", "third"), [(False, RestoreState.NOT_ATTEMPTED), (True, RestoreState.UNKNOWN)]
+)
 async def test_a_signal_leaves_the_rest_for_the_next_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hang: bool, third: State
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hang: bool, third: RestoreState
 ) -> None:
     ids = ["a", "b", "c", "d"]
     gone = [result(id_, Outcome.DELETED) for id_ in ids]
@@ -767,18 +748,22 @@ async def test_a_signal_leaves_the_rest_for_the_next_run(
     staged = StagedClient(path, stop, stop_at=3, hang=hang)
     monkeypatch.setattr(os, "fsync", staged.synced)
     with Journal(path, "run-1", "default", lambda: NOW) as journal:
-        run = Registering(
-            source=tmp_path / "journal.jsonl",
-            target=TargetRef(name="default", endpoint="https://x.example", project_id="p", workspaces=("0",)),
-            journal=journal,
-            client=cast(Client, staged),
+        client = cast(Client, staged)
+        job = Job(
+            target=Target(name="default", endpoint="https://x.example", project_id="p", concurrency=1),
+            settings=Settings(),
+            runtime=make_runtime(Time()),
             stop=stop,
-            concurrency=1,
-            clock=lambda: 0.0,
+            progress=Progress(),
+            run_id="run-1",
         )
-        results, code = await restore(run, due, (), ())
+        registrar = Registrar(client, journal, stop, (), ())
+        results, code = await register_all(job, tmp_path / "journal.jsonl", due, client, journal, registrar)
     assert code == 7
-    assert [one.outcome for one in results] == [State.RESTORED] * 2 + [third, State.NOT_ATTEMPTED]
+    assert [one.outcome for one in results] == [RestoreState.RESTORED] * 2 + [
+        third,
+        RestoreState.NOT_ATTEMPTED,
+    ]
     assert read_earlier(path).links == {"a": "new-1", "b": "new-2"}
     assert len(events(path, "restore.result")) == 4
     (finished,) = events(path, "restore.finished")

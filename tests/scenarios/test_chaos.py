@@ -48,8 +48,8 @@ FEW = POLICY.replace("10d", "330d")
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> JumpingClock:
-    return jump(monkeypatch)
+def clock(cli: Cli) -> JumpingClock:
+    return jump(cli)
 
 
 @pytest.fixture

@@ -290,7 +290,7 @@ class TestWhileApplyRuns:
         self, cli: Cli, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Five minutes pass at the 20th DELETE, by a clock that jumps, and everything changes meanwhile."""
-        clock = jump(monkeypatch)
+        clock = jump(cli)
         service = Witness(250, now=clock.now)
         service.when_in_use = WhenInUse.ALLOW
         job = prepare(service)
@@ -325,7 +325,7 @@ class TestWhileApplyRuns:
         self, cli: Cli, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A 429 lets two seconds pass, longer than the staleness allowed, and the image changes meanwhile."""
-        clock = jump(monkeypatch)
+        clock = jump(cli)
         service = Witness(120, now=clock.now)
         job = prepare(service, "--max-staleness", "1s", "--concurrency", "1")
         refused = of_ordinary_images(job)[:: len(job.planned) // 20]
@@ -346,7 +346,7 @@ class TestWhileApplyRuns:
         self, cli: Cli, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """An image looked up lately, notebooks read 200 s before that, and 200 s more until the DELETE may leave."""
-        clock = jump(monkeypatch)
+        clock = jump(cli)
         service = Witness(120, now=clock.now)
         job = prepare(service, "--concurrency", "1")
         last = of_ordinary_images(job)[-1]

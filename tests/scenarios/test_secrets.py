@@ -91,7 +91,7 @@ def test_whole_runs_with_errors(
     access: Listening,
     log_format: str,
 ) -> None:
-    clock = jump(monkeypatch)
+    clock = jump(cli)
     logs = ["--log-format", log_format]
     job = prepare(Witness(120), *logs, access=access)
     connecting = [*job.cloud.options, *job.options]

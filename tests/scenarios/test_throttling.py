@@ -46,7 +46,7 @@ class TestBreaker:
     def test_twenty_failures_in_a_row_end_the_run(
         self, cli: Cli, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        clock = jump(monkeypatch)
+        clock = jump(cli)
         job = prepare(Witness(120, now=clock.now), "--concurrency", "4")
         set_faults(job.cloud, "delete:500=1")
         called = cli(*job.apply)
@@ -61,7 +61,7 @@ class TestBreaker:
     def test_one_success_in_twenty_keeps_it_going(
         self, cli: Cli, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        clock = jump(monkeypatch)
+        clock = jump(cli)
         job = prepare(Witness(120, now=clock.now), "--concurrency", "1")
         script = [{"calls": "delete", "fault": [400] * 19 + ["ok"], "times": 10_000}]
         set_faults(job.cloud, script=script)

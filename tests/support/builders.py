@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from cleanup.decision.limits import RunLimits
 from cleanup.image import Image
+from cleanup.journal import RunFinished, RunStarted
+from cleanup.outcome import Outcome
 
 ROOT = Path(__file__).parents[2]
 GOLDENS = ROOT / "tests" / "goldens"
@@ -32,10 +36,18 @@ def make_image(id: str = "img-1", *, age: float | None = 100, **fields: Any) -> 
         "updated_at": moment,
     } | fields
     values.setdefault("swr_path", f"swr.example.com/{values['namespace']}/{values['name']}:{values['tag']}")
-    raw = {"id": id, "namespace": values["namespace"], "name": values["name"], "tag": values["tag"]}
-    if values["updated_at"]:
-        raw["update_at"] = int(values["updated_at"].timestamp() * 1000)
+    sent = {"created_at": "create_at", "updated_at": "update_at", "resource_tags": "tags"}
+    raw = {"id": id} | {
+        sent.get(key, key): _as_sent(value) for key, value in values.items() if value is not None
+    }
     return Image(id=id, raw=msgspec.Raw(msgspec.json.encode(raw)), **values)
+
+
+def _as_sent(value: Any) -> Any:
+    """A field's value as the API sends it."""
+    if isinstance(value, datetime):
+        return int(value.timestamp() * 1000)
+    return [{"key": key, "value": text} for key, text in value.items()] if isinstance(value, dict) else value
 
 
 def real_now() -> datetime:
@@ -56,3 +68,37 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 def events(path: Path, name: str) -> list[dict[str, Any]]:
     """The lines of a journal with this event."""
     return [line for line in lines_of(path) if line["event"] == name]
+
+
+def run_started(run_id: str = "run-1", **fields: Any) -> RunStarted:
+    """The first line of a run, with whatever fields matter."""
+    usual: dict[str, Any] = {
+        "target": "default",
+        "plan_id": "plan-1",
+        "plan": "plan.jsonl",
+        "plan_sha256": "ab" * 32,
+        "policy_sha256": "cd" * 32,
+        "planned": 2,
+        "limits": RunLimits(max_deletes=1000, max_percent=50),
+        "rate": 10.0,
+        "concurrency": 16,
+        "endpoint": "https://modelarts.example.com",
+        "project_id": "p1",
+        "workspaces": ("0",),
+        "tool_version": "0.1.0",
+    }
+    return RunStarted(run_id=run_id, **usual | fields)
+
+
+def run_finished(counts: Mapping[Outcome, int], **fields: Any) -> RunFinished:
+    """The last line of a run, with whatever fields matter."""
+    usual: dict[str, Any] = {
+        "planned": sum(counts.values()),
+        "bytes_freed": 5,
+        "requests": 7,
+        "throttled": 0,
+        "rate_end": 10.0,
+        "duration_s": 0.5,
+        "exit_code": 0,
+    }
+    return RunFinished.of({outcome: counts.get(outcome, 0) for outcome in Outcome}, **usual | fields)

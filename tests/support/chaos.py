@@ -5,10 +5,9 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from urllib.request import Request as HttpRequest
 from urllib.request import urlopen
@@ -40,7 +39,7 @@ GONE = {"deleted", "already-gone"}
 THERE = {"failed", "not-attempted", "denied", "in-use", "drifted"}
 OUTCOMES = GONE | THERE | {"unknown"}
 BAD = {"failed", "unknown", "denied"}
-ENVELOPE = ["timestamp", "level", "event", "run_id", "target"]
+ENVELOPE = ["event", "timestamp", "level", "run_id", "target"]
 
 Onlooker = Callable[[Request], None]
 
@@ -138,12 +137,10 @@ class JumpingClock:
         await anyio.lowlevel.checkpoint()
 
 
-def jump(monkeypatch: pytest.MonkeyPatch) -> JumpingClock:
+def jump(cli: Cli) -> JumpingClock:
     """Put the CLI of this process on a clock that jumps; requests themselves still take their time."""
     clock = JumpingClock()
-    monkeypatch.setattr("cleanup.config.connect.anyio", SimpleNamespace(sleep=clock.sleep))
-    monkeypatch.setattr("cleanup.cli.event_loop.time", SimpleNamespace(monotonic=clock.monotonic))
-    monkeypatch.setattr("cleanup.cli.jobs.anyio", SimpleNamespace(current_time=clock.monotonic))
+    cli.runtime = replace(cli.runtime, clock=clock.monotonic, sleep=clock.sleep)
     return clock
 
 

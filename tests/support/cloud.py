@@ -1,8 +1,13 @@
 """A simulated cloud and the CLI as tests call it; the fixtures that make them are in conftest."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pytest
+
+from cleanup.cli import main
+from cleanup.cli.event_loop import real_runtime
 from cleanup.simulator import PROJECT_ID, Service
 
 
@@ -43,4 +48,21 @@ class Called:
         return self.stdout + self.stderr
 
 
-Cli = Callable[..., Called]
+class Cli:
+    """`cli("plan", "-p", path)` runs the command line in this process, in the world of `runtime`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.runtime = real_runtime()
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *arguments: object) -> Called:
+        self._capsys.readouterr()
+        self._monkeypatch.setattr(sys, "argv", ["image-cleanup", *map(str, arguments)])
+        code = 0
+        try:
+            main(self.runtime)
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        captured = self._capsys.readouterr()
+        return Called(code, captured.out, captured.err)

@@ -5,8 +5,6 @@ import shlex
 from functools import cache
 from typing import Any
 
-import typer
-
 from cleanup.cli import build
 
 _OURS = re.compile(r"(?<![\w./-])image-cleanup(?::\S+)? +([a-z]+(?: [^|&;>\n]*)?)")
@@ -33,8 +31,8 @@ def in_shell(text: str) -> list[list[str]]:
 @cache
 def commands() -> dict[str, Any]:
     """The commands of the CLI by name."""
-    group: Any = typer.main.get_command(build())
-    return dict(group.commands)
+    group: Any = build()
+    return {name: group.get_command(None, name) for name in group.list_commands(None)}
 
 
 def options_of(name: str) -> dict[str, Any]:

@@ -16,7 +16,10 @@ from cleanup.modelarts.client import Client
 from cleanup.modelarts.http.connection import Connection
 from cleanup.modelarts.http.messages import NoResponse, Request, Response
 from cleanup.modelarts.http.rate_limit import RateLimiter
-from cleanup.modelarts.http.transport import RetryPolicy, Transport
+from cleanup.modelarts.http.retry import RetryPolicy
+from cleanup.modelarts.http.transport import Transport
+from cleanup.runtime import Runtime
+from cleanup.stop import Stop
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ENDPOINT = "https://modelarts.test"
@@ -59,7 +62,7 @@ class Stage:
         self.headers.append(headers)
         await anyio.lowlevel.checkpoint()
         step = self._steps.popleft() if self._steps else self._otherwise
-        assert step is not None, f"nothing is staged for {request.place}"
+        assert step is not None, f"nothing is staged for {request.label}"
         given = step(request) if callable(step) else step
         return await given if isinstance(given, Awaitable) else given
 
@@ -105,25 +108,48 @@ def make_transport(
     max_attempts: int = 5,
     time: Time | None = None,
     rate: float = 1000,
-    stopping: anyio.Event | None = None,
+    stop: Stop | None = None,
 ) -> Transport:
     """A transport on a stage; backoffs are half of their longest."""
-    time = time or Time()
-    retry = RetryPolicy(
-        max_attempts=max_attempts, sleep=time.sleep, random=lambda: 0.5, now=lambda: NOW, stopping=stopping
+    runtime = make_runtime(time or Time())
+    return Transport(
+        cast(Connection, stage),
+        runtime,
+        RetryPolicy(max_attempts),
+        limiter=RateLimiter(rate, clock=runtime.clock, sleep=runtime.sleep),
+        credentials=credentials or no_login(),
+        stop=stop,
     )
-    limiter = RateLimiter(rate, clock=time, sleep=time.sleep)
-    return Transport(cast(Connection, stage), credentials or no_login(), limiter, retry)
+
+
+def make_runtime(time: "Time", environment: Mapping[str, str] | None = None) -> Runtime:
+    """A world in which only sleeping takes time."""
+    return Runtime(
+        now=lambda: NOW,
+        clock=time,
+        sleep=lambda seconds: time.sleep(seconds),  # noqa: PLW0108 - a test may replace it later
+        random=lambda: 0.5,
+        environment=environment or {},
+    )
 
 
 def make_client(
-    stage: Stage, *, at_once: int = 4, workspaces: tuple[str, ...] = ("0",), **options: Any
+    stage: Stage,
+    *,
+    endpoint: str = ENDPOINT,
+    project_id: str = "p1",
+    at_once: int = 4,
+    workspaces: tuple[str, ...] = ("0",),
+    **options: Any,
 ) -> Client:
     time = options.setdefault("time", Time())
+    transport = make_transport(stage, **options)
+    assert transport.limiter
     return Client(
-        make_transport(stage, **options),
-        endpoint=ENDPOINT,
-        project_id="p1",
+        transport,
+        transport.limiter,
+        endpoint=endpoint,
+        project_id=project_id,
         workspaces=workspaces,
         at_once=at_once,
         clock=time,

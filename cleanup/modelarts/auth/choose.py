@@ -1,8 +1,8 @@
 """As whom to speak: the ways to log in, where their secrets are, and the choice between them."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,13 @@ import msgspec
 from cleanup.errors import AccessDenied, UsageError
 from cleanup.modelarts.auth import provider_chain as chain
 from cleanup.modelarts.auth.credentials import Credentials, Secret
-from cleanup.modelarts.auth.password import Login, User
+from cleanup.modelarts.auth.password import User, log_in
 from cleanup.modelarts.auth.signing import Keys, sign
 from cleanup.modelarts.http.messages import Request
+from cleanup.runtime import Runtime
 
 if TYPE_CHECKING:
-    from cleanup.modelarts.http.connection import Connection
+    from cleanup.modelarts.http.transport import Transport
 
 _TOKEN = "MODELARTS_TOKEN"  # noqa: S105 - the name of a variable
 _USERNAME, _PASSWORD, _DOMAIN = "OS_USERNAME", "OS_PASSWORD", "OS_USER_DOMAIN_NAME"
@@ -52,30 +53,28 @@ class CredentialNames(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 @dataclass(frozen=True, kw_only=True)
 class AuthContext:
-    """What logging in needs of the context; `iam` is IAM's URL, `now` is in UTC, `random` in [0, 1)."""
+    """What logging in needs: `iam_endpoint` is IAM's URL, `transport` reaches it, without any login."""
 
-    environment: Mapping[str, str]
-    connection: "Connection"
+    runtime: Runtime
+    transport: "Transport"
     project_id: str
-    iam: str | None
+    iam_endpoint: str | None
     ca_bundle: Path | None
-    now: Callable[[], datetime]
-    sleep: Callable[[float], Awaitable[object]]
-    random: Callable[[], float]
 
 
 def choose(auth: Auth, names: CredentialNames, context: AuthContext) -> Credentials[Any]:
     """The credentials for a way to log in. Secrets are looked for when they are first needed."""
-    match _decide(names, context.environment) if auth is Auth.AUTO else auth:
+    environment, now = context.runtime.environment, context.runtime.now
+    match _decide(names, environment) if auth is Auth.AUTO else auth:
         case Auth.NONE:
-            return Credentials(_nothing, lambda request, _: request.headers, context.now)
+            return Credentials(_nothing, lambda request, _: request.headers, now)
         case Auth.TOKEN:
             name = names.token_env or _TOKEN
-            return Credentials(lambda: _ready_token(name, context.environment), _with_token, context.now)
+            return Credentials(lambda: _ready_token(name, environment), _with_token, now)
         case Auth.PASSWORD:
-            return Credentials(lambda: _log_in(names, context), _with_token, context.now)
+            return Credentials(lambda: _log_in(names, context), _with_token, now)
         case Auth.AKSK | Auth.AUTO:
-            return Credentials(lambda: _find_keys(names, context), _signing(context), context.now)
+            return Credentials(lambda: _find_keys(names, context), _signing(context), now)
 
 
 def _decide(names: CredentialNames, environment: Mapping[str, str]) -> Auth:
@@ -108,28 +107,21 @@ def _with_token(request: Request, token: str) -> dict[str, str]:
 async def _log_in(names: CredentialNames, context: AuthContext) -> Secret[str]:
     username, password = names.username_env or _USERNAME, names.password_env or _PASSWORD
     domain = names.domain_env or _DOMAIN
-    if context.iam is None:
+    if context.iam_endpoint is None:
         raise UsageError("no IAM to log in to: give --iam-endpoint, set OS_AUTH_URL, or give --region")
     user = User(
-        name=_value(username, context.environment),
-        domain=_value(domain, context.environment),
+        name=_value(username, context.runtime.environment),
+        domain=_value(domain, context.runtime.environment),
         source=f"{username} and {password}",
-        password=_value(password, context.environment),
+        password=_value(password, context.runtime.environment),
     )
-    login = Login(
-        connection=context.connection,
-        iam=context.iam,
-        project_id=context.project_id,
-        user=user,
-        now=context.now,
-        sleep=context.sleep,
-        random=context.random,
+    return await log_in(
+        context.transport, context.iam_endpoint, context.project_id, user, context.runtime.now
     )
-    return await login.fetch()
 
 
 async def _find_keys(names: CredentialNames, context: AuthContext) -> Secret[Keys]:
-    environment = context.environment
+    environment = context.runtime.environment
     if names.ak_env or names.sk_env:
         return _named_keys(
             names.ak_env or chain.AK, names.sk_env or chain.SK, names.security_token_env, environment
@@ -142,7 +134,7 @@ async def _find_keys(names: CredentialNames, context: AuthContext) -> Secret[Key
         token = names.security_token_env or (chain.TOKEN if environment.get(chain.TOKEN) else None)
         return _named_keys(chain.AK, chain.SK, token, environment)
     keys, source, temporary = await _in_thread(lambda: chain.resolve_chain(environment, context.ca_bundle))
-    return Secret(keys, source, context.now() + _RESOLVE_AGAIN if temporary else None)
+    return Secret(keys, source, context.runtime.now() + _RESOLVE_AGAIN if temporary else None)
 
 
 def _plain_keys_only(environment: Mapping[str, str]) -> bool:
@@ -164,7 +156,9 @@ def _named_keys(ak: str, sk: str, token: str | None, environment: Mapping[str, s
 
 def _signing(context: AuthContext) -> Callable[[Request, Keys], dict[str, str]]:
     def authenticate(request: Request, keys: Keys) -> dict[str, str]:
-        return sign(request, keys, request.headers | {"X-Project-Id": context.project_id}, context.now())
+        return sign(
+            request, keys, request.headers | {"X-Project-Id": context.project_id}, context.runtime.now()
+        )
 
     return authenticate
 

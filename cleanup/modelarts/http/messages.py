@@ -1,10 +1,14 @@
-"""What goes over the wire: a request, spelled once for signing and for sending, and its answer or none."""
+"""What goes over the wire: a request, its response or none, and the result of sending it until it is answered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
+
+T = TypeVar("T")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +36,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return {"Content-Type": "application/json"} if self.body else {}
 
     @property
-    def place(self) -> str:
+    def label(self) -> str:
         """Method and URL for people; a query may hold what is nobody's business."""
         return f"{self.method} {self.origin}{self.path}"
 
@@ -62,3 +66,33 @@ class NoResponse:
 
     why: str
     sent: bool
+
+
+class Result(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """What came of a request in all its attempts. `status` is None when no answer came; `trouble` says why.
+
+    `value` is the body decoded, None unless the status is 2xx; `unreadable`: it is 2xx and could not
+    be decoded, which `trouble` explains. `attempts` counts the requests sent. `doubtful`: one of them,
+    perhaps not the last, was sent and not answered, or answered with 5xx, so that it may have had its
+    effect. `stopped`: given up because of a stop. `stale`: not sent (again), for its time was over.
+    `redirect` is where a 3xx pointed to, `date` the service's clock.
+    """
+
+    label: str
+    status: int | None = None
+    body: bytes = b""
+    value: T | None = None
+    request_id: str | None = None
+    redirect: str | None = None
+    date: datetime | None = None
+    trouble: str | None = None
+    attempts: int = 0
+    doubtful: bool = False
+    stopped: bool = False
+    stale: bool = False
+    unreadable: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """A 2xx that could be read."""
+        return self.status is not None and 200 <= self.status < 300 and not self.unreadable

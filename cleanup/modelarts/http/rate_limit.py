@@ -1,6 +1,8 @@
 """How fast requests may leave: one strict limiter for a target, that a 429 slows down for everybody.
 
-Additive increase, multiplicative decrease, around the rate at which the service last refused.
+A token bucket paces requests at a rate. A 429 lowers the rate to nine tenths of what got through; other
+answers raise it again along a curve like that of CUBIC congestion control (RFC 9438): fast while far
+below the rate last refused, hardly at all near it, faster again once that rate is passed unrefused.
 """
 
 from collections import deque
@@ -12,10 +14,21 @@ _BURST = 1 / 20  # half of what may be exceeded in one second; the other half is
 _LEAST_RATE = 0.2
 _LONGEST_PAUSE = 300.0
 _QUIET = 0.25  # a refusal without Retry-After: time for the service's bucket to get some tokens
-_DECREASE = 0.9
+_DECREASE = 0.9  # CUBIC takes 0.7; the goodput is measured here, so that less has to be given up
+_DEEPEST_FALL = 1 / 20  # of the rate, in one step: little may have got through because little was asked
 _HARDLY = 1e-4  # of a slot: waiting for so little might not even move the clock
 _WINDOW = 1.0  # seconds over which the goodput is measured
 _SHORT_WINDOW = 0.2
+_TRUSTED_GOODPUT = 0.85  # of the rate: below it something else than the service held requests back
+_REMEMBERED = 0.7  # of the limit known before remains believable when a refusal follows right on a pause
+# The curve: gain per second as shares of the refused rate. The least gain probes for a limit that has
+# gone, about one refusal in 15 s where it has not; the bend makes 10 % off the plateau gain 3 % a second.
+_LEAST_GAIN = 0.002
+_BEND = 3.0
+_LARGEST_GAIN = 0.1
+_LARGEST_GAIN_BEYOND = (
+    1 / 20
+)  # of the rate that was set: beyond the old limit, so that a high rate comes back
 
 
 class RateLimiter:
@@ -102,12 +115,12 @@ class RateLimiter:
         active = now - self._resumes_at
         goodput = self._count_answered(now) / min(_WINDOW, max(_SHORT_WINDOW, active))
         if active >= _WINDOW:
-            self._refused_at_rate = min(self._rate, max(goodput, 0.85 * self._rate))
+            self._refused_at_rate = min(self._rate, max(goodput, _TRUSTED_GOODPUT * self._rate))
         elif active >= _WINDOW / 2:
             self._refused_at_rate = self._rate
         else:  # a refusal right after a pause says little about the rate
-            self._refused_at_rate = max(self._rate, 0.7 * self._refused_at_rate)
-        least = max(_LEAST_RATE, self._rate / 20)  # little may have got through because little was asked
+            self._refused_at_rate = max(self._rate, _REMEMBERED * self._refused_at_rate)
+        least = max(_LEAST_RATE, self._rate * _DEEPEST_FALL)
         self._rate = min(self._set_rate, max(least, _DECREASE * min(self._rate, goodput)))
         self._slowed_at = now
 
@@ -128,20 +141,10 @@ class RateLimiter:
         self._rate = min(self._set_rate, self._rate + self._growth() * seconds)
 
     def _growth(self) -> float:
-        """Requests a second gained per second: least near the rate last refused, more away from it.
-
-        The plateau makes refusals rare while the service's limit stands (one in 15 s or so); beyond
-        it the rate climbs faster, for then the limit has gone.
-        """
+        """Requests a second gained per second, by the distance to the rate last refused."""
         refused = self._refused_at_rate
         distance = self._rate / refused - 1
-        fastest = 0.1 * refused if distance < 0 else max(0.1 * refused, self._set_rate / 20)
-        return min(fastest, refused * (0.002 + 3 * distance * distance))
-
-
-def backoff(attempt: int, random: Callable[[], float]) -> float:
-    """Seconds to wait after the given attempt (from 1): full jitter over 0.5 s, 1 s, 2 s ... 20 s.
-
-    `random` gives numbers in [0, 1).
-    """
-    return random() * min(20.0, 0.5 * 2.0 ** min(attempt - 1, 10))
+        fastest = _LARGEST_GAIN * refused
+        if distance >= 0:
+            fastest = max(fastest, self._set_rate * _LARGEST_GAIN_BEYOND)
+        return min(fastest, refused * (_LEAST_GAIN + _BEND * distance * distance))

@@ -1,181 +1,167 @@
 """One request until it has its answer: authenticated, paced, tried again where that may help."""
 
+import math
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-import anyio
 import msgspec
 
-from cleanup.modelarts.http.messages import NoResponse, Request, Response
-from cleanup.modelarts.http.rate_limit import RateLimiter, backoff
+from cleanup.modelarts.http.messages import NoResponse, Request, Response, Result
+from cleanup.modelarts.http.rate_limit import RateLimiter
+from cleanup.modelarts.http.retry import RetryPolicy
+from cleanup.runtime import Runtime
+from cleanup.stop import Stop
 
 if TYPE_CHECKING:
     from cleanup.modelarts.auth.credentials import Credentials
     from cleanup.modelarts.http.connection import Connection
 
 T = TypeVar("T")
-_MOST_BODY = 1 << 20
+_MAX_BYTES = 1 << 20
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a request. `status` is None when there was no answer; `trouble` then says why.
-
-    `attempts` counts the requests sent. `doubtful`: one of them, perhaps not the last, was sent and
-    not answered, or answered with 5xx, so that it may have had its effect. `stopped`: it was given
-    up because of a stop. `stale`: not sent (again), for what it rests on had become too old.
-    `redirect` is where a 3xx pointed to, `date` the service's clock.
-    """
-
-    place: str
-    status: int | None = None
-    body: bytes = b""
-    request_id: str | None = None
-    redirect: str | None = None
-    date: datetime | None = None
-    trouble: str | None = None
-    attempts: int = 0
-    doubtful: bool = False
-    stopped: bool = False
-    stale: bool = False
-
-    @property
-    def ok(self) -> bool:
-        return self.status is not None and 200 <= self.status < 300
-
-
-@dataclass(frozen=True, kw_only=True)
-class RetryPolicy:
-    """How hard to try: `max_attempts` in all; `now` is in UTC, `random` in [0, 1), `stopping` ends it."""
-
-    max_attempts: int
-    sleep: Callable[[float], Awaitable[object]]
-    random: Callable[[], float]
-    now: Callable[[], datetime]
-    stopping: anyio.Event | None = None
+def as_bytes(response: Response) -> bytes:
+    """The decoder of those who read the body themselves, whatever it holds."""
+    return response.body
 
 
 class Transport:
-    """All requests to one target go through here, and through its one limiter."""
+    """All requests to one host go through here. `limiter` and `credentials` are None for IAM, which has neither.
+
+    `stop` cuts waits short.
+    """
 
     def __init__(
         self,
         connection: "Connection",
-        credentials: "Credentials[Any]",
-        limiter: RateLimiter,
+        runtime: Runtime,
         retry: RetryPolicy,
+        *,
+        limiter: RateLimiter | None = None,
+        credentials: "Credentials[Any] | None" = None,
+        stop: Stop | None = None,
     ) -> None:
-        self._connection = connection
-        self._credentials = credentials
-        self._retry = retry
+        self.connection = connection
         self.limiter = limiter
+        self._runtime = runtime
+        self._retry = retry
+        self._credentials = credentials
+        self._stop = stop
 
     async def request(
         self,
         request: Request,
+        decode: Callable[[Response], T],
         *,
-        max_bytes: int = _MOST_BODY,
+        max_bytes: int = _MAX_BYTES,
         repeatable: bool = True,
         ignore_stop: bool = False,
-        fresh: Callable[[], bool] | None = None,
-    ) -> Result:
-        """Send until answered for good: 429, 5xx, dropped connections and timeouts are tried again.
+        send_before: float = math.inf,
+        on_send: Callable[[int], None] = lambda _: None,
+    ) -> Result[T]:
+        """Send until answered for good, as the retry policy says; after a 401 with renewed credentials, once more.
 
-        `max_bytes` bounds the body in bytes. Not `repeatable`: never sent again once it may have had an
-        effect. `ignore_stop`: goes on during a stop, for what was begun must be known. `fresh` is asked
-        right before each time it leaves; when that says no, it does not leave. After a 401
-        with renewed credentials it is sent once more. Raises AccessDenied or InventoryError when
-        there never were credentials to send with.
+        `decode` reads a 2xx and raises ValueError where it cannot: that answer is as good as lost.
+        `max_bytes` bounds the body. Not `repeatable`: never sent again once it may have had an effect.
+        `ignore_stop`: goes on during a stop, for what was begun must be known. From the monotonic
+        second `send_before` on it does not leave (again). `on_send` is told the number of each
+        attempt as it leaves. Raises AccessDenied or InventoryError when there are no credentials.
         """
-        answer = Result(place=request.place)
+        result: Result[T] = Result(label=request.label)
         allowed, renewed = self._retry.max_attempts, False
         while True:
-            headers, generation = await self._credentials.headers(request)
-            released = await self._unless_stopping(self.limiter.acquire, ignore_stop)
+            headers, generation = await self._headers(request)
+            released = await self._released(ignore_stop)
             if released is None:
-                return msgspec.structs.replace(answer, stopped=True)
-            if fresh is not None and not fresh():
-                return msgspec.structs.replace(answer, stale=True)
-            reply = await self._connection.send(request, headers, max_bytes=max_bytes)
-            self._tell_limiter(reply, released)
-            answer = _after(answer, reply, max_bytes)
-            if answer.status == 401 and not renewed:
+                return msgspec.structs.replace(result, stopped=True)
+            if self._runtime.clock() >= send_before:
+                return msgspec.structs.replace(result, stale=True)
+            on_send(result.attempts + 1)
+            response = await self.connection.send(request, headers, max_bytes=max_bytes)
+            self._tell_limiter(response, released)
+            result = _after(result, response, decode, max_bytes)
+            if result.status == 401 and self._credentials and not renewed:
                 renewed, allowed = True, allowed + 1
                 if await self._credentials.renew(generation):
                     continue
-            if not _worth_repeating(answer, repeatable) or answer.attempts >= allowed:
-                return answer
-            if not await self._unless_stopping(partial(self._back_off, answer.attempts), ignore_stop):
-                return msgspec.structs.replace(answer, stopped=True)
+            if result.attempts >= allowed or not self._retry.repeats(result, repeatable):
+                return result
+            if not await self._back_off(result.attempts, ignore_stop):
+                return msgspec.structs.replace(result, stopped=True)
 
-    async def _unless_stopping(self, wait: Callable[[], Awaitable[T]], ignore_stop: bool) -> T | None:
-        """Wait, unless a stop is asked for before or meanwhile; None then."""
-        stopping = self._retry.stopping
-        if ignore_stop or stopping is None:
+    async def _headers(self, request: Request) -> tuple[dict[str, str], int]:
+        if self._credentials is None:
+            return request.headers, 0
+        return await self._credentials.headers(request)
+
+    async def _released(self, ignore_stop: bool) -> float | None:
+        """The moment at which the limiter let it go; None when a stop came first."""
+        if self.limiter is None:
+            return self._runtime.clock()
+        if ignore_stop or self._stop is None:
+            return await self.limiter.acquire()
+        return await self._stop.unless_requested(self.limiter.acquire)
+
+    async def _back_off(self, attempt: int, ignore_stop: bool) -> bool:
+        """Wait before the next attempt; whether there may be one."""
+        seconds = self._retry.backoff(attempt, self._runtime.random)
+
+        async def wait() -> bool:
+            await self._runtime.sleep(seconds)
+            return True
+
+        if ignore_stop or self._stop is None:
             return await wait()
-        if stopping.is_set():
-            return None
-        result: T | None = None
-        async with anyio.create_task_group() as group:
-            group.start_soon(_cancel_when, stopping, group.cancel_scope)
-            result = await wait()
-            group.cancel_scope.cancel()
-        return result
+        return bool(await self._stop.unless_requested(wait))
 
-    async def _back_off(self, attempt: int) -> bool:
-        await self._retry.sleep(backoff(attempt, self._retry.random))
-        return True
-
-    def _tell_limiter(self, reply: Response | NoResponse, released: float) -> None:
-        if isinstance(reply, NoResponse):
+    def _tell_limiter(self, response: Response | NoResponse, released: float) -> None:
+        if self.limiter is None or isinstance(response, NoResponse):
             return
-        if reply.status == 429:
-            self.limiter.throttled(released, _retry_after(reply, self._retry.now()))
+        if response.status == 429:
+            self.limiter.throttled(released, _retry_after(response, self._runtime.now()))
         else:
             self.limiter.succeeded()
 
 
-async def _cancel_when(stopping: anyio.Event, scope: anyio.CancelScope) -> None:
-    await stopping.wait()
-    scope.cancel()
-
-
-def _worth_repeating(answer: Result, repeatable: bool) -> bool:
-    passing = answer.status is None or answer.status == 429 or answer.status >= 500
-    return passing and (repeatable or not answer.doubtful)
-
-
-def _after(so_far: Result, reply: Response | NoResponse, max_bytes: int) -> Result:
-    """The answer after one more attempt; doubts of earlier ones stay."""
+def _after(
+    so_far: Result[T], response: Response | NoResponse, decode: Callable[[Response], T], max_bytes: int
+) -> Result[T]:
+    """The result after one more attempt; doubts of earlier ones stay."""
     attempts = so_far.attempts + 1
-    if isinstance(reply, NoResponse):
-        doubtful = so_far.doubtful or reply.sent
-        return Result(place=so_far.place, trouble=reply.why, attempts=attempts, doubtful=doubtful)
-    oversized = (
-        f"its answer is larger than {max_bytes >> 20} MiB and was not read" if reply.oversized else None
-    )
+    if isinstance(response, NoResponse):
+        doubtful = so_far.doubtful or response.sent
+        return Result(label=so_far.label, trouble=response.why, attempts=attempts, doubtful=doubtful)
+    value, trouble = None, None
+    if response.oversized:
+        trouble = f"its answer is larger than {max_bytes >> 20} MiB and was not read"
+    if 200 <= response.status < 300:
+        try:
+            value = decode(response)
+        except ValueError as error:
+            trouble = trouble or str(error)
     return Result(
-        place=so_far.place,
-        status=reply.status,
-        body=reply.body,
-        request_id=reply.headers.get("X-Request-Id", "")[:128] or None,
-        redirect=_pointed_to(reply),
-        date=_http_date(reply.headers.get("Date", "")),
-        trouble=oversized,
+        label=so_far.label,
+        status=response.status,
+        body=response.body,
+        value=value,
+        request_id=response.headers.get("X-Request-Id", "")[:128] or None,
+        redirect=_pointed_to(response),
+        date=http_date(response.headers.get("Date", "")),
+        trouble=trouble,
         attempts=attempts,
-        doubtful=so_far.doubtful or reply.status >= 500,
+        doubtful=so_far.doubtful or response.status >= 500,
+        unreadable=200 <= response.status < 300 and value is None,
     )
 
 
-def _pointed_to(reply: Response) -> str | None:
+def _pointed_to(response: Response) -> str | None:
     """Where a redirect leads, without its query: that may carry a login."""
-    location = reply.headers.get("Location")
-    if not location or not 300 <= reply.status < 400:
+    location = response.headers.get("Location")
+    if not location or not 300 <= response.status < 400:
         return None
     try:
         parts = urlsplit(location)
@@ -184,18 +170,19 @@ def _pointed_to(reply: Response) -> str | None:
         return "an address that is none"
 
 
-def _retry_after(reply: Response, now: datetime) -> float | None:
+def _retry_after(response: Response, now: datetime) -> float | None:
     """Seconds to wait, from seconds or from an HTTP date by the service's own clock; None when not said."""
-    text = reply.headers.get("Retry-After", "").strip()
+    text = response.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
         return float(text)
-    moment = _http_date(text)
+    moment = http_date(text)
     if moment is None:
         return None
-    return max(0.0, (moment - (_http_date(reply.headers.get("Date", "")) or now)).total_seconds())
+    return max(0.0, (moment - (http_date(response.headers.get("Date", "")) or now)).total_seconds())
 
 
-def _http_date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """The time in an HTTP header such as `Date`; None where there is none."""
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):

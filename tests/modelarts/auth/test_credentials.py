@@ -4,6 +4,7 @@ import asyncio
 import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +23,20 @@ from cleanup.modelarts.auth.password import User
 from cleanup.modelarts.auth.signing import Keys, sign
 from cleanup.modelarts.http.connection import Connection
 from cleanup.modelarts.http.messages import Request
-from tests.support.stage import LOST, NOW, REFUSED, Stage, answer, read_request, reply, served
+from cleanup.modelarts.http.retry import RetryPolicy
+from cleanup.modelarts.http.transport import Transport
+from tests.support.stage import (
+    LOST,
+    NOW,
+    REFUSED,
+    Stage,
+    Time,
+    answer,
+    make_runtime,
+    read_request,
+    reply,
+    served,
+)
 
 # From Python 3.12 on the vendor's library warns of its own use of utcnow().
 pytestmark = pytest.mark.filterwarnings("ignore:.*utcnow.*:DeprecationWarning:huaweicloudsdkcore")
@@ -93,21 +107,22 @@ def test_a_signature_stays_what_it_was() -> None:
     }
 
 
-def context(environment: Mapping[str, str], connection: object = None, **fields: Any) -> AuthContext:
-    async def sleep(_: float) -> None:
-        await anyio.lowlevel.checkpoint()
-
-    usual: dict[str, Any] = {
-        "environment": environment,
-        "connection": connection,
-        "project_id": "p1",
-        "iam": "https://iam.test",
-        "ca_bundle": None,
-        "now": lambda: NOW,
-        "sleep": sleep,
-        "random": lambda: 0.5,
-    }
-    return AuthContext(**usual | fields)
+def context(
+    environment: Mapping[str, str],
+    connection: object = None,
+    *,
+    now: Callable[[], datetime] = lambda: NOW,
+    iam: str | None = "https://iam.test",
+    ca_bundle: Path | None = None,
+) -> AuthContext:
+    runtime = replace(make_runtime(Time(), environment), now=now)
+    return AuthContext(
+        runtime=runtime,
+        transport=Transport(cast(Connection, connection), runtime, RetryPolicy(3)),
+        project_id="p1",
+        iam_endpoint=iam,
+        ca_bundle=ca_bundle,
+    )
 
 
 async def headers_of(auth: Auth, environment: Mapping[str, str], **names: str) -> dict[str, str]:

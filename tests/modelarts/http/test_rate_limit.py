@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from cleanup.modelarts.http.rate_limit import RateLimiter, backoff
+from cleanup.modelarts.http.rate_limit import RateLimiter
+from cleanup.modelarts.http.retry import RetryPolicy
 
 T = TypeVar("T")
 
@@ -256,7 +257,7 @@ class Run:
                 self.done.append(now())
                 return
             self.limiter.throttled(released, self.service.retry_after)
-            await asyncio.sleep(backoff(attempt, self._random.random))
+            await asyncio.sleep(RetryPolicy().backoff(attempt, self._random.random))
         self.given_up += 1
 
 
@@ -309,7 +310,7 @@ def test_a_service_that_begins_to_throttle_in_mid_run_is_followed() -> None:
 
 
 def test_backoff_is_full_jitter_that_doubles_up_to_twenty_seconds() -> None:
-    longest = [backoff(attempt, lambda: 1.0) for attempt in (1, 2, 3, 4, 5, 6, 7, 50)]
+    longest = [RetryPolicy().backoff(attempt, lambda: 1.0) for attempt in (1, 2, 3, 4, 5, 6, 7, 50)]
     assert longest == [0.5, 1, 2, 4, 8, 16, 20, 20]
-    assert backoff(3, lambda: 0.0) == 0
-    assert backoff(3, lambda: 0.5) == 1
+    assert RetryPolicy().backoff(3, lambda: 0.0) == 0
+    assert RetryPolicy().backoff(3, lambda: 0.5) == 1

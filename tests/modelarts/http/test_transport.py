@@ -8,8 +8,9 @@ import pytest
 
 from cleanup.errors import AccessDenied
 from cleanup.modelarts.auth.credentials import Credentials, Secret
-from cleanup.modelarts.http.messages import NoResponse, Request, Response
-from cleanup.modelarts.http.transport import Result
+from cleanup.modelarts.http.messages import NoResponse, Request, Response, Result
+from cleanup.modelarts.http.transport import as_bytes
+from cleanup.stop import Cause, Stop
 from tests.support.stage import LOST, NOW, REFUSED, Stage, Time, error, make_transport, reply
 
 DELETE = Request(
@@ -17,9 +18,9 @@ DELETE = Request(
 )
 
 
-async def sent(*steps: Response | NoResponse, **options: Any) -> tuple[Result, Stage]:
+async def sent(*steps: Response | NoResponse, **options: Any) -> tuple[Result[bytes], Stage]:
     stage = Stage(*steps)
-    answer = await make_transport(stage, **options).request(DELETE)
+    answer = await make_transport(stage, **options).request(DELETE, as_bytes)
     assert stage.all_played
     return answer, stage
 
@@ -29,9 +30,10 @@ async def test_an_answer_at_once() -> None:
         reply(200, b"{}", X_Request_Id="r1", Date="Mon, 23 Nov 2026 12:00:03 GMT", Location="/no/redirect")
     )
     assert answer == Result(
-        place="DELETE https://modelarts.test/v1/p1/images/i",
+        label="DELETE https://modelarts.test/v1/p1/images/i",
         status=200,
         body=b"{}",
+        value=b"{}",
         request_id="r1",
         date=datetime(2026, 11, 23, 12, 0, 3, tzinfo=UTC),
         attempts=1,
@@ -77,7 +79,7 @@ async def test_backoff_grows_with_full_jitter() -> None:
 
 async def test_what_must_not_be_repeated_is_repeated_only_while_it_cannot_have_had_an_effect() -> None:
     stage = Stage(reply(429), REFUSED, LOST)
-    answer = await make_transport(stage).request(DELETE, repeatable=False)
+    answer = await make_transport(stage).request(DELETE, as_bytes, repeatable=False)
     assert stage.all_played
     assert (answer.status, answer.attempts, answer.doubtful) == (None, 3, True)
 
@@ -102,7 +104,7 @@ async def test_a_429_pauses_everybody(headers: dict[str, str], pause: float) -> 
     time = Time()
     stage = Stage(reply(429, **headers))
     transport = make_transport(stage, time=time, max_attempts=1, rate=100)
-    await transport.request(DELETE)
+    await transport.request(DELETE, as_bytes)
     began = time()
     await transport.limiter.acquire()
     assert time() - began == pytest.approx(pause + 1 / transport.limiter.rate_now)
@@ -158,10 +160,10 @@ async def test_all_who_meet_the_401_share_one_renewal() -> None:
 
     stage = Stage(otherwise=judge)
     transport = make_transport(stage, credentials=rotating.credentials())
-    answers: list[Result] = []
+    answers: list[Result[bytes]] = []
 
     async def worker() -> None:
-        answers.append(await transport.request(DELETE))
+        answers.append(await transport.request(DELETE, as_bytes))
 
     async with anyio.create_task_group() as group:
         for _ in range(16):
@@ -173,61 +175,65 @@ async def test_all_who_meet_the_401_share_one_renewal() -> None:
 async def test_without_credentials_nothing_is_sent() -> None:
     stage = Stage()
     with pytest.raises(AccessDenied):
-        await make_transport(stage, credentials=Rotating(last=0).credentials()).request(DELETE)
+        await make_transport(stage, credentials=Rotating(last=0).credentials()).request(DELETE, as_bytes)
     assert not stage.requests
+
+
+def stopped() -> Stop:
+    stop = Stop()
+    stop.request(Cause.SIGNAL, "interrupted")
+    return stop
 
 
 class TestStopping:
     async def test_nothing_is_begun_after_a_stop(self) -> None:
-        stopping = anyio.Event()
-        stopping.set()
-        answer, stage = await sent(stopping=stopping)
-        assert answer == Result(place="DELETE https://modelarts.test/v1/p1/images/i", stopped=True)
+        stop = stopped()
+        answer, stage = await sent(stop=stop)
+        assert answer == Result(label="DELETE https://modelarts.test/v1/p1/images/i", stopped=True)
         assert not stage.requests
 
     async def test_a_stop_ends_the_backoff(self) -> None:
-        stopping, time = anyio.Event(), Time()
+        stop, time = Stop(), Time()
 
         async def for_ever(_: float) -> None:
-            stopping.set()
+            stop.request(Cause.SIGNAL, "interrupted")
             await anyio.sleep_forever()
 
         time.sleep = for_ever  # type: ignore[method-assign, assignment]
-        answer, _ = await sent(LOST, time=time, stopping=stopping)
+        answer, _ = await sent(LOST, time=time, stop=stop)
         assert (answer.stopped, answer.attempts, answer.doubtful, answer.status) == (True, 1, True, None)
 
     async def test_a_stop_ends_the_wait_for_the_limiter(self) -> None:
-        stopping, time = anyio.Event(), Time()
+        stop, time = Stop(), Time()
         stage = Stage(reply(200))
-        transport = make_transport(stage, time=time, rate=0.001, stopping=stopping)
-        await transport.request(DELETE)
+        transport = make_transport(stage, time=time, rate=0.001, stop=stop)
+        await transport.request(DELETE, as_bytes)
 
         async def for_ever(_: float) -> None:
-            stopping.set()
+            stop.request(Cause.SIGNAL, "interrupted")
             await anyio.sleep_forever()
 
         transport.limiter._sleep = for_ever
-        answer = await transport.request(DELETE)
+        answer = await transport.request(DELETE, as_bytes)
         assert (answer.stopped, answer.attempts) == (True, 0)
         assert len(stage.requests) == 1
 
     async def test_a_request_on_its_way_is_finished(self) -> None:
-        stopping = anyio.Event()
+        stop = Stop()
 
         async def slow(_: Request) -> Response:
-            stopping.set()
+            stop.request(Cause.SIGNAL, "interrupted")
             await anyio.lowlevel.checkpoint()
             return reply(200)
 
         stage = Stage(slow)
-        answer = await make_transport(stage, stopping=stopping).request(DELETE)
+        answer = await make_transport(stage, stop=stop).request(DELETE, as_bytes)
         assert (answer.status, answer.stopped) == (200, False)
 
     async def test_what_was_begun_is_settled_all_the_same(self) -> None:
-        stopping = anyio.Event()
-        stopping.set()
+        stop = stopped()
         stage = Stage(LOST, reply(200))
-        answer = await make_transport(stage, stopping=stopping).request(DELETE, ignore_stop=True)
+        answer = await make_transport(stage, stop=stop).request(DELETE, as_bytes, ignore_stop=True)
         assert (answer.status, answer.attempts) == (200, 2)
 
 
@@ -240,10 +246,10 @@ async def test_a_cancelled_request_leaves_the_limiter_usable() -> None:
     transport = make_transport(stage)
     with anyio.CancelScope() as scope:
         async with anyio.create_task_group() as group:
-            group.start_soon(transport.request, DELETE)
+            group.start_soon(transport.request, DELETE, as_bytes)
             await anyio.wait_all_tasks_blocked()
             scope.cancel()
-    assert (await transport.request(DELETE)).status == 200
+    assert (await transport.request(DELETE, as_bytes)).status == 200
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A progress bar on a terminal while images are listed and deleted; silent where there is no terminal."""
 
 from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -15,36 +16,48 @@ _BAD_FIRST = sorted(Outcome, key=lambda outcome: outcome not in BAD)
 class Progress:
     """Shows how far a run is: images read, then images ended with counts by outcome, rate and time left.
 
-    It draws on `stream` between `with` and its end. On anything but a terminal all calls do nothing.
+    It draws on `stream` between `with` and its end; on anything but a terminal it draws nothing. `note`
+    is given what the log should say meanwhile.
     """
 
-    def __init__(self, stream: TextIO) -> None:
-        self._bar = _bar(stream) if stream.isatty() else None
+    def __init__(self, stream: TextIO | None = None, note: Callable[[str], None] = lambda _: None) -> None:
+        self._bar = _bar(stream) if stream is not None and stream.isatty() else None
         self._ended: Counter[Outcome] = Counter()
+        self.note = note
+        self.planned = 0
 
     def __enter__(self) -> Self:
-        if self._bar:
-            self._bar.start()
-            self._bar.add_task("listing", total=None, counts="")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.pause()
+
+    def pause(self) -> None:
+        """Draw nothing until the next phase begins: something else is about to be shown."""
         if self._bar:
             self._bar.stop()
+
+    def _begin(self, phase: str, total: int | None) -> None:
+        if self._bar:
+            for task in self._bar.task_ids:
+                self._bar.remove_task(task)
+            self._bar.add_task(phase, total=total, counts="")
+            self._bar.start()
 
     def listed(self, count: int) -> None:
         """So many images have been read so far."""
         if self._bar:
+            if not self._bar.task_ids:
+                self._begin("listing", None)
             self._bar.update(self._bar.task_ids[0], completed=count)
 
     def total(self, planned: int) -> None:
         """The listing is over: so many images are to be deleted, none of them has ended yet."""
         self._ended.clear()
-        if self._bar:
-            self._bar.remove_task(self._bar.task_ids[0])
-            self._bar.add_task("deleting", total=planned, counts="")
+        self.planned = planned
+        self._begin("deleting", planned)
 
     def ended(self, outcome: Outcome) -> None:
         """One more image has come to its end."""

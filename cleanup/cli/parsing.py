@@ -1,0 +1,148 @@
+"""Options and arguments as annotations: of a command's parameters, and of the fields of option groups.
+
+`Annotated[float, Option(help="Requests a second.")] = 10.0` says all that click needs: name, type and default
+come from the field. A parameter whose type is a dataclass is an option group: its fields are options too.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from enum import Enum
+from inspect import Parameter, cleandoc, signature
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import click
+
+from cleanup.errors import UsageError
+
+
+@dataclass(frozen=True, init=False)
+class Option:
+    """What an option says besides its name, type and default; `says` is passed on to click."""
+
+    names: tuple[str, ...]
+    says: dict[str, Any]
+
+    def __init__(self, *names: str, **says: Any) -> None:
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "says", says)
+
+    def spelled_out(self, name: str, hint: Any, default: Any) -> click.Parameter:
+        negative = f"/--no-{_dashed(name)}" if default is True else ""
+        shown = default.value if isinstance(default, Enum) else default  # click would show the member's name
+        says = _typed(hint, self.says)
+        return _Option(
+            [name, *(self.names or [f"--{_dashed(name)}{negative}"])], default=shown, show_envvar=True, **says
+        )
+
+
+class Argument(Option):
+    """A positional argument, which must be given."""
+
+    def spelled_out(self, name: str, hint: Any, default: Any) -> click.Parameter:
+        says = _typed(hint, self.says)
+        return click.Argument([name], required=True, nargs=-1 if says.pop("multiple", False) else 1, **says)
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _typed(hint: Any, says: dict[str, Any]) -> dict[str, Any]:
+    """What is said, with how click converts what belongs into a field of this type."""
+    if hint is bool:
+        return {"is_flag": True} | says
+    inner = next((arg for arg in get_args(hint) if arg is not NoneType), hint)
+    bounds: dict[str, Any] = {key: says[key] for key in ("min", "max") if key in says}
+    says = {key: value for key, value in says.items() if key not in bounds}
+    return {"type": _converter(inner, bounds), "multiple": get_origin(hint) is tuple} | says
+
+
+def _converter(kind: Any, bounds: dict[str, Any]) -> Any:
+    if bounds:
+        return click.IntRange(**bounds) if kind is int else click.FloatRange(**bounds)
+    if issubclass(kind, Enum):
+        return _Choice(kind)
+    return click.Path(path_type=Path) if kind is Path else kind
+
+
+_NO_DEFAULT = (Parameter.empty, MISSING, ())
+
+
+class _Choice(click.Choice[Any]):
+    """The members of an enum by their values; click takes the names."""
+
+    def normalize_choice(self, choice: Any, ctx: click.Context | None) -> str:
+        return choice.value if isinstance(choice, Enum) else str(choice)
+
+
+class _Option(click.Option):
+    def __init__(self, *args: Any, panel: str = "Options", **says: Any) -> None:
+        super().__init__(*args, **says)
+        self.panel = panel
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """A variable that is set and empty is a mistake, not left out (as click takes it)."""
+        empty = isinstance(self.envvar, str) and os.environ.get(self.envvar) == ""
+        if empty and not ctx.resilient_parsing:  # completing a word refuses nothing
+            raise click.UsageError(f"{self.envvar} is set but empty: unset it or give it a value", ctx)
+        return super().resolve_envvar_value(ctx)
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        if value == "" or (self.multiple and value and "" in value):
+            raise click.BadParameter("empty; leave the option out or give it a value", ctx, self)
+        return super().type_cast_value(ctx, value)
+
+
+class _Command(click.Command):
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+            if record:
+                panels.setdefault(getattr(parameter, "panel", "Options"), []).append(record)
+        for title, records in panels.items():
+            with formatter.section(title):
+                formatter.write_dl(records, col_max=25)
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """The whole first line: a summary that is cut says nothing."""
+        return (self.help or "").partition("\n")[0]
+
+
+def command(name: str, function: Callable[..., None], epilog: str) -> click.Command:
+    """The function as a click command."""
+    hints = get_type_hints(function, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    params = [
+        _spelled_out(name, hints[name], parameter.default)
+        for name, parameter in signature(function).parameters.items()
+        if name not in groups
+    ]
+    for group in groups.values():
+        types = get_type_hints(group, include_extras=True)
+        params += [_spelled_out(field.name, types[field.name], field.default) for field in fields(group)]
+
+    def run(**given: Any) -> None:
+        taken = {
+            name: group(**{field.name: given.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        function(**given, **taken)
+
+    return _Command(name, callback=run, params=params, help=cleandoc(function.__doc__ or ""), epilog=epilog)
+
+
+def _spelled_out(name: str, annotated: Any, default: Any) -> click.Parameter:
+    hint, option = get_args(annotated)
+    spelled: click.Parameter = option.spelled_out(name, hint, None if default in _NO_DEFAULT else default)
+    return spelled
+
+
+def refusal(error: click.ClickException) -> UsageError:
+    """What click refuses, as an error of ours."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    where = f"; see {context.command_path} --help" if context else ""
+    return UsageError(error.format_message().rstrip(".") + where)

@@ -1,0 +1,26 @@
+"""One piece of work on one target: all that a use case is given, made by the command line."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cleanup.config.settings import Settings, Target
+from cleanup.progress import Progress
+from cleanup.runtime import Runtime
+from cleanup.stop import Stop
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """`run_id` names the run or the plan and sorts by time.
+
+    `plan` is the plan file that is applied or written, `journal` the one that is written or resumed.
+    """
+
+    target: Target
+    settings: Settings
+    runtime: Runtime
+    stop: Stop
+    progress: Progress
+    run_id: str
+    plan: Path = Path()
+    journal: Path = Path()

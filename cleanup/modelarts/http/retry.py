@@ -1,0 +1,30 @@
+"""When a request is sent again, and how long before: the one retry policy of the project."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cleanup.modelarts.http.messages import Result
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """`max_attempts` is what `--max-attempts` says: how often one request is sent, at most."""
+
+    max_attempts: int = 5
+
+    def repeats(self, result: Result[Any], repeatable: bool) -> bool:
+        """Whether another attempt may help: no answer, one that passes, or a 2xx that cannot be read.
+
+        What is not `repeatable` is not sent again once it may have had its effect.
+        """
+        status = result.status
+        passing = status is None or status == 429 or status >= 500 or result.unreadable
+        return passing and (repeatable or not result.doubtful)
+
+    def backoff(self, attempt: int, random: Callable[[], float]) -> float:
+        """Seconds to wait after the given attempt (from 1): full jitter over 0.5 s, 1 s, 2 s ... 20 s.
+
+        `random` gives numbers in [0, 1).
+        """
+        return random() * min(20.0, 0.5 * 2.0 ** min(attempt - 1, 10))

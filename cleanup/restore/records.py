@@ -1,0 +1,85 @@
+"""The lines of a restore journal, as types; each is told apart by its `event`."""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from cleanup.image import Image
+from cleanup.journal.records import Level, Line
+
+
+class RestoreState(StrEnum):
+    """What can be, or has been, done about one image of a journal."""
+
+    RESTORABLE = "restorable"
+    NOT_RESTORABLE = "not-restorable"
+    RESTORED = "restored"
+    ALREADY_RESTORED = "already-restored"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    NOT_ATTEMPTED = "not-attempted"
+
+
+class RestoreStarted(Line, frozen=True, kw_only=True, tag="restore.started"):
+    """`journal` is the name of the journal whose images are registered again."""
+
+    journal: str
+    planned: int
+    endpoint: str
+    project_id: str
+    workspaces: tuple[str, ...]
+    concurrency: int
+    tool_version: str
+
+
+class RestoreIntent(Line, frozen=True, kw_only=True, tag="restore.intent"):
+    """On disk before the POST leaves; `registration` is its body."""
+
+    image_id: str
+    registration: dict[str, object]
+
+
+class RestoreResult(Line, frozen=True, kw_only=True, tag="restore.result"):
+    """What came of registering one image again. `image_id` is the old id."""
+
+    image_id: str
+    outcome: RestoreState
+    new_image_id: str | None = None
+    namespace: str | None = None
+    name: str | None = None
+    tag: str | None = None
+    swr_path: str | None = None
+    http_status: int | None = None
+    error_code: str | None = None
+    error_msg: str | None = None
+    request_id: str | None = None
+
+    @classmethod
+    def of(cls, image: Image, outcome: RestoreState, **evidence: Any) -> "RestoreResult":
+        return cls(
+            level=Level.ERROR if outcome in (RestoreState.FAILED, RestoreState.UNKNOWN) else Level.INFO,
+            image_id=image.id,
+            outcome=outcome,
+            namespace=image.namespace,
+            name=image.name,
+            tag=image.tag,
+            swr_path=image.swr_path,
+            **evidence,
+        )
+
+
+class RestoreFinished(Line, frozen=True, kw_only=True, tag="restore.finished"):
+    """How a restore ended: a count for each end, adding up to `planned`."""
+
+    restored: int
+    already_restored: int = msgspec.field(name="already-restored")
+    failed: int
+    unknown: int
+    not_attempted: int = msgspec.field(name="not-attempted")
+    planned: int
+    requests: int
+    throttled: int
+    duration_s: float
+    exit_code: int
+    stopped: str | None = None

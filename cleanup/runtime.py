@@ -1,0 +1,19 @@
+"""The world as the program sees it: clocks, waiting, chance and the environment, made once at the edge.
+
+It is a ground type, for the wire, the journal and the use cases all are handed it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """`now` is in UTC, `clock` gives monotonic seconds, `sleep` waits seconds, `random` is in [0, 1)."""
+
+    now: Callable[[], datetime]
+    clock: Callable[[], float]
+    sleep: Callable[[float], Awaitable[object]]
+    random: Callable[[], float]
+    environment: Mapping[str, str]
