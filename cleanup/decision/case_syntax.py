@@ -33,7 +33,7 @@ class Listed(NamedTuple):
     """One entry of `images` as written; its position and the file's `now` complete it."""
 
     values: dict[str, Any]
-    place: Location
+    location: Location
 
 
 def _or_null(of: ValueType[T]) -> ValueType[T | None]:

@@ -25,7 +25,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be decided about one image; None where the test says nothing about it."""
 
     image_id: str
-    place: Location
+    location: Location
     action: Action | None = None
     reason: Reason | None = None
     rule: str | None = None
@@ -47,12 +47,12 @@ class CaseFile(msgspec.Struct, frozen=True, kw_only=True):
 class Difference(msgspec.Struct, frozen=True):
     """One image that is decided otherwise than expected, in a sentence."""
 
-    place: Location
+    location: Location
     image: str
     message: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.image}: {self.message}"
+        return f"{self.location}: {self.image}: {self.message}"
 
 
 def case_files(path: Path) -> tuple[Path, ...]:
@@ -77,7 +77,7 @@ def load_cases(path: Path) -> CaseFile:
         images=images,
         in_use=InUse(uses),
         expectations=tuple(
-            Expectation(image_id=image.id, place=one.place, **one.values["expect"])
+            Expectation(image_id=image.id, location=one.location, **one.values["expect"])
             for image, one in zip(images, listed, strict=True)
             if "expect" in one.values
         ),
@@ -89,7 +89,7 @@ def compare(cases: CaseFile, decisions: Iterable[Decision]) -> tuple[Difference,
     decided = {decision.image.id: decision for decision in decisions}
     found = ((one, decided[one.image_id]) for one in cases.expectations)
     return tuple(
-        Difference(one.place, decision.image.label, _sentence(missed, decision))
+        Difference(one.location, decision.image.label, _sentence(missed, decision))
         for one, decision in found
         if (missed := list(_missed(one, decision)))
     )
@@ -118,18 +118,18 @@ class _Reference(NamedTuple):
 
     user: str
     text: str
-    place: Location
+    location: Location
 
 
 def _references(values: dict[str, Any]) -> Iterator[_Reference]:
     for key, user in (("notebooks", "notebook"), ("pins", "pin")):
-        for written, place in values.get(key, ()):
-            yield _Reference(user, written, place)
+        for written, location in values.get(key, ()):
+            yield _Reference(user, written, location)
 
 
 def _use(reference: _Reference, images: Sequence[Image]) -> Use:
     """The use that a reference stands for; a path may be of an image that is gone, an id may not."""
-    user, text, place = reference
+    user, text, location = reference
     if image := next((image for image in images if image.id == text), None):
         return Use(user=user, image_id=text, swr_path=image.swr_path)
     if any(image.label == text for image in images):
@@ -137,15 +137,17 @@ def _use(reference: _Reference, images: Sequence[Image]) -> Use:
     if text.count("/") > 1:
         return Use(user=user, swr_path=text)
     message = f"the {user} '{text}' is none of the images: write an id, namespace/name:tag or a path"
-    raise PolicyError([place.problem(message)])
+    raise PolicyError([location.problem(message)])
 
 
 def _repeated_ids(images: Sequence[Image], listed: Sequence[Listed]) -> Iterator[Problem]:
     first: dict[str, Location] = {}
     for image, one in zip(images, listed, strict=True):
         if image.id in first:
-            yield one.place.problem(f"the id '{image.id}' is taken already, in line {first[image.id].line}")
-        first.setdefault(image.id, one.place)
+            yield one.location.problem(
+                f"the id '{image.id}' is taken already, in line {first[image.id].line}"
+            )
+        first.setdefault(image.id, one.location)
 
 
 _DEFAULTS: Final[dict[str, Any]] = {

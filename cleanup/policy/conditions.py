@@ -104,7 +104,7 @@ class _Patterns:
     def _compiled(self, node: yaml.Node, compile_: Callable[..., Pattern], what: str) -> Pattern:
         value = line(node)
         try:
-            return compile_(value, ignores_case=self._ignores_case, place=location_of(node))
+            return compile_(value, ignores_case=self._ignores_case, location=location_of(node))
         except ValueError as error:
             raise error_at(node, f"'{value}' is no valid {what}: {error}") from None
 

@@ -186,7 +186,7 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     match: Condition
     text: str
     because: str | None
-    place: Location
+    location: Location
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,7 +203,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     delete_all: bool
     force: bool
     limits: Limits | None
-    place: Location
+    location: Location
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,7 +36,8 @@ _UNFINISHED: Final = FieldCondition(
     "status",
     Either(
         tuple(
-            text_pattern(word, ignores_case=True, place=Location("", 1, 1)) for word in ("INIT", "CREATING")
+            text_pattern(word, ignores_case=True, location=Location("", 1, 1))
+            for word in ("INIT", "CREATING")
         )
     ),
     "status: [INIT, CREATING]",
@@ -70,8 +71,8 @@ def _undecided_rules(rules: Sequence[Rule]) -> Iterator[Problem]:
         if first := next(
             (earlier for earlier in rules[:position] if covers(earlier.match, rule.match)), None
         ):
-            yield rule.place.problem(
-                f"the rule '{rule.name}' can never decide: '{first.name}' ({first.place}) is asked first and "
+            yield rule.location.problem(
+                f"the rule '{rule.name}' can never decide: '{first.name}' ({first.location}) is asked first and "
                 "takes every image in its scope; put the narrower rule first, or remove one"
             )
 
@@ -80,14 +81,14 @@ def _extreme_rules(policy: Policy) -> Iterator[Problem]:
     for rule in policy.rules:
         guard = next((entry for entry in policy.protect if covers(entry.match, rule.match)), None)
         if guard:
-            yield rule.place.problem(
+            yield rule.location.problem(
                 f"the rule '{rule.name}' can never delete: all in its scope is protected by '{guard.text}' "
-                f"({guard.place})"
+                f"({guard.location})"
             )
         elif covers(_UNFINISHED, rule.match):
-            yield rule.place.problem(f"the rule '{rule.name}' can never delete: {_NEVER_DELETED}")
+            yield rule.location.problem(f"the rule '{rule.name}' can never delete: {_NEVER_DELETED}")
         if rule.delete_all and covers(rule.match, EVERY_IMAGE):
-            yield rule.place.problem(
+            yield rule.location.problem(
                 f"the rule '{rule.name}' deletes every image of the project that nothing protects: give it a match"
             )
 
@@ -95,13 +96,13 @@ def _extreme_rules(policy: Policy) -> Iterator[Problem]:
 def _idle_protections(protect: Sequence[Protection]) -> Iterator[Problem]:
     for position, entry in enumerate(protect):
         if covers(_UNFINISHED, entry.match):
-            yield entry.place.problem(f"'{entry.text}' protects nothing: {_NEVER_DELETED}")
+            yield entry.location.problem(f"'{entry.text}' protects nothing: {_NEVER_DELETED}")
         wider = (other for other in protect[position + 1 :] if not covers(entry.match, other.match))
         guards = (other for other in chain(protect[:position], wider) if covers(other.match, entry.match))
         # Each file may well protect on its own what another file protects too.
-        if guard := next((guard for guard in guards if guard.place.file == entry.place.file), None):
-            yield entry.place.problem(
-                f"'{entry.text}' protects nothing more than '{guard.text}' ({guard.place}): remove it"
+        if guard := next((guard for guard in guards if guard.location.file == entry.location.file), None):
+            yield entry.location.problem(
+                f"'{entry.text}' protects nothing more than '{guard.text}' ({guard.location}): remove it"
             )
 
 
@@ -140,7 +141,7 @@ def _doubtful_patterns(field: str, pattern: Pattern) -> Iterator[Problem]:
     if not isinstance(pattern, Exact | Glob):
         return
     if doubt := _mistaken(field, pattern.text) or _unknown_word(field, pattern):
-        yield pattern.place.problem(doubt)
+        yield pattern.location.problem(doubt)
 
 
 def _mistaken(field: str, text: str) -> str | None:
@@ -163,7 +164,7 @@ def _unknown_word(field: str, pattern: Exact | Glob) -> str | None:
 def _unmatched_protections(protect: Iterable[Protection], images: Sequence[Image]) -> Iterator[Problem]:
     for entry in protect:
         if all(entry.match.evaluate(image) is False for image in images):
-            yield entry.place.problem(f"'{entry.text}' protects none of the {len(images)} images")
+            yield entry.location.problem(f"'{entry.text}' protects none of the {len(images)} images")
 
 
 def _unmatched_rules(rules: Sequence[Rule], images: Sequence[Image]) -> Iterator[Problem]:
@@ -171,9 +172,9 @@ def _unmatched_rules(rules: Sequence[Rule], images: Sequence[Image]) -> Iterator
     for rule in rules:
         matched = [image for image in images if rule.match.evaluate(image) is not False]
         if not matched:
-            yield rule.place.problem(f"the rule '{rule.name}' matches none of the {len(images)} images")
+            yield rule.location.problem(f"the rule '{rule.name}' matches none of the {len(images)} images")
         elif not any(rule.match.evaluate(image) is not False for image in left):
-            yield rule.place.problem(
+            yield rule.location.problem(
                 f"the rule '{rule.name}' decides on none of the {len(matched)} images it matches: "
                 "earlier rules take them all"
             )

@@ -103,11 +103,13 @@ def _repeated_names(sources: Iterable[_Source]) -> Iterator[Problem]:
     first: dict[str, Location] = {}
     for source in sources:
         for name in _rule_names(source.root):
-            place = location_of(name)
+            location = location_of(name)
             if name.value in first:
                 taken = first[name.value]
-                yield place.problem(f"the rule name '{name.value}' is taken already, at {taken}: rename one")
-            first.setdefault(name.value, place)
+                yield location.problem(
+                    f"the rule name '{name.value}' is taken already, at {taken}: rename one"
+                )
+            first.setdefault(name.value, location)
 
 
 def _rule_names(root: yaml.Node) -> Iterator[yaml.Node]:

@@ -25,7 +25,7 @@ class Exact:
     text: str
     ignores_case: bool
     key: str
-    place: Location = field(compare=False)
+    location: Location = field(compare=False)
 
     def matches(self, value: str) -> bool:
         return (value.casefold() if self.ignores_case else value) == self.key
@@ -38,7 +38,7 @@ class Glob:
     text: str
     ignores_case: bool
     compiled: _Compiled = field(compare=False, repr=False)
-    place: Location = field(compare=False)
+    location: Location = field(compare=False)
 
     def matches(self, value: str) -> bool:
         return self.compiled.fullmatch(_encoded(value)) is not None
@@ -51,7 +51,7 @@ class Regex:
     text: str
     ignores_case: bool
     compiled: _Compiled = field(compare=False, repr=False)
-    place: Location = field(compare=False)
+    location: Location = field(compare=False)
 
     def matches(self, value: str) -> bool:
         return self.compiled.search(_encoded(value)) is not None
@@ -63,7 +63,7 @@ class Semver:
 
     text: str
     bounds: Bounds[Version]
-    place: Location = field(compare=False)
+    location: Location = field(compare=False)
 
     def matches(self, value: str) -> bool:
         version = parse_version(value)
@@ -96,17 +96,17 @@ Pattern: TypeAlias = Exact | Glob | Regex | Semver | Either | Except
 _PERL_ONLY = re.compile(r"perl operator|escape sequence: \\[1-9]")
 
 
-def text_pattern(text: str, *, ignores_case: bool, place: Location) -> Exact | Glob:
+def text_pattern(text: str, *, ignores_case: bool, location: Location) -> Exact | Glob:
     """A plain text, or a glob where it has wildcards; raises ValueError for a glob that is malformed."""
     if not any(wildcard in text for wildcard in "*?["):
-        return Exact(text, ignores_case, text.casefold() if ignores_case else text, place)
+        return Exact(text, ignores_case, text.casefold() if ignores_case else text, location)
     compiled = _compile(_glob_to_re2(text), ignores_case=ignores_case, dot_matches_newline=True)
-    return Glob(text, ignores_case, compiled, place)
+    return Glob(text, ignores_case, compiled, location)
 
 
-def regex(text: str, *, ignores_case: bool, place: Location) -> Regex:
+def regex(text: str, *, ignores_case: bool, location: Location) -> Regex:
     """An RE2 expression; raises ValueError with RE2's own complaint where it is malformed."""
-    return Regex(text, ignores_case, _compile(text, ignores_case=ignores_case), place)
+    return Regex(text, ignores_case, _compile(text, ignores_case=ignores_case), location)
 
 
 def _compile(source: str, *, ignores_case: bool, dot_matches_newline: bool = False) -> _Compiled:

@@ -153,7 +153,7 @@ def _protection(node: yaml.Node) -> Protection:
         match=all_of(values.values()),
         text=", ".join(f"{key}: {written(fields.nodes[key])}" for key in values),
         because=" ".join(because.split()) if because else None,
-        place=location_of(node),
+        location=location_of(node),
     )
 
 
@@ -210,7 +210,7 @@ def _rule(node: yaml.Node) -> Rule:
         delete_all=values.get("delete_all", False),
         force=values.get("force", False),
         limits=values.get("limits"),
-        place=location_of(node),
+        location=location_of(node),
     )
 
 

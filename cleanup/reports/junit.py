@@ -17,7 +17,7 @@ def junit(results: Iterable[tuple[CaseFile, tuple[Difference, ...]]]) -> str:
 
 
 def _suite(cases: CaseFile, differences: tuple[Difference, ...]) -> Element:
-    missed = {difference.place: difference for difference in differences}
+    missed = {difference.location: difference for difference in differences}
     labels = {image.id: image.label for image in cases.images}
     suite = Element(
         "testsuite",
@@ -32,10 +32,10 @@ def _suite(cases: CaseFile, differences: tuple[Difference, ...]) -> Element:
             "testcase",
             classname=plain(cases.file),
             name=plain(f"{labels[one.image_id]} ({one.image_id})"),
-            file=one.place.file,
-            line=str(one.place.line),
+            file=one.location.file,
+            line=str(one.location.line),
         )
-        if found := missed.get(one.place):
+        if found := missed.get(one.location):
             failure = SubElement(case, "failure", message=plain(found.message))
             failure.text = plain(str(found))
     return suite

@@ -1,4 +1,4 @@
-"""From bytes to one tree of YAML nodes, each with its place; nothing is converted, nothing is built."""
+"""From bytes to one tree of YAML nodes, each with its location; nothing is converted, nothing is built."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -57,8 +57,8 @@ def _decode(content: bytes, file: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = content[: error.start].decode("utf-8-sig", "replace")
-        place = Location(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
-        raise PolicyError([place.problem("this is not UTF-8: save the file as UTF-8 text")]) from None
+        location = Location(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise PolicyError([location.problem("this is not UTF-8: save the file as UTF-8 text")]) from None
 
 
 def _compose(text: str, file: str) -> list[yaml.Node]:

@@ -126,7 +126,7 @@ def test_expectations(tmp_path: Path) -> None:
     )
     first, third, fourth, fifth = tests.expectations
     assert (first.image_id, first.action, first.reason) == ("image-1", Action.DELETE, None)
-    assert first.place == Location(str(tmp_path / "p.test.yaml"), 5, 5)
+    assert first.location == Location(str(tmp_path / "p.test.yaml"), 5, 5)
     assert (third.image_id, third.action, third.reason, third.rule) == (
         "image-3",
         Action.KEEP,

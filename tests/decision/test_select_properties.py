@@ -64,7 +64,7 @@ def leaves() -> st.SearchStrategy[Condition]:
     pairs = [(attribute, text) for attribute, some in texts.items() for text in some]
     return st.sampled_from(pairs).map(
         lambda pair: FieldCondition(
-            pair[0], text_pattern(pair[1], ignores_case=True, place=HERE), f"{pair[0]}: {pair[1]}"
+            pair[0], text_pattern(pair[1], ignores_case=True, location=HERE), f"{pair[0]}: {pair[1]}"
         )
     )
 
@@ -97,7 +97,7 @@ def rules(draw: st.DrawFn) -> tuple[Rule, ...]:
                 delete_all=older is None and keep is None,
                 force=draw(st.booleans()),
                 limits=None,
-                place=HERE,
+                location=HERE,
             )
         )
     return tuple(made)
@@ -109,7 +109,7 @@ def _ages() -> st.SearchStrategy[timedelta]:
 
 def protections() -> st.SearchStrategy[Protection]:
     return st.builds(
-        Protection, match=conditions(), text=st.just("generated"), because=st.none(), place=st.just(HERE)
+        Protection, match=conditions(), text=st.just("generated"), because=st.none(), location=st.just(HERE)
     )
 
 

@@ -47,13 +47,13 @@ def image(**fields: Any) -> Image:
     ],
 )
 def test_globs_match_the_whole_value(pattern: str, yes: list[str], no: list[str]) -> None:
-    compiled = text_pattern(pattern, ignores_case=False, place=HERE)
+    compiled = text_pattern(pattern, ignores_case=False, location=HERE)
     assert [value for value in [*yes, *no] if compiled.matches(value)] == yes
 
 
 @given(st.text("ab-*?", max_size=8), st.text("ab-", max_size=8))
 def test_stars_and_question_marks_are_those_of_every_shell(pattern: str, value: str) -> None:
-    assert text_pattern(pattern, ignores_case=False, place=HERE).matches(value) == fnmatch.fnmatchcase(
+    assert text_pattern(pattern, ignores_case=False, location=HERE).matches(value) == fnmatch.fnmatchcase(
         value, pattern
     )
 
@@ -61,11 +61,11 @@ def test_stars_and_question_marks_are_those_of_every_shell(pattern: str, value: 
 @given(st.text(max_size=10))
 def test_a_text_in_brackets_matches_itself_whatever_it_holds(value: str) -> None:
     escaped = re.sub(r"[*?\[]", r"[\g<0>]", value)
-    assert text_pattern(escaped, ignores_case=False, place=HERE).matches(value)
+    assert text_pattern(escaped, ignores_case=False, location=HERE).matches(value)
 
 
 def test_a_glob_takes_linear_time() -> None:
-    assert not text_pattern("*a" * 40 + "b", ignores_case=False, place=HERE).matches("a" * 20_000)
+    assert not text_pattern("*a" * 40 + "b", ignores_case=False, location=HERE).matches("a" * 20_000)
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_a_glob_takes_linear_time() -> None:
     ],
 )
 def test_regular_expressions_are_searched(pattern: str, yes: list[str], no: list[str]) -> None:
-    compiled = regex(pattern, ignores_case=False, place=HERE)
+    compiled = regex(pattern, ignores_case=False, location=HERE)
     assert [value for value in [*yes, *no] if compiled.matches(value)] == yes
 
 
 def test_half_a_surrogate_pair_is_no_crash() -> None:
-    assert text_pattern("*", ignores_case=False, place=HERE).matches("\ud800") in (True, False)
-    assert not regex("^x", ignores_case=False, place=HERE).matches("\ud800")
+    assert text_pattern("*", ignores_case=False, location=HERE).matches("\ud800") in (True, False)
+    assert not regex("^x", ignores_case=False, location=HERE).matches("\ud800")
 
 
 @pytest.mark.parametrize(
@@ -154,9 +154,9 @@ def test_a_missing_field_does_not_matter_where_another_decides() -> None:
 # Three images' worth of truth in one: `name` is x, `namespace` is y, `tag` is missing.
 PROBE = image(name="x", namespace="y")
 LEAVES: dict[Truth, Condition] = {
-    True: FieldCondition("name", text_pattern("x", ignores_case=False, place=HERE), "name: x"),
-    False: FieldCondition("namespace", text_pattern("x", ignores_case=False, place=HERE), "namespace: x"),
-    None: FieldCondition("tag", text_pattern("x", ignores_case=False, place=HERE), "tag: x"),
+    True: FieldCondition("name", text_pattern("x", ignores_case=False, location=HERE), "name: x"),
+    False: FieldCondition("namespace", text_pattern("x", ignores_case=False, location=HERE), "namespace: x"),
+    None: FieldCondition("tag", text_pattern("x", ignores_case=False, location=HERE), "tag: x"),
 }
 TRUTHS: list[Truth] = [False, None, True]  # in Kleene's order
 CONDITIONS: st.SearchStrategy[Condition] = st.recursive(

@@ -60,9 +60,9 @@ limits: {max_deletes: 5}
     (entry,) = policy.protect
     assert entry.text == "tag: [latest, 1.10], namespace: prod-*"
     assert entry.because == "pulled by name"
-    assert entry.place == Location("a.yaml", 3, 5)
+    assert entry.location == Location("a.yaml", 3, 5)
     old, rest, everything = policy.rules
-    assert (old.name, old.description, old.place) == ("old", "two\nlines", Location("a.yaml", 9, 5))
+    assert (old.name, old.description, old.location) == ("old", "two\nlines", Location("a.yaml", 9, 5))
     assert old.older_than == OlderThan(clock=Clock.CREATE_AT, age=timedelta(hours=36))
     assert old.keep_last == KeepLast(count=3, per=("name", "arch"))
     assert old.limits == Limits(max_percent=2.5, min_remaining=1)
