@@ -1,9 +1,9 @@
-"""Lengths of time as people write them: `90d`, `1d12h`. Months and years have no fixed length."""
+"""Times as people write and read them: durations (`90d`, `1d12h`; months and years have no fixed length), moments."""
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
 
 SYNTAX: Final = r"^(?=[0-9])([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
 LONGEST: Final = timedelta(days=36_500)
@@ -47,13 +47,46 @@ def format_duration(duration: timedelta) -> str:
     return sign + (" ".join(shown) or "0s")
 
 
+def format_elapsed(seconds: float) -> str:
+    """How long something took, for people: `0.4 s`, `35 s`, `12 min 5 s`, `2 h 3 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def parse_moment(text: str, *, assume_utc: bool = False) -> datetime:
+    """A date or a date and time (ISO 8601), in UTC; one without a time zone only where UTC is assumed.
+
+    Raises ValueError with a message that says what to write instead.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        in_utc = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"'{text}' is no time: write it like '2026-06-01T00:00:00Z'") from None
+    if moment.tzinfo is None and not assume_utc:
+        raise ValueError(f"'{text}' has no time zone: write {text}Z for UTC")
+    return in_utc
+
+
+def format_moment(
+    moment: datetime | None,
+    precision: Literal["minutes", "seconds", "milliseconds"] = "seconds",
+    *,
+    unknown: str = "?",
+) -> str:
+    """`2026-06-01 00:00:00 UTC`; `unknown` for None."""
+    if moment is None:
+        return unknown
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(' ', precision)} UTC"
+
+
 def _instead_of_calendar(found: re.Match[str]) -> str:
     days = int(found[1][:6]) * (365 if found[2][0] in "yY" else 30)
     return f"months and years have no fixed length, write {days}d (m is minutes)"
-
-
-def _squeezed(found: re.Match[str]) -> str:
-    return f"write {re.sub(r'[ _,]', '', found[0]).lower()}, lower case and without spaces"
 
 
 def _mistake(pattern: str) -> re.Pattern[str]:
@@ -73,7 +106,7 @@ _MISTAKES: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], .
         _mistake(
             r"(?=[0-9])([0-9]+ ?w,?\s*)?([0-9]+ ?d,?\s*)?([0-9]+ ?h,?\s*)?([0-9]+ ?m,?\s*)?([0-9]+ ?s)?"
         ),
-        _squeezed,
+        lambda m: f"write {re.sub(r'[ _,]', '', m[0]).lower()}, lower case and without spaces",
     ),
     (_mistake(r"([0-9]+[wdhms] *)+"), lambda _: "each unit once, the largest first, such as 1w2d or 1d12h"),
     (

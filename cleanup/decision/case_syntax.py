@@ -1,7 +1,6 @@
 """How a policy's unit tests are written: the keys of a test file, of its images, of what is expected."""
 
 import re
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
 import yaml
@@ -50,16 +49,6 @@ def _image_name(node: yaml.Node) -> dict[str, str]:
     if found is None:
         raise error_at(node, f"'{node.value}' is not of the form namespace/name:tag")
     return dict(zip(("namespace", "name", "tag"), found.groups(), strict=True))
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"'{text}' is no time: write it like '2026-06-01T00:00:00Z'") from None
-    if moment.tzinfo is None:
-        raise ValueError(f"'{text}' has no time zone: write {text}Z for UTC")
-    return moment.astimezone(UTC)
 
 
 def _size(node: yaml.Node) -> int:
@@ -123,7 +112,7 @@ def _policies(node: yaml.Node) -> tuple[str, ...]:
 
 _SIZE: Final = parsed(sizes.parse_size, sizes.SIZE_SYNTAX)
 _AGE: Final = Key(parsed(durations.parse_duration, durations.SYNTAX), "how long before now, such as 100d")
-_MOMENT: Final = parsed(_moment, "")
+_MOMENT: Final = parsed(durations.parse_moment, "")
 _ACTION: Final = choice(Action, "action")
 _PATHS: Final = sequence(LINE, "policy")
 _IMAGES: Final = sequence(ValueType(_listed), "images")

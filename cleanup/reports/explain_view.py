@@ -8,6 +8,7 @@ import msgspec
 
 from cleanup.decision.explain import Asked, Explanation
 from cleanup.decision.types import Action
+from cleanup.durations import format_moment
 from cleanup.policy.language import Finding, Truth
 from cleanup.reports.formatting import plain
 
@@ -44,7 +45,11 @@ def _lines(one: Explanation, now: datetime) -> Iterator[str]:
     if decision.action is Action.DELETE:
         yield f"  {_force(one)}"
     yield ""
-    yield f"  updated {_moment(image.updated_at)}, created {_moment(image.created_at)}, now {_moment(now)}"
+    updated, created, asked_at = (
+        format_moment(moment, "minutes", unknown="unknown")
+        for moment in (image.updated_at, image.created_at, now)
+    )
+    yield f"  updated {updated}, created {created}, now {asked_at}"
     if one.place:
         yield f"  number {one.place.rank} of {one.place.size} in its group, newest first"
     yield f"  in use: {plain(one.used_by) if one.used_by else 'no'}"
@@ -80,7 +85,3 @@ def _force(one: Explanation) -> str:
     if one.decision.force_withheld:
         return f"its content in SWR stays: force is withheld ({one.decision.force_withheld})"
     return "its content in SWR stays and can be registered again"
-
-
-def _moment(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "unknown"

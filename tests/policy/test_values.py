@@ -1,13 +1,19 @@
-"""Durations, sizes and versions: what is read, what is refused and with which advice, and their laws."""
+"""Durations, moments, sizes and versions: what is read, what is refused and with which advice, and their laws."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleanup.durations import LONGEST
-from cleanup.policy import format_duration, parse_duration
+from cleanup.durations import (
+    LONGEST,
+    format_duration,
+    format_elapsed,
+    format_moment,
+    parse_duration,
+    parse_moment,
+)
 from cleanup.policy.sizes import UNITS, parse_size, parse_size_range
 from cleanup.policy.versions import parse_range, parse_version
 
@@ -99,6 +105,42 @@ def test_a_written_duration_reads_back_as_itself_cut_off(duration: timedelta) ->
     again = parse_duration(format_duration(duration).replace(" ", ""))
     assert timedelta(0) <= duration - again < timedelta(hours=1)
     assert format_duration(again) == format_duration(duration)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.44, "0.4 s"), (9.96, "10 s"), (59.6, "1 min 0 s"), (725, "12 min 5 s"), (7380, "2 h 3 min")],
+)
+def test_elapsed_times_are_written_for_people(seconds: float, text: str) -> None:
+    assert format_elapsed(seconds) == text
+
+
+def test_moments_are_read_in_utc() -> None:
+    assert parse_moment("2026-06-01T02:00:00+02:00") == datetime(2026, 6, 1, tzinfo=UTC)
+    assert parse_moment("2026-06-01", assume_utc=True) == datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "'' is no time: write it like '2026-06-01T00:00:00Z'"),
+        ("1st of June", "'1st of June' is no time: write it like '2026-06-01T00:00:00Z'"),
+        ("0001-01-01T00:00:00+10:00", "'0001-01-01T00:00:00+10:00' is no time: "),
+        ("2026-06-01T00:00:00", "'2026-06-01T00:00:00' has no time zone: write 2026-06-01T00:00:00Z for UTC"),
+    ],
+)
+def test_moments_are_refused_with_advice(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match="time") as raised:
+        parse_moment(text)
+    assert str(raised.value).startswith(message)
+
+
+def test_moments_are_written_for_people() -> None:
+    moment = parse_moment("2026-06-01T02:00:07.1239+02:00")
+    assert format_moment(moment) == "2026-06-01 00:00:07 UTC"
+    assert format_moment(moment, "minutes") == "2026-06-01 00:00 UTC"
+    assert format_moment(moment, "milliseconds") == "2026-06-01 00:00:07.123 UTC"
+    assert (format_moment(None), format_moment(None, unknown="unknown")) == ("?", "unknown")
 
 
 @pytest.mark.parametrize(
