@@ -25,15 +25,15 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 def changes(before: Sequence[Decision], after: Sequence[Decision]) -> tuple[Change, ...]:
     """What differs in action, reason, rule or force, newly deleted first; both are of the same images."""
     later = {decision.image.id: decision for decision in after}
-    found = (Change(before=one, after=later[one.image.id]) for one in before)
-    return tuple(sorted((one for one in found if _differs(one)), key=_most_alarming_first))
+    found = (
+        Change(before=one, after=later[one.image.id])
+        for one in before
+        if _outcome(one) != _outcome(later[one.image.id])
+    )
+    return tuple(sorted(found, key=_most_alarming_first))
 
 
-def _differs(change: Change) -> bool:
-    return _essence(change.before) != _essence(change.after)
-
-
-def _essence(decision: Decision) -> tuple[object, ...]:
+def _outcome(decision: Decision) -> tuple[object, ...]:
     return (decision.action, decision.reason, decision.rule, decision.force, decision.force_withheld)
 
 

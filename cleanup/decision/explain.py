@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from cleanup.decision.select import Rank, RuleMatch, claim, rank, select, time_of
+from cleanup.decision.select import Rank, RuleMatch, match_rules, rank, select, time_of
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.errors import UsageError
+from cleanup.durations import format_duration
 from cleanup.image import Image
 from cleanup.in_use import InUse
-from cleanup.policy import format_duration
 from cleanup.policy.language import Finding, Policy, Rule, Truth
 
 _A_MOMENT = timedelta(milliseconds=1)
@@ -48,8 +48,8 @@ def explain(
 ) -> Explanation:
     """Explain the decision about `image`, which is one of `images`."""
     decision = _decided(image, images, policy, in_use, now)
-    claims = [claim(one, policy) for one in images]
-    own = next(one for one, other in zip(claims, images, strict=True) if other.id == image.id)
+    matches = [match_rules(one, policy) for one in images]
+    own = next(one for one, other in zip(matches, images, strict=True) if other.id == image.id)
     changes_at, forward = _forward(decision, images, policy, in_use, now)
     use = in_use.of(image)
     return Explanation(
@@ -57,7 +57,7 @@ def explain(
         protections=_protections(image, policy, decision),
         used_by=use.user if use else None,
         rules=_rules(image, policy, own, decision),
-        place=rank(images, claims, now).get(image.id),
+        place=rank(images, matches, now).get(image.id),
         forward=forward,
         changes_at=changes_at,
     )

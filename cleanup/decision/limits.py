@@ -1,7 +1,7 @@
 """Limits: how much one run may delete. Over a limit nothing is deleted."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -42,19 +42,18 @@ def violations(deletes: Sequence[Decision], images: Sequence[Image], limits: Run
     total = Limits(
         max_deletes=limits.max_deletes, max_percent=limits.max_percent, min_remaining=limits.min_remaining
     )
-    found = list(_violations("the policy", "limits", deletes, own, active, total))
+    found = [*_violations("the policy", "limits", [d.image for d in deletes], own, active, total)]
     for name, rule_limits in limits.rules.items():
-        by_rule = [decision for decision in deletes if decision.rule == name]
-        found += _violations(
-            f"rule '{name}'", f"the limits of rule '{name}'", by_rule, own, active, rule_limits
-        )
+        by_rule = [decision.image for decision in deletes if decision.rule == name]
+        where = f"the limits of rule '{name}'"
+        found += _violations(f"rule '{name}'", where, by_rule, own, active, rule_limits)
     return tuple(found)
 
 
 def _violations(
-    who: str, where: str, deletes: Sequence[Decision], own: int, active: Mapping[Group, int], limits: Limits
+    who: str, where: str, going: Sequence[Image], own: int, active: Mapping[Group, int], limits: Limits
 ) -> Iterator[str]:
-    count = len(deletes)
+    count = len(going)
     if limits.max_deletes is not None and count > limits.max_deletes:
         yield (
             f"{who} would delete {count} images, over max_deletes {limits.max_deletes}: "
@@ -66,24 +65,17 @@ def _violations(
             f"{who} would delete {share:.1f} % of the project's {own} own images, over max_percent "
             f"{limits.max_percent:g}: review the plan, then raise max_percent in {where}"
         )
-    if limits.min_remaining is not None:
-        yield from _emptied(who, where, deletes, active, limits.min_remaining)
-
-
-def _emptied(
-    who: str, where: str, deletes: Iterable[Decision], active: Mapping[Group, int], least: int
-) -> Iterator[str]:
-    going = Counter(_group(d.image) for d in deletes if d.image.known_status is Status.ACTIVE)
-    short = sorted(
-        (f"{namespace or '?'}/{name or '?'}", active[namespace, name] - count)
-        for (namespace, name), count in going.items()
-        if active[namespace, name] - count < least
-    )
-    if short:
-        group, left = short[0]
-        more = f" and {len(short) - 1} other groups" if len(short) > 1 else ""
+    # What is not ACTIVE neither counts as remaining nor, when it goes, leaves a group with less.
+    leaving = Counter(_group(image) for image in going if image.known_status is Status.ACTIVE)
+    least = limits.min_remaining or 0
+    left = {group: active[group] - count for group, count in leaving.items() if active[group] - count < least}
+    if left:
+        group, remaining = min(
+            (f"{namespace or '?'}/{name or '?'}", left[namespace, name]) for namespace, name in left
+        )
+        more = f" and {len(left) - 1} other groups" if len(left) > 1 else ""
         yield (
-            f"{who} would leave {group} with {left} ACTIVE images{more}, under min_remaining {least}: "
+            f"{who} would leave {group} with {remaining} ACTIVE images{more}, under min_remaining {least}: "
             f"keep more with keep_last, or lower min_remaining in {where}"
         )
 
