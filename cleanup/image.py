@@ -1,4 +1,4 @@
-"""What an image is, once it has crossed the border: known values, or None for unknown."""
+"""One image of the inventory, as typed values; None where the API did not say."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -23,7 +23,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     """One image record; `None` is "the API did not say", never "empty" and never zero.
 
     Texts are as the API sent them (enumerated ones drift in case: compare without case).
-    `size` is in bytes (api.md, trap 4). `raw` is the record as the API sent it, compact JSON.
+    `size` is in bytes (cleanup/modelarts/API.md). `raw` is the record as the API sent it, compact JSON.
     """
 
     id: str

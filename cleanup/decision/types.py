@@ -1,4 +1,4 @@
-"""What was decided about one image, and why: the value that selection returns and a plan holds."""
+"""What was decided about one image, and why: what `select` returns and a plan file holds."""
 
 from enum import StrEnum
 
@@ -13,7 +13,7 @@ class Action(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why, in the order in which it is asked (contract.md, How an image is decided)."""
+    """Why, in the order in which it is asked (policies/README.md)."""
 
     BUILT_IN = "built-in"
     BUSY = "busy"
@@ -34,7 +34,7 @@ class Withheld(StrEnum):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """One image's fate. `rule` names the rule that decided, None where none did.
+    """The decision about one image. `rule` names the rule that decided, None where none did.
 
     `detail` is one sentence for people; `force` is only ever true for a delete.
     """

@@ -1,4 +1,4 @@
-"""When one condition covers another whatever the image: sound, so silent where it cannot be sure."""
+"""Whether one condition covers another for every image; where it cannot be proved the answer is no."""
 
 import re
 from functools import lru_cache
@@ -41,6 +41,7 @@ def _covers_mixed(outer: Condition, inner: Condition) -> bool:
         return True
     if isinstance(inner, All) and any(covers(outer, part) for part in inner.parts):
         return True
+    # By contraposition: the larger the part, the smaller what is not in it.
     return isinstance(outer, Not) and isinstance(inner, Not) and covers(inner.part, outer.part)
 
 
@@ -51,7 +52,8 @@ def _covers_leaf(outer: Condition, inner: Condition) -> bool:
         case ResourceTagCondition(), ResourceTagCondition():
             return outer.key == inner.key and _includes(outer.pattern, inner.pattern)
         case SizeCondition(), SizeCondition():
-            return _spans(outer.bounds, inner.bounds)
+            (lowest, highest), (low, high) = _interval(outer.bounds), _interval(inner.bounds)
+            return lowest <= low and high <= highest
         case _:
             return False
 
@@ -78,12 +80,6 @@ def _glob_includes(outer: Glob, inner: Pattern) -> bool:
     if not isinstance(inner, Glob) or "?" in outer.text or "[" in outer.text:
         return False
     return outer.matches(_WILDCARD.sub(_STAND_IN, inner.text))
-
-
-def _spans(outer: Bounds[int], inner: Bounds[int]) -> bool:
-    lowest, highest = _interval(outer)
-    low, high = _interval(inner)
-    return lowest <= low and high <= highest
 
 
 def _interval(bounds: Bounds[int]) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Warnings about a policy that is valid and probably not what was meant. Pure; nothing here refuses."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Final
 
@@ -45,7 +45,7 @@ _UNFINISHED: Final = FieldCondition(
 
 
 def lint(policy: Policy) -> tuple[Problem, ...]:
-    """What looks wrong in the policy by itself, sorted by place; empty when nothing does."""
+    """What looks wrong in the policy by itself, sorted by location; empty when nothing does."""
     found = chain(
         _undecided_rules(policy.rules),
         _extreme_rules(policy),
@@ -62,8 +62,12 @@ def lint_against(policy: Policy, images: Sequence[Image]) -> tuple[Problem, ...]
     """
     if not images:
         return ()
-    found = chain(_unmatched_protections(policy.protect, images), _unmatched_rules(policy.rules, images))
-    return tuple(sorted(found))
+    idle = (
+        entry.location.problem(f"'{entry.text}' protects none of the {len(images)} images")
+        for entry in policy.protect
+        if all(entry.match.evaluate(image) is False for image in images)
+    )
+    return tuple(sorted(chain(idle, _unmatched_rules(policy.rules, images))))
 
 
 def _undecided_rules(rules: Sequence[Rule]) -> Iterator[Problem]:
@@ -97,6 +101,7 @@ def _idle_protections(protect: Sequence[Protection]) -> Iterator[Problem]:
     for position, entry in enumerate(protect):
         if covers(_UNFINISHED, entry.match):
             yield entry.location.problem(f"'{entry.text}' protects nothing: {_NEVER_DELETED}")
+        # Of two that say the same the later one is idle.
         wider = (other for other in protect[position + 1 :] if not covers(entry.match, other.match))
         guards = (other for other in chain(protect[:position], wider) if covers(other.match, entry.match))
         # Each file may well protect on its own what another file protects too.
@@ -159,12 +164,6 @@ def _unknown_word(field: str, pattern: Exact | Glob) -> str | None:
     if not words or any(pattern.matches(word) for word in words):
         return None
     return f"the API documents no {field} '{pattern.text}': {suggestion(pattern.text.upper(), words)}"
-
-
-def _unmatched_protections(protect: Iterable[Protection], images: Sequence[Image]) -> Iterator[Problem]:
-    for entry in protect:
-        if all(entry.match.evaluate(image) is False for image in images):
-            yield entry.location.problem(f"'{entry.text}' protects none of the {len(images)} images")
 
 
 def _unmatched_rules(rules: Sequence[Rule], images: Sequence[Image]) -> Iterator[Problem]:

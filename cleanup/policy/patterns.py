@@ -100,7 +100,8 @@ def text_pattern(text: str, *, ignores_case: bool, location: Location) -> Exact 
     """A plain text, or a glob where it has wildcards; raises ValueError for a glob that is malformed."""
     if not any(wildcard in text for wildcard in "*?["):
         return Exact(text, ignores_case, text.casefold() if ignores_case else text, location)
-    compiled = _compile(_glob_to_re2(text), ignores_case=ignores_case, dot_matches_newline=True)
+    expression = "".join(map(_glob_part, _GLOB_PART.finditer(text)))
+    compiled = _compile(expression, ignores_case=ignores_case, dot_matches_newline=True)
     return Glob(text, ignores_case, compiled, location)
 
 
@@ -129,11 +130,8 @@ _GLOB_PART = re.compile(
 )
 
 
-def _glob_to_re2(text: str) -> str:
-    return "".join(map(_glob_part, _GLOB_PART.finditer(text)))
-
-
 def _glob_part(part: re.Match[str]) -> str:
+    """One part of a glob as an RE2 expression."""
     match part.lastgroup:
         case "run":
             return ".*"

@@ -30,12 +30,9 @@ def parse_version(text: str) -> Version | None:
     if found is None:
         return None
     major, minor, patch, prerelease = found.groups()
-    identifiers = tuple(_identifier(part) for part in prerelease.split(".")) if prerelease else ()
+    parts = prerelease.split(".") if prerelease else ()
+    identifiers = tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts)
     return int(major), int(minor), int(patch), not identifiers, identifiers
-
-
-def _identifier(part: str) -> Identifier:
-    return (0, int(part), "") if part.isdecimal() else (1, 0, part)
 
 
 def parse_range(text: str) -> Bounds[Version]:

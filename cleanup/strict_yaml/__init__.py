@@ -1,1 +1,1 @@
-"""YAML with places: every value knows its line, nothing is guessed, every problem at once. Knows no policy."""
+"""A strict YAML reader: values keep their location, nothing is converted, all problems are reported at once."""

@@ -1,4 +1,4 @@
-"""From bytes to one tree of YAML nodes, each with its location; nothing is converted, nothing is built."""
+"""Bytes to one tree of YAML nodes, each with its location. No value is converted, no object is built."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -22,7 +22,7 @@ _TOO_DEEP: Final = f"nested more than {DEEPEST} levels deep: write it flatter, o
 
 
 def parse(content: bytes, file: str) -> yaml.Node:
-    """The root node of a file that holds one YAML document; raises PolicyError with places in `file`.
+    """The root node of a file that holds one YAML document; raises PolicyError with locations in `file`.
 
     Refused: other encodings than UTF-8, syntax errors, no or several documents, tags of one's own,
     aliases inside their own anchor, nesting deeper than DEEPEST, aliases that multiply beyond MOST_NODES.
@@ -86,6 +86,7 @@ def _unprintable(text: str, position: int, file: str) -> Problem:
 
 
 def _structure_problems(root: yaml.Node) -> Iterator[Problem]:
+    # Aliases are followed, so a small file may stand for very many nodes ("billion laughs").
     visited = 0
     for node, trouble in islice(_nodes(root, ()), MOST_NODES):
         visited += 1

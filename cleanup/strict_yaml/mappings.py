@@ -100,7 +100,7 @@ class MappingReader:
             raise error_at(node, f"{what} is written as keys with values ({some}), this is {describe(node)}")
         self.node = node
         self.nodes: dict[str, yaml.Node] = {}
-        self._guessed: set[str | None] = set()
+        self._guessed: set[str | None] = set()  # known keys that misspelt ones seem to mean
         self._key_nodes: dict[str, yaml.Node] = {}
         self._values: dict[str, Any] = {}
         self._problems: list[Problem] = []

@@ -1,4 +1,4 @@
-"""Strict single values out of YAML nodes: nothing is converted silently, every mistake has its place."""
+"""Strict single values out of YAML nodes: no silent conversion; every error has its location."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ class ValueType(Generic[T_co]):
 
 
 def error_at(node: yaml.Node, message: str) -> PolicyError:
-    """One problem, at the place of this node."""
+    """A PolicyError with one problem, at the location of this node."""
     return PolicyError([location_of(node).problem(message)])
 
 

@@ -1,4 +1,4 @@
-"""YAML's syntax errors in words for people who only meant to write a text."""
+"""PyYAML's syntax errors as advice: what to write instead, and where."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""What must hold for every inventory and every policy (style.md, principle 10)."""
+"""What must hold for every inventory and every policy."""
 
 from datetime import timedelta
 
