@@ -2,13 +2,13 @@
 
     async with serve(Service(build_world(seed=1, images=500, now=now), clock)) as url: ...
 
-In reading order: calls - world (seed_images, edge_cases, notebooks) - image_store, notebook_store, queries,
-registration - service (the API's semantics) - signature, access, faults, misbehaviour, middleware - control, app.
+In reading order: messages - world (seed_images, edge_cases, seed_notebooks) - image_store, notebook_store, parameters,
+registration - service (the API's semantics) - signature, auth, faults, fault_effects, middleware - control, app.
 It knows nothing of the product but its errors: it is an independent reading of the API.
 """
 
-from cleanup.simulator.access import Access, Auth, Login
 from cleanup.simulator.app import HOST, serve
+from cleanup.simulator.auth import Access, Auth, Login
 from cleanup.simulator.faults import Fault, Faults, parse_rate, parse_script
 from cleanup.simulator.service import Deletion, Service, WhenInUse
 from cleanup.simulator.world import OTHER_WORKSPACE, PROJECT_ID, USER_ID, World, build_world

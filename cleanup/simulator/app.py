@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from cleanup.errors import UsageError
-from cleanup.simulator.access import Access
+from cleanup.simulator.auth import Access
 from cleanup.simulator.faults import Faults
 from cleanup.simulator.middleware import Front
 from cleanup.simulator.service import Service

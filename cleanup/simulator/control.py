@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from cleanup.errors import UsageError
-from cleanup.simulator.calls import Answer, Record, answer, refusal
 from cleanup.simulator.faults import Faults, parse_rate, parse_script
+from cleanup.simulator.messages import Answer, Record, answer, refusal
 from cleanup.simulator.middleware import Front
 from cleanup.simulator.service import Service
 

@@ -6,8 +6,8 @@ from email.utils import format_datetime
 
 from aiohttp import web
 
-from cleanup.simulator.calls import Answer, Call, Delivery
 from cleanup.simulator.control import PREFIX, Control
+from cleanup.simulator.messages import Answer, Call, Delivery
 from cleanup.simulator.middleware import Front
 
 _PIECES = 20

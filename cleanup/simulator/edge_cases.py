@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from random import Random
 
-from cleanup.simulator.calls import Record
+from cleanup.simulator.messages import Record
 from cleanup.simulator.seed_images import DAY, new_id
 
 _ENOUGH_FOR_ALL = 60

@@ -11,7 +11,7 @@ from random import Random
 import msgspec
 
 from cleanup.errors import UsageError
-from cleanup.simulator.calls import Call, Operation
+from cleanup.simulator.messages import Call, Operation
 
 
 class Fault(StrEnum):

@@ -4,7 +4,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from cleanup.simulator.calls import Record
+from cleanup.simulator.messages import Record
 
 BUILD_IN = "BUILD_IN"
 _Place = tuple[int, str]

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from cleanup.simulator.access import Access
-from cleanup.simulator.calls import Answer, Call, Delivery, Operation, Request
+from cleanup.simulator.auth import Access
+from cleanup.simulator.fault_effects import show, throttled
 from cleanup.simulator.faults import Faults
-from cleanup.simulator.misbehaviour import show, throttled
+from cleanup.simulator.messages import Answer, Call, Delivery, Operation, Request
 from cleanup.simulator.service import Service
 
 _THROTTLE = "throttle"

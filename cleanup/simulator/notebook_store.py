@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from cleanup.simulator.calls import Record
+from cleanup.simulator.messages import Record
 
 _RUNNING = frozenset({"CREATING", "STARTING", "RUNNING", "SNAPSHOTTING", "STOPPING"})
 

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from cleanup.simulator.calls import Record
-from cleanup.simulator.queries import ParameterError
+from cleanup.simulator.messages import Record
+from cleanup.simulator.parameters import ParameterError
 
 # `[host[:port]]/[namespace]/[name]:[tag]`, 16 to 2048 characters (the SDK's ImageRegRequest).
 _PATH = re.compile(r"[^/\s]+/(?P<namespace>[^/\s]+)/(?P<name>[^:\s]+):(?P<tag>[^:/\s]+)")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from random import Random
 from uuid import UUID
 
-from cleanup.simulator.calls import Record
+from cleanup.simulator.messages import Record
 
 DAY = 24 * 3600 * 1000
 OLDEST_DAYS = 430

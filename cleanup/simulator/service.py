@@ -9,10 +9,10 @@ from random import Random
 
 import msgspec
 
-from cleanup.simulator.calls import Answer, Call, Operation, Record, Request, answer, refusal
 from cleanup.simulator.image_store import BUILD_IN, Shelves
+from cleanup.simulator.messages import Answer, Call, Operation, Record, Request, answer, refusal
 from cleanup.simulator.notebook_store import Occupancy
-from cleanup.simulator.queries import ParameterError, notebook_page, wanted_images, whole_number
+from cleanup.simulator.parameters import ParameterError, notebook_page, wanted_images, whole_number
 from cleanup.simulator.registration import register
 from cleanup.simulator.seed_images import new_id
 from cleanup.simulator.world import World

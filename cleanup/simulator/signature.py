@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from urllib.parse import quote, unquote
 
-from cleanup.simulator.calls import Call
+from cleanup.simulator.messages import Call
 
 _ALGORITHM = "SDK-HMAC-SHA256"
 _AUTHORIZATION = re.compile(

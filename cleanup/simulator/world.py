@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
-from cleanup.simulator.calls import Record
 from cleanup.simulator.edge_cases import odd
-from cleanup.simulator.notebooks import draw_notebooks
+from cleanup.simulator.messages import Record
 from cleanup.simulator.seed_images import built_in, dedicated
+from cleanup.simulator.seed_notebooks import draw_notebooks
 
 PROJECT_ID = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 OTHER_WORKSPACE = "5f0e4d3c2b1a49687756453423120fed"

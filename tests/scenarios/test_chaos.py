@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from cleanup.modelarts.http.connection import Connection
-from cleanup.simulator import Access, Auth, Fault, misbehaviour
-from cleanup.simulator.calls import Answer, Operation
+from cleanup.simulator import Access, Auth, Fault
+from cleanup.simulator import fault_effects as misbehaviour
+from cleanup.simulator.messages import Answer, Operation
 from tests.support.chaos import (
     POLICY,
     JumpingClock,

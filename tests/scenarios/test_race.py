@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from cleanup.simulator import WhenInUse
-from cleanup.simulator.calls import Operation, Request
+from cleanup.simulator.messages import Operation, Request
 from tests.support.chaos import Job, Prepare, Witness, audit, jump, nth, preparing, set_faults
 from tests.support.cloud import Cli, Serve
 

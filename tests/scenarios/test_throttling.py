@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cleanup.simulator import Access, Auth, Login
-from cleanup.simulator.calls import Operation
-from cleanup.simulator.misbehaviour import throttled
+from cleanup.simulator.fault_effects import throttled
+from cleanup.simulator.messages import Operation
 from tests.support.chaos import Job, Prepare, Witness, audit, check_rate, jump, nth, preparing, set_faults
 from tests.support.cloud import Cli, Serve
 

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from cleanup.simulator import PROJECT_ID, Access, Auth, Service, build_world, serve
-from cleanup.simulator.calls import Operation, Request
+from cleanup.simulator.messages import Operation, Request
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 Ask = Callable[..., Awaitable[tuple[int, Any]]]

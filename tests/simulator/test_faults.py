@@ -24,8 +24,8 @@ from cleanup.simulator import (
     parse_script,
     serve,
 )
-from cleanup.simulator.calls import Call, Operation
 from cleanup.simulator.faults import MEANING, SCRIPT_KEYS, Step
+from cleanup.simulator.messages import Call, Operation
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 BASE = f"/v1/{PROJECT_ID}"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanup.simulator import OTHER_WORKSPACE, PROJECT_ID, Service, WhenInUse, World, build_world
-from cleanup.simulator.calls import Answer, Call
+from cleanup.simulator.messages import Answer, Call
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 WORLD = build_world(1, 300, NOW)

@@ -16,7 +16,7 @@ import anyio.lowlevel
 import pytest
 
 from cleanup.simulator import Access, Auth, Service, build_world
-from cleanup.simulator.calls import Operation, Record, Request
+from cleanup.simulator.messages import Operation, Record, Request
 from tests.support.builders import lines_of, real_now
 from tests.support.cloud import Called, Cli, Cloud, Serve
 

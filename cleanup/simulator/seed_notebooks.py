@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from random import Random
 
-from cleanup.simulator.calls import Record
+from cleanup.simulator.messages import Record
 from cleanup.simulator.seed_images import DAY, new_id
 
 # The states that the notebook pages document, with how many of a hundred are in them.

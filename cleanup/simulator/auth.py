@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from cleanup.simulator.calls import Answer, Call, answer, refusal
+from cleanup.simulator.messages import Answer, Call, answer, refusal
 from cleanup.simulator.signature import complaint
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from cleanup.simulator import PROJECT_ID, Access, Auth, Login, Service, World, serve
-from cleanup.simulator.calls import Answer, Call
+from cleanup.simulator.messages import Answer, Call
 from cleanup.simulator.signature import complaint, sign
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from cleanup.simulator.calls import Record
 from cleanup.simulator.image_store import BUILD_IN, Wanted
+from cleanup.simulator.messages import Record
 
 _TYPES = (BUILD_IN, "DEDICATED")
 _FEATURES = ("NOTEBOOK", "DEFAULT")

@@ -8,10 +8,10 @@ from random import Random
 
 import msgspec
 
-from cleanup.simulator.calls import Answer, Call, Delivery, Record, answer, refusal
 from cleanup.simulator.faults import Fault
 from cleanup.simulator.image_store import BUILD_IN
-from cleanup.simulator.queries import ParameterError, wanted_images, whole_number
+from cleanup.simulator.messages import Answer, Call, Delivery, Record, answer, refusal
+from cleanup.simulator.parameters import ParameterError, wanted_images, whole_number
 from cleanup.simulator.service import Service, WhenInUse, in_use
 
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
