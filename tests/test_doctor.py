@@ -14,13 +14,17 @@ from cleanup.simulator import (
     OTHER_WORKSPACE,
     PROJECT_ID,
     Access,
-    Auth,
     Faults,
-    Login,
     Service,
     build_world,
     parse_rate,
     parse_script,
+)
+from cleanup.simulator import (
+    AuthMode as Auth,
+)
+from cleanup.simulator import (
+    SimulatedLogin as Login,
 )
 from tests.support.builders import real_now
 from tests.support.cloud import Called, Cli, Cloud, Serve

@@ -18,7 +18,7 @@ from cleanup.errors import UsageError
 from cleanup.simulator import (
     PROJECT_ID,
     Access,
-    Auth,
+    AuthMode,
     Fault,
     Faults,
     Service,
@@ -41,7 +41,7 @@ Port = Annotated[int, Option(min=0, max=65535, help="On 127.0.0.1; 0 takes a fre
 Images = Annotated[int, Option(min=0, help="The project's own images in workspace 0.")]
 Seed = Annotated[int, Option(help="Which project; the same seed gives the same one.")]
 ProjectId = Annotated[str, Option(help="The project's id.")]
-Login = Annotated[Auth, Option(help="Which login is asked for; open takes anything.")]
+Login = Annotated[AuthMode, Option(help="Which login is asked for; open takes anything.")]
 Lifetime = Annotated[str, Option(help="How long issued tokens live.")]
 InUse = Annotated[WhenInUse, Option(help="The answer to a DELETE of an image that a running notebook uses.")]
 AllNotebooks = Annotated[bool, Option(help="Whether other users' notebooks may be listed (else 403).")]
@@ -56,7 +56,7 @@ def simulate(
     images: Images = 500,
     seed: Seed = 7,
     project_id: ProjectId = PROJECT_ID,
-    auth: Login = Auth.OPEN,
+    auth: Login = AuthMode.OPEN,
     token_lifetime: Lifetime = "24h",  # noqa: S107 - a duration
     in_use: InUse = WhenInUse.CONFLICT,
     all_notebooks: AllNotebooks = True,
@@ -117,11 +117,11 @@ def _login_settings(access: Access, url: str) -> dict[str, str]:
     login = access.login
     keys = {"MODELARTS_AUTH": "aksk", "HUAWEICLOUD_SDK_AK": login.ak, "HUAWEICLOUD_SDK_SK": login.sk}
     match access.auth:
-        case Auth.OPEN:
+        case AuthMode.OPEN:
             return {"MODELARTS_AUTH": "none"}
-        case Auth.TOKEN:
+        case AuthMode.TOKEN:
             return {"MODELARTS_AUTH": "token", "MODELARTS_TOKEN": login.token}
-        case Auth.PASSWORD:
+        case AuthMode.PASSWORD:
             return {
                 "MODELARTS_AUTH": "password",
                 "OS_AUTH_URL": url,
@@ -130,9 +130,9 @@ def _login_settings(access: Access, url: str) -> dict[str, str]:
                 "OS_USER_DOMAIN_NAME": login.domain,
                 "OS_PROJECT_NAME": login.project,
             }
-        case Auth.AKSK:
+        case AuthMode.AKSK:
             return keys
-        case Auth.TEMPORARY:
+        case AuthMode.TEMPORARY:
             return keys | {"HUAWEICLOUD_SDK_SECURITY_TOKEN": login.security_token}
 
 

@@ -7,8 +7,8 @@ import msgspec
 
 from cleanup.decision.select import Rank, RuleMatch, match_rules, rank, select, time_of
 from cleanup.decision.types import Action, Decision, Reason
-from cleanup.errors import UsageError
 from cleanup.durations import format_duration
+from cleanup.errors import UsageError
 from cleanup.image import Image
 from cleanup.in_use import InUse
 from cleanup.policy.language import Finding, Policy, Rule, Truth

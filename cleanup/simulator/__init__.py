@@ -8,7 +8,7 @@ It knows nothing of the product but its errors: it is an independent reading of 
 """
 
 from cleanup.simulator.app import HOST, serve
-from cleanup.simulator.auth import Access, Auth, Login
+from cleanup.simulator.auth import Access, AuthMode, SimulatedLogin
 from cleanup.simulator.faults import Fault, Faults, parse_rate, parse_script
 from cleanup.simulator.service import Deletion, Service, WhenInUse
 from cleanup.simulator.world import OTHER_WORKSPACE, PROJECT_ID, USER_ID, World, build_world
@@ -19,12 +19,12 @@ __all__ = [
     "PROJECT_ID",
     "USER_ID",
     "Access",
-    "Auth",
+    "AuthMode",
     "Deletion",
     "Fault",
     "Faults",
-    "Login",
     "Service",
+    "SimulatedLogin",
     "WhenInUse",
     "World",
     "build_world",

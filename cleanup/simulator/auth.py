@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from cleanup.simulator.messages import Answer, Call, answer, refusal
-from cleanup.simulator.signature import complaint
+from cleanup.simulator.messages import ApiResponse, Call, error_response, json_response
+from cleanup.simulator.signature import signature_error
 
 
-class Auth(StrEnum):
+class AuthMode(StrEnum):
     """How the simulator wants its callers to log in; `temporary` is AK/SK with a security token."""
 
     OPEN = "open"
@@ -24,7 +24,7 @@ class Auth(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Login:
+class SimulatedLogin:
     """The one login that is right. It guards nothing but made-up images, so it is no secret."""
 
     token: str = "simulator-token"  # noqa: S105 - see above
@@ -41,50 +41,56 @@ class Access:
     """Decides whether a call is let in; issues tokens that live for `lifetime`."""
 
     def __init__(
-        self, auth: Auth = Auth.OPEN, login: Login | None = None, *, lifetime: timedelta = timedelta(hours=24)
+        self,
+        auth: AuthMode = AuthMode.OPEN,
+        login: SimulatedLogin | None = None,
+        *,
+        lifetime: timedelta = timedelta(hours=24),
     ) -> None:
         self.auth = auth
-        self.login = login or Login()
+        self.login = login or SimulatedLogin()
         self.lifetime = lifetime
         self._expires: dict[str, datetime] = {}
 
-    def refuse(self, call: Call, now: datetime) -> Answer | None:
+    def refuse(self, call: Call, now: datetime) -> ApiResponse | None:
         """The 401 for a call that is not let in; None for one that is."""
         match self.auth:
-            case Auth.OPEN:
+            case AuthMode.OPEN:
                 return None
-            case Auth.TOKEN:
+            case AuthMode.TOKEN:
                 right = hmac.compare_digest(
                     call.headers.get("x-auth-token", "").encode(), self.login.token.encode()
                 )
                 return None if right else _wrong("decrypt token fail")
-            case Auth.PASSWORD:
+            case AuthMode.PASSWORD:
                 return self._refuse_token(call.headers.get("x-auth-token", ""), now)
-            case Auth.AKSK:
+            case AuthMode.AKSK:
                 return self._refuse_signature(call, now)
-            case Auth.TEMPORARY:
+            case AuthMode.TEMPORARY:
                 if call.headers.get("x-security-token") != self.login.security_token:
                     return _wrong("the X-Security-Token of these temporary credentials is missing or wrong")
                 return self._refuse_signature(call, now)
 
-    def _refuse_token(self, token: str, now: datetime) -> Answer | None:
+    def _refuse_token(self, token: str, now: datetime) -> ApiResponse | None:
         expires = self._expires.get(token)
         if expires is None:
             return _wrong("decrypt token fail")
-        return refusal(401, "ModelArts.0202", "The token has expired.") if now >= expires else None
+        return error_response(401, "ModelArts.0202", "The token has expired.") if now >= expires else None
 
-    def _refuse_signature(self, call: Call, now: datetime) -> Answer | None:
-        wrong = complaint(call, self.login.ak, self.login.sk, now)
+    def _refuse_signature(self, call: Call, now: datetime) -> ApiResponse | None:
+        wrong = signature_error(call, self.login.ak, self.login.sk, now)
         return _wrong(wrong) if wrong else None
 
     def expire_tokens(self, now: datetime) -> None:
         """End every token issued so far."""
         self._expires = dict.fromkeys(self._expires, now)
 
-    def issue(self, call: Call, project_id: str, now: datetime) -> Answer:
+    def issue(self, call: Call, project_id: str, now: datetime) -> ApiResponse:
         """Answer `POST /v3/auth/tokens`: 201 with `X-Subject-Token`, or 401 for a wrong login."""
-        if self.auth is not Auth.OPEN and not self._is_login(call, project_id):
-            return answer(401, {"error": {"code": 401, "message": _WRONG_PASSWORD, "title": "Unauthorized"}})
+        if self.auth is not AuthMode.OPEN and not self._is_login(call, project_id):
+            return json_response(
+                401, {"error": {"code": 401, "message": _WRONG_PASSWORD, "title": "Unauthorized"}}
+            )
         token, expires = token_urlsafe(24), now + self.lifetime
         self._expires[token] = expires
         login = self.login
@@ -95,7 +101,7 @@ class Access:
             "project": {"id": project_id, "name": login.project, "domain": {"name": login.domain}},
             "user": {"name": login.user, "domain": {"name": login.domain}},
         }
-        return answer(201, {"token": described}, effect="token", X_Subject_Token=token)
+        return json_response(201, {"token": described}, effect="token", X_Subject_Token=token)
 
     def _is_login(self, call: Call, project_id: str) -> bool:
         try:
@@ -114,8 +120,8 @@ class Access:
 _WRONG_PASSWORD = "The username or password is wrong."  # noqa: S105 - a message
 
 
-def _wrong(why: str) -> Answer:
-    return refusal(401, "APIG.0301", f"Incorrect IAM authentication information: {why}")
+def _wrong(why: str) -> ApiResponse:
+    return error_response(401, "APIG.0301", f"Incorrect IAM authentication information: {why}")
 
 
 def _moment(moment: datetime) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from cleanup.errors import UsageError
 from cleanup.simulator.faults import Faults, parse_rate, parse_script
-from cleanup.simulator.messages import Answer, Record, answer, refusal
+from cleanup.simulator.messages import ApiResponse, Record, error_response, json_response
 from cleanup.simulator.middleware import Front
 from cleanup.simulator.service import Service
 
@@ -47,37 +47,39 @@ class Control:
             "requests": lambda service: list(service.requests),
         }
 
-    def answer(self, method: str, path: str, body: bytes) -> Answer:
+    def answer(self, method: str, path: str, body: bytes) -> ApiResponse:
         """Answer one control call; `path` is what follows the prefix. 400 or 404 say what was wrong."""
         what, _, key = path.strip("/").partition("/")
         try:
             if method == "GET" and what in self._shown and not key:
-                return answer(200, self._shown[what](self._front.service))
+                return json_response(200, self._shown[what](self._front.service))
             if method == "POST" and what in ("images", "notebooks"):
                 return self._change(what, key, msgspec.json.decode(body or b"{}", type=Record))
             if method == "POST" and what == "faults":
                 return self._set_faults(msgspec.json.decode(body, type=_Faults))
         except (msgspec.DecodeError, UsageError) as error:
-            return refusal(400, "Simulator.400", str(error))
-        return refusal(404, "Simulator.404", "; ".join(f"{call}: {text}" for call, text in HELP.items()))
+            return error_response(400, "Simulator.400", str(error))
+        return error_response(
+            404, "Simulator.404", "; ".join(f"{call}: {text}" for call, text in HELP.items())
+        )
 
-    def _set_faults(self, wanted: _Faults) -> Answer:
+    def _set_faults(self, wanted: _Faults) -> ApiResponse:
         script = parse_script(wanted.script, "script")
         rates = [parse_rate(text) for text in wanted.rates]
         self._front.faults = Faults(rates, script, throttle=wanted.throttle, seed=wanted.seed)
-        return answer(200, wanted)
+        return json_response(200, wanted)
 
-    def _change(self, what: str, key: str, changes: Record) -> Answer:
+    def _change(self, what: str, key: str, changes: Record) -> ApiResponse:
         service = self._front.service
         shelf = service.images if what == "images" else service.notebooks
         old = shelf.get(key) if key else _fresh(what, service)
         if old is None:
-            return refusal(404, "Simulator.404", f"{what} has no {key}")
+            return error_response(404, "Simulator.404", f"{what} has no {key}")
         record = old | {"update_at": service.milliseconds()} | changes | ({"id": key} if key else {})
         shelf.put(record)
         if what == "images" and not key:
             service.contents.setdefault(record["swr_path"], record["size"])
-        return answer(200 if key else 201, record)
+        return json_response(200 if key else 201, record)
 
 
 def _summary(service: Service) -> Record:

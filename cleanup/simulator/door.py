@@ -7,7 +7,7 @@ from email.utils import format_datetime
 from aiohttp import web
 
 from cleanup.simulator.control import PREFIX, Control
-from cleanup.simulator.messages import Answer, Call, Delivery
+from cleanup.simulator.messages import ApiResponse, Call, Delivery
 from cleanup.simulator.middleware import Front
 
 _PIECES = 20
@@ -37,7 +37,7 @@ class Door:
         )
         return await self._deliver(request, self._front.answer(call))
 
-    async def _deliver(self, request: web.Request, given: Answer) -> web.StreamResponse:
+    async def _deliver(self, request: web.Request, given: ApiResponse) -> web.StreamResponse:
         match given.delivery:
             case Delivery.WHOLE:
                 return self._whole(given)
@@ -49,10 +49,10 @@ class Door:
             request.transport.abort()
         return web.Response()
 
-    def _whole(self, given: Answer) -> web.Response:
+    def _whole(self, given: ApiResponse) -> web.Response:
         return web.Response(status=given.status, body=given.body or None, headers=self._headers(given))
 
-    async def _slowly(self, request: web.Request, given: Answer) -> web.StreamResponse:
+    async def _slowly(self, request: web.Request, given: ApiResponse) -> web.StreamResponse:
         response = web.StreamResponse(status=given.status, headers=self._headers(given))
         response.content_length = len(given.body)
         await response.prepare(request)
@@ -70,7 +70,7 @@ class Door:
             return False
         return True
 
-    def _headers(self, given: Answer) -> dict[str, str]:
+    def _headers(self, given: ApiResponse) -> dict[str, str]:
         date = format_datetime(self._front.service.now().astimezone(UTC), usegmt=True)
         kind = {"Content-Type": given.content_type} if given.body else {}
         return {"Date": date, **kind, **given.headers}

@@ -10,22 +10,31 @@ import msgspec
 
 from cleanup.simulator.faults import Fault
 from cleanup.simulator.image_store import BUILD_IN
-from cleanup.simulator.messages import Answer, Call, Delivery, Record, answer, refusal
-from cleanup.simulator.parameters import ParameterError, wanted_images, whole_number
-from cleanup.simulator.service import Service, WhenInUse, in_use
+from cleanup.simulator.messages import (
+    ApiResponse,
+    Call,
+    Delivery,
+    Record,
+    error_response,
+    json_response,
+)
+from cleanup.simulator.parameters import ParameterError, image_query, whole_number
+from cleanup.simulator.service import Service, WhenInUse, in_use_error
 
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 _ELSEWHERE = "http://elsewhere.invalid"
 _LIMIT = 20.0
 
 
-def throttled(limit: float = _LIMIT, **headers: str) -> Answer:
+def throttled(limit: float = _LIMIT, **headers: str) -> ApiResponse:
     """The 429 of the API gateway; `limit` is in requests a second."""
     text = f"policy user over ratelimit, limit:{limit:g}, time:1 second"
-    return refusal(429, "APIG.0308", f"The throttling threshold has been reached: {text}", **headers)
+    return error_response(429, "APIG.0308", f"The throttling threshold has been reached: {text}", **headers)
 
 
-def show(fault: Fault, call: Call, service: Service, do: Callable[[Call], Answer], random: Random) -> Answer:
+def show(
+    fault: Fault, call: Call, service: Service, do: Callable[[Call], ApiResponse], random: Random
+) -> ApiResponse:
     """Let a call go wrong: do to the service what `fault` says, and return what is answered.
 
     `do` gives the right answer, with its effect; `random` draws the details of the wrong one.
@@ -35,14 +44,14 @@ def show(fault: Fault, call: Call, service: Service, do: Callable[[Call], Answer
     return _MADE_OF[fault](do(call), random)
 
 
-def _until(_: Call, service: Service) -> Answer:
+def _until(_: Call, service: Service) -> ApiResponse:
     moment = service.now().astimezone(UTC) + timedelta(seconds=2)
     return throttled(Retry_After=format_datetime(moment, usegmt=True))
 
 
-def _gone(call: Call, service: Service) -> Answer:
+def _gone(call: Call, service: Service) -> ApiResponse:
     if call.image_id is None:
-        return refusal(404, "APIG.0101", "The API does not exist or has not been published.")
+        return error_response(404, "APIG.0101", "The API does not exist or has not been published.")
     image = service.images.get(call.image_id)
     if image is None or image.get("type") == BUILD_IN:
         return service.handle(call)
@@ -50,21 +59,21 @@ def _gone(call: Call, service: Service) -> Answer:
     return replace(service.handle(call), effect="gone")
 
 
-def _in_use(call: Call, service: Service) -> Answer:
+def _in_use(call: Call, service: Service) -> ApiResponse:
     status = 409 if service.when_in_use is WhenInUse.ALLOW else int(service.when_in_use)
-    return in_use(call.image_id or "", status)
+    return in_use_error(call.image_id or "", status)
 
 
-def _redirect(call: Call, _: Service) -> Answer:
-    return Answer(status=307, headers={"Location": f"{_ELSEWHERE}{call.path}"})
+def _redirect(call: Call, _: Service) -> ApiResponse:
+    return ApiResponse(status=307, headers={"Location": f"{_ELSEWHERE}{call.path}"})
 
 
-def _status_error(call: Call, service: Service) -> Answer:
+def _status_error(call: Call, service: Service) -> ApiResponse:
     image = service.images.get(call.image_id or "")
-    return service.handle(call) if image is None else answer(200, image | {"status": "ERROR"})
+    return service.handle(call) if image is None else json_response(200, image | {"status": "ERROR"})
 
 
-def _shift_add(call: Call, service: Service) -> Answer:
+def _shift_add(call: Call, service: Service) -> ApiResponse:
     """A copy of an image, newer than all others, comes in at the front: the page repeats records."""
     if newest := _newest(call, service):
         moment = service.milliseconds()
@@ -73,7 +82,7 @@ def _shift_add(call: Call, service: Service) -> Answer:
     return replace(service.handle(call), effect="shifted")
 
 
-def _shift_delete(call: Call, service: Service) -> Answer:
+def _shift_delete(call: Call, service: Service) -> ApiResponse:
     """The newest image, on a page already read, goes: the first record of this page is never seen."""
     if newest := _newest(call, service):
         service.images.take(newest["id"])
@@ -82,7 +91,7 @@ def _shift_delete(call: Call, service: Service) -> Answer:
 
 def _newest(call: Call, service: Service) -> Record | None:
     try:
-        wanted = wanted_images(call.query)
+        wanted = image_query(call.query)
         whole_number(call.query, "offset", 0, 0)
     except ParameterError:
         return None
@@ -90,45 +99,47 @@ def _newest(call: Call, service: Service) -> Record | None:
     return records[0] if records else None
 
 
-_INSTEAD: Mapping[Fault, Callable[[Call, Service], Answer]] = {
+_INSTEAD: Mapping[Fault, Callable[[Call, Service], ApiResponse]] = {
     Fault.THROTTLED: lambda *_: throttled(Retry_After="1"),
     Fault.THROTTLED_UNTIL: _until,
     Fault.THROTTLED_BARE: lambda *_: throttled(),
-    Fault.INTERNAL: lambda *_: refusal(500, "ModelArts.0001", "Unknown error."),
-    Fault.BAD_GATEWAY: lambda *_: Answer(status=502, body=_HTML, content_type="text/html"),
-    Fault.UNAVAILABLE: lambda *_: Answer(status=503),
-    Fault.BAD_REQUEST: lambda *_: refusal(400, "ModelArts.0104", "Parameter error."),
-    Fault.UNAUTHORIZED: lambda *_: refusal(401, "APIG.0301", "Incorrect IAM authentication information"),
-    Fault.FORBIDDEN: lambda *_: refusal(403, "ModelArts.0108", "Not authorized."),
+    Fault.INTERNAL: lambda *_: error_response(500, "ModelArts.0001", "Unknown error."),
+    Fault.BAD_GATEWAY: lambda *_: ApiResponse(status=502, body=_HTML, content_type="text/html"),
+    Fault.UNAVAILABLE: lambda *_: ApiResponse(status=503),
+    Fault.BAD_REQUEST: lambda *_: error_response(400, "ModelArts.0104", "Parameter error."),
+    Fault.UNAUTHORIZED: lambda *_: error_response(
+        401, "APIG.0301", "Incorrect IAM authentication information"
+    ),
+    Fault.FORBIDDEN: lambda *_: error_response(403, "ModelArts.0108", "Not authorized."),
     Fault.GONE: _gone,
     Fault.IN_USE: _in_use,
     Fault.REDIRECT: _redirect,
-    Fault.DROP_BEFORE: lambda *_: Answer(status=0, delivery=Delivery.DROP),
-    Fault.HANG: lambda *_: Answer(status=0, delivery=Delivery.HANG),
+    Fault.DROP_BEFORE: lambda *_: ApiResponse(status=0, delivery=Delivery.DROP),
+    Fault.HANG: lambda *_: ApiResponse(status=0, delivery=Delivery.HANG),
     Fault.STATUS_ERROR: _status_error,
     Fault.SHIFT_ADD: _shift_add,
     Fault.SHIFT_DELETE: _shift_delete,
 }
 
 
-def _no_content(right: Answer, _: Random) -> Answer:
+def _no_content(right: ApiResponse, _: Random) -> ApiResponse:
     return replace(right, status=204, body=b"") if right.status < 300 else right
 
 
-def _empty(right: Answer, _: Random) -> Answer:
+def _empty(right: ApiResponse, _: Random) -> ApiResponse:
     return replace(right, status=200, body=b"") if right.status < 300 else right
 
 
-def _truncated(right: Answer, random: Random) -> Answer:
+def _truncated(right: ApiResponse, random: Random) -> ApiResponse:
     return replace(right, body=right.body[: random.randint(1, max(1, len(right.body) - 1))])
 
 
-def _not_utf8(right: Answer, _: Random) -> Answer:
+def _not_utf8(right: ApiResponse, _: Random) -> ApiResponse:
     middle = len(right.body) // 2
     return replace(right, body=right.body[:middle] + b"\xff\xfe\xc0" + right.body[middle:])
 
 
-def _wrong_total(right: Answer, random: Random) -> Answer:
+def _wrong_total(right: ApiResponse, random: Random) -> ApiResponse:
     if right.status != 200:
         return right
     page = msgspec.json.decode(right.body)
@@ -140,7 +151,7 @@ def _wrong_total(right: Answer, random: Random) -> Answer:
     return replace(right, body=msgspec.json.encode(page))
 
 
-_MADE_OF: Mapping[Fault, Callable[[Answer, Random], Answer]] = {
+_MADE_OF: Mapping[Fault, Callable[[ApiResponse, Random], ApiResponse]] = {
     Fault.DROP_AFTER: lambda right, _: replace(right, delivery=Delivery.DROP),
     Fault.HANG_AFTER: lambda right, _: replace(right, delivery=Delivery.HANG),
     Fault.SLOW: lambda right, _: replace(right, delivery=Delivery.SLOW),

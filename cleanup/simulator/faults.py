@@ -99,7 +99,7 @@ _NO_FAULT = "ok"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rate:
+class FaultRate:
     """A fault that a share of some calls shows: `rate` from 0 to 1."""
 
     fault: Fault
@@ -130,7 +130,7 @@ class Faults:
 
     def __init__(
         self,
-        rates: Sequence[Rate] = (),
+        rates: Sequence[FaultRate] = (),
         script: Sequence[Step] = (),
         *,
         throttle: float | None = None,
@@ -142,7 +142,7 @@ class Faults:
         self._scripted = [_Scripted(step) for step in script]
         self._rates = tuple(rates)
         self._asked: Counter[tuple[str, str, str]] = Counter()
-        self._bucket = _Bucket(throttle) if throttle else None
+        self._bucket = _TokenBucket(throttle) if throttle else None
         _check_sums(self._rates)
 
     def throttles(self, call: Call, now: datetime) -> bool:
@@ -192,7 +192,7 @@ class _Scripted:
         return self._faults[turn % len(self._faults)]
 
 
-class _Bucket:
+class _TokenBucket:
     """A token bucket that holds one second's worth, as a gateway's limit per second does."""
 
     def __init__(self, rate: float) -> None:
@@ -218,7 +218,7 @@ def applies(fault: Fault, call: Call) -> bool:
     return call.operation in _ONLY.get(fault, frozenset(Operation))
 
 
-def parse_rate(text: str) -> Rate:
+def parse_rate(text: str) -> FaultRate:
     """Read `NAME=RATE` or `CALLS:NAME=RATE`, e.g. `delete:500=0.1`. Raises UsageError."""
     what, equals, share = text.rpartition("=")
     calls, _, name = what.rpartition(":")
@@ -232,7 +232,7 @@ def parse_rate(text: str) -> Rate:
     selected = calls_named(calls or "every") & _ONLY.get(fault, frozenset(Operation))
     if not selected:
         raise UsageError(f"fault '{text}': {fault} cannot happen to {calls}")
-    return Rate(fault=fault, calls=selected, rate=rate)
+    return FaultRate(fault=fault, calls=selected, rate=rate)
 
 
 def parse_script(value: object, source: str) -> tuple[Step, ...]:
@@ -267,7 +267,7 @@ def _closest(name: str, known: Iterable[str], what: str) -> str:
     )
 
 
-def _check_sums(rates: Sequence[Rate]) -> None:
+def _check_sums(rates: Sequence[FaultRate]) -> None:
     for operation in Operation:
         total = sum(rate.rate for rate in rates if operation in rate.calls)
         if total > 1 + 1e-9:

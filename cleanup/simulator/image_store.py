@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from cleanup.simulator.messages import Record
 
 BUILD_IN = "BUILD_IN"
-_Place = tuple[int, str]
+_SortKey = tuple[int, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class ImageQuery:
     """What a listing asks for; `sort` holds field names, empty for the default (`create_at`)."""
 
     kind: str = BUILD_IN
@@ -46,7 +46,7 @@ class Wanted:
         return self.service_type is None or record.get("service_type") == self.service_type
 
 
-class Shelves:
+class ImageStore:
     """All image records: by id, and newest first within type, workspace, namespace and name.
 
     A record must not be changed in place: take it out and put another in.
@@ -54,8 +54,8 @@ class Shelves:
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self._records: dict[str, Record] = {}
-        self._ordered: dict[tuple[str | None, ...], list[_Place]] = {}
-        self._arranged: dict[Wanted, list[_Place]] = {}
+        self._ordered: dict[tuple[str | None, ...], list[_SortKey]] = {}
+        self._arranged: dict[ImageQuery, list[_SortKey]] = {}
         for record in records:
             self._records[record["id"]] = record
             for key in _keys(record):
@@ -90,7 +90,7 @@ class Shelves:
                 del places[bisect_left(places, _place(record))]
         return record
 
-    def page(self, wanted: Wanted, offset: int, limit: int) -> tuple[list[Record], int]:
+    def page(self, wanted: ImageQuery, offset: int, limit: int) -> tuple[list[Record], int]:
         """The records from `offset` on, `limit` at most, and how many there are in all."""
         places = self._places(wanted)
         total = len(places)
@@ -100,7 +100,7 @@ class Shelves:
             chosen = places[offset : offset + limit]
         return [self._records[image_id] for _, image_id in chosen], total
 
-    def _places(self, wanted: Wanted) -> list[_Place]:
+    def _places(self, wanted: ImageQuery) -> list[_SortKey]:
         places = self._ordered.get(wanted.shelf, [])
         if wanted.is_whole_shelf:
             return places
@@ -108,23 +108,23 @@ class Shelves:
             self._arranged[wanted] = self._arrange(wanted, places)
         return self._arranged[wanted]
 
-    def _arrange(self, wanted: Wanted, places: list[_Place]) -> list[_Place]:
+    def _arrange(self, wanted: ImageQuery, places: list[_SortKey]) -> list[_SortKey]:
         found = [place for place in places if wanted.matches(self._records[place[1]])]
         for field in reversed(wanted.sort):
             found.sort(key=self._value_of(field), reverse=True)
         return found
 
-    def _value_of(self, field: str) -> Callable[[_Place], tuple[int, int | float, str]]:
+    def _value_of(self, field: str) -> Callable[[_SortKey], tuple[int, int | float, str]]:
         return lambda place: _comparable(self._records[place[1]].get(field))
 
 
 def _keys(record: Record) -> tuple[tuple[str | None, ...], ...]:
-    wanted = Wanted(kind=record.get("type", "DEDICATED"), workspace=record.get("workspace_id", "0"))
+    wanted = ImageQuery(kind=record.get("type", "DEDICATED"), workspace=record.get("workspace_id", "0"))
     namespace, name = record.get("namespace"), record.get("name")
     return wanted.shelf, (*wanted.shelf, namespace), (*wanted.shelf, namespace, name)
 
 
-def _place(record: Record) -> _Place:
+def _place(record: Record) -> _SortKey:
     return -(record.get("create_at") or 0), record["id"]
 
 

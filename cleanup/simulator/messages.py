@@ -101,7 +101,7 @@ def _recognise(method: str, path: str) -> tuple[Operation, str | None, str | Non
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class ApiResponse:
     """One response; `effect` says in one word what the call changed, None when nothing."""
 
     status: int
@@ -113,7 +113,7 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class RecordedRequest:
     """One line of the simulator's memory: what was asked, what came of it.
 
     `status` is None when no answer was sent; `fault` names the misbehaviour that was shown.
@@ -132,12 +132,12 @@ class Request:
     fault: str | None
 
 
-def answer(status: int, value: object, *, effect: str | None = None, **headers: str) -> Answer:
+def json_response(status: int, value: object, *, effect: str | None = None, **headers: str) -> ApiResponse:
     """An answer with a JSON body; underscores in header names stand for dashes."""
     named = {name.replace("_", "-"): text for name, text in headers.items()}
-    return Answer(status=status, body=msgspec.json.encode(value), headers=named, effect=effect)
+    return ApiResponse(status=status, body=msgspec.json.encode(value), headers=named, effect=effect)
 
 
-def refusal(status: int, code: str, message: str, **headers: str) -> Answer:
+def error_response(status: int, code: str, message: str, **headers: str) -> ApiResponse:
     """An answer in the service's form of an error."""
-    return answer(status, {"error_code": code, "error_msg": message}, **headers)
+    return json_response(status, {"error_code": code, "error_msg": message}, **headers)

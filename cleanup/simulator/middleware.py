@@ -5,7 +5,7 @@ from dataclasses import replace
 from cleanup.simulator.auth import Access
 from cleanup.simulator.fault_effects import show, throttled
 from cleanup.simulator.faults import Faults
-from cleanup.simulator.messages import Answer, Call, Delivery, Operation, Request
+from cleanup.simulator.messages import ApiResponse, Call, Delivery, Operation, RecordedRequest
 from cleanup.simulator.service import Service
 
 _THROTTLE = "throttle"
@@ -20,12 +20,12 @@ class Front:
         self.access = access
         self.faults = faults
 
-    def answer(self, call: Call) -> Answer:
+    def answer(self, call: Call) -> ApiResponse:
         """Answer one call, with its `X-Request-Id`, and remember it."""
         given, fault = self._answer(call)
         request_id = self.service.new_id()
         self.service.remember(
-            Request(
+            RecordedRequest(
                 time=self.service.now(),
                 request_id=request_id,
                 operation=call.operation,
@@ -41,7 +41,7 @@ class Front:
         )
         return replace(given, headers={**given.headers, "X-Request-Id": request_id})
 
-    def _answer(self, call: Call) -> tuple[Answer, str | None]:
+    def _answer(self, call: Call) -> tuple[ApiResponse, str | None]:
         now = self.service.now()
         if self.faults.throttles(call, now):
             return throttled(self.faults.throttle or 0), _THROTTLE
@@ -51,7 +51,7 @@ class Front:
             return self._do(call), None
         return show(fault, call, self.service, self._do, self.faults.random), fault
 
-    def _do(self, call: Call) -> Answer:
+    def _do(self, call: Call) -> ApiResponse:
         if call.operation is Operation.TOKEN:
             return self.access.issue(call, self.service.project_id, self.service.now())
         return self.service.handle(call)

@@ -7,7 +7,7 @@ from cleanup.simulator.messages import Record
 _RUNNING = frozenset({"CREATING", "STARTING", "RUNNING", "SNAPSHOTTING", "STOPPING"})
 
 
-class Occupancy:
+class NotebookStore:
     """All notebook records by id; records are replaced, never changed in place."""
 
     def __init__(self, records: Iterable[Record] = ()) -> None:

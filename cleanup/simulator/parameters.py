@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from cleanup.simulator.image_store import BUILD_IN, Wanted
+from cleanup.simulator.image_store import BUILD_IN, ImageQuery
 from cleanup.simulator.messages import Record
 
 _TYPES = (BUILD_IN, "DEDICATED")
@@ -30,10 +30,10 @@ def whole_number(query: Query, name: str, default: int, least: int) -> int:
     return int(text)
 
 
-def wanted_images(query: Query) -> Wanted:
+def image_query(query: Query) -> ImageQuery:
     """What a listing of images asks for, the API's defaults filled in. Raises ParameterError."""
     keys = tuple(key for key in query.get("sort_key", "").split(",") if key)
-    return Wanted(
+    return ImageQuery(
         kind=one_of(query, "type", _TYPES),
         workspace=query.get("workspace_id", "0"),
         namespace=query.get("namespace") or None,

@@ -9,10 +9,18 @@ from random import Random
 
 import msgspec
 
-from cleanup.simulator.image_store import BUILD_IN, Shelves
-from cleanup.simulator.messages import Answer, Call, Operation, Record, Request, answer, refusal
-from cleanup.simulator.notebook_store import Occupancy
-from cleanup.simulator.parameters import ParameterError, notebook_page, wanted_images, whole_number
+from cleanup.simulator.image_store import BUILD_IN, ImageStore
+from cleanup.simulator.messages import (
+    ApiResponse,
+    Call,
+    Operation,
+    Record,
+    RecordedRequest,
+    error_response,
+    json_response,
+)
+from cleanup.simulator.notebook_store import NotebookStore
+from cleanup.simulator.parameters import ParameterError, image_query, notebook_page, whole_number
 from cleanup.simulator.registration import register
 from cleanup.simulator.seed_images import new_id
 from cleanup.simulator.world import World
@@ -62,16 +70,16 @@ class Service:
         self.project_id = world.project_id
         self.user_id = world.user_id
         self.now = now
-        self.images = Shelves(dict(image) for image in world.images)
-        self.notebooks = Occupancy(dict(notebook) for notebook in world.notebooks)
+        self.images = ImageStore(dict(image) for image in world.images)
+        self.notebooks = NotebookStore(dict(notebook) for notebook in world.notebooks)
         self.contents = dict(world.contents)
         self.when_in_use = when_in_use
         self.not_found = not_found
         self.sees_all = sees_all
-        self.requests: deque[Request] = deque(maxlen=_REMEMBERED)
+        self.requests: deque[RecordedRequest] = deque(maxlen=_REMEMBERED)
         self.deletions: list[Deletion] = []
         self._random = Random(f"service {seed}")
-        self._answers: Mapping[Operation, Callable[[Call], Answer]] = {
+        self._answers: Mapping[Operation, Callable[[Call], ApiResponse]] = {
             Operation.LIST: self._list,
             Operation.SHOW: self._show,
             Operation.DELETE: self._delete,
@@ -80,20 +88,20 @@ class Service:
             Operation.ALL_NOTEBOOKS: self._notebooks,
         }
 
-    def handle(self, call: Call) -> Answer:
+    def handle(self, call: Call) -> ApiResponse:
         """Do what one call asks and answer it as the service would."""
         if call.operation not in self._answers:
-            return refusal(404, "APIG.0101", "The API does not exist or has not been published.")
+            return error_response(404, "APIG.0101", "The API does not exist or has not been published.")
         if call.project_id != self.project_id:
-            return refusal(403, "ModelArts.0210", "The project id in the URL and in the token differ.")
+            return error_response(403, "ModelArts.0210", "The project id in the URL and in the token differ.")
         try:
             return self._answers[call.operation](call)
         except ParameterError as bad:
-            return refusal(400, bad.code, str(bad))
+            return error_response(400, bad.code, str(bad))
         except msgspec.DecodeError:
-            return refusal(400, "ModelArts.0107", "The request body is not valid JSON.")
+            return error_response(400, "ModelArts.0107", "The request body is not valid JSON.")
 
-    def remember(self, request: Request) -> None:
+    def remember(self, request: RecordedRequest) -> None:
         """Add one line to `requests`; the oldest of half a million are forgotten."""
         self.requests.append(request)
 
@@ -115,24 +123,26 @@ class Service:
         """The service's clock as the API writes it."""
         return int(self.now().timestamp() * 1000)
 
-    def _list(self, call: Call) -> Answer:
+    def _list(self, call: Call) -> ApiResponse:
         offset, limit = whole_number(call.query, "offset", 0, 0), whole_number(call.query, "limit", 200, 1)
-        records, total = self.images.page(wanted_images(call.query), offset, limit)
-        return answer(200, envelope(records, total, offset, limit))
+        records, total = self.images.page(image_query(call.query), offset, limit)
+        return json_response(200, envelope(records, total, offset, limit))
 
-    def _show(self, call: Call) -> Answer:
+    def _show(self, call: Call) -> ApiResponse:
         image = self.images.get(call.image_id or "")
-        return self._missing(call) if image is None else answer(200, image)
+        return self._missing(call) if image is None else json_response(200, image)
 
-    def _delete(self, call: Call) -> Answer:
+    def _delete(self, call: Call) -> ApiResponse:
         image = self.images.get(call.image_id or "")
         if image is None:
             return self._missing(call)
         if image.get("type") == BUILD_IN:
-            return refusal(403, "ModelArts.0108", "Not authorized to delete a built-in image.")
+            return error_response(403, "ModelArts.0108", "Not authorized to delete a built-in image.")
         if self.when_in_use is not WhenInUse.ALLOW and self.notebooks.running_on(image):
-            return in_use(image["id"], int(self.when_in_use))
-        return answer(200, self._remove(image, _is_force(call)) | {"status": "DELETED"}, effect="deleted")
+            return in_use_error(image["id"], int(self.when_in_use))
+        return json_response(
+            200, self._remove(image, _is_force(call)) | {"status": "DELETED"}, effect="deleted"
+        )
 
     def _remove(self, image: Record, force: bool) -> Record:
         """Take a record out; `force` takes a PRIVATE one's content too, from under every record of that path."""
@@ -147,22 +157,26 @@ class Service:
         )
         return image
 
-    def _register(self, call: Call) -> Answer:
+    def _register(self, call: Call) -> ApiResponse:
         image = register(call.json(), self.contents, self.new_id(), self.milliseconds())
         self.images.put(image)
-        return answer(201, image, effect="registered")
+        return json_response(201, image, effect="registered")
 
-    def _notebooks(self, call: Call) -> Answer:
+    def _notebooks(self, call: Call) -> ApiResponse:
         everybody = call.operation is Operation.ALL_NOTEBOOKS
         if everybody and not self.sees_all:
-            return refusal(403, "ModelArts.0108", "Not authorized to list the notebooks of other users.")
+            return error_response(
+                403, "ModelArts.0108", "Not authorized to list the notebooks of other users."
+            )
         records, total, offset, limit = notebook_page(
             call.query, self.notebooks, None if everybody else self.user_id
         )
-        return answer(200, envelope(records, total, offset, limit))
+        return json_response(200, envelope(records, total, offset, limit))
 
-    def _missing(self, call: Call) -> Answer:
-        return refusal(self.not_found, "ModelArts.6797", f"Specified image {call.image_id} cannot be found.")
+    def _missing(self, call: Call) -> ApiResponse:
+        return error_response(
+            self.not_found, "ModelArts.6797", f"Specified image {call.image_id} cannot be found."
+        )
 
 
 def envelope(records: list[Record], total: int, offset: int, limit: int) -> Record:
@@ -176,9 +190,11 @@ def envelope(records: list[Record], total: int, offset: int, limit: int) -> Reco
     }
 
 
-def in_use(image_id: str, status: int) -> Answer:
+def in_use_error(image_id: str, status: int) -> ApiResponse:
     """The refusal to delete an image that is being used; the pages name no code of its own for it."""
-    return refusal(status, "ModelArts.0104", f"The image {image_id} is being used by a notebook instance.")
+    return error_response(
+        status, "ModelArts.0104", f"The image {image_id} is being used by a notebook instance."
+    )
 
 
 def _is_force(call: Call) -> bool:

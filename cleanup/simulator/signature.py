@@ -21,7 +21,7 @@ _SKEW = timedelta(minutes=15)
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 
 
-def complaint(call: Call, ak: str, sk: str, now: datetime) -> str | None:
+def signature_error(call: Call, ak: str, sk: str, now: datetime) -> str | None:
     """What is wrong with a call's signature at `now`; None when it is that of `ak` and `sk`."""
     match = _AUTHORIZATION.fullmatch(call.headers.get("authorization", ""))
     if match is None:

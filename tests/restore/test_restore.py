@@ -30,7 +30,9 @@ from cleanup.restore.candidates import (
 )
 from cleanup.restore.records import RestoreState
 from cleanup.restore.register import Registrar, read_earlier, register_all
-from cleanup.simulator import Access, Auth, Faults, Login, Service, build_world, parse_rate, parse_script
+from cleanup.simulator import Access, Faults, Service, build_world, parse_rate, parse_script
+from cleanup.simulator import AuthMode as Auth
+from cleanup.simulator import SimulatedLogin as Login
 from cleanup.stop import Cause, Stop
 from tests.support.builders import NOW, events, lines_of, make_image, real_now, run_started
 from tests.support.cloud import Cli, Cloud, Serve

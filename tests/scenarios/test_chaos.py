@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from cleanup.modelarts.http.connection import Connection
-from cleanup.simulator import Access, Auth, Fault
+from cleanup.simulator import Access, Fault
+from cleanup.simulator import AuthMode as Auth
 from cleanup.simulator import fault_effects as misbehaviour
-from cleanup.simulator.messages import Answer, Operation
+from cleanup.simulator.messages import ApiResponse as Answer
+from cleanup.simulator.messages import Operation
 from tests.support.chaos import (
     POLICY,
     JumpingClock,

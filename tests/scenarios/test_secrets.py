@@ -9,9 +9,13 @@ import pytest
 
 from cleanup.modelarts.auth import choose as credentials
 from cleanup.modelarts.http.connection import Connection
-from cleanup.simulator import Access, Auth, Fault, Login
+from cleanup.simulator import Access, Fault
+from cleanup.simulator import AuthMode as Auth
+from cleanup.simulator import SimulatedLogin as Login
 from cleanup.simulator import fault_effects as misbehaviour
-from cleanup.simulator.messages import Answer, Call, Operation, refusal
+from cleanup.simulator.messages import ApiResponse as Answer
+from cleanup.simulator.messages import Call, Operation
+from cleanup.simulator.messages import error_response as refusal
 from tests.support.chaos import Prepare, Witness, audit, jump, login_to, nth, preparing, set_faults
 from tests.support.cloud import Called, Cli, Serve
 

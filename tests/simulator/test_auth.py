@@ -7,12 +7,12 @@ import aiohttp
 import msgspec
 import pytest
 
-from cleanup.simulator import PROJECT_ID, Access, Auth, Login, Service, World, serve
-from cleanup.simulator.messages import Answer, Call
-from cleanup.simulator.signature import complaint, sign
+from cleanup.simulator import PROJECT_ID, Access, AuthMode, Service, SimulatedLogin, World, serve
+from cleanup.simulator.messages import ApiResponse, Call
+from cleanup.simulator.signature import sign, signature_error
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-LOGIN = Login()
+LOGIN = SimulatedLogin()
 LIST = f"/v1/{PROJECT_ID}/images"
 
 
@@ -28,7 +28,7 @@ def password(**changes: str) -> dict:
     }
 
 
-def issue(access: Access, body: object, now: datetime = NOW) -> Answer:
+def issue(access: Access, body: object, now: datetime = NOW) -> ApiResponse:
     return access.issue(
         Call.parse("POST", "/v3/auth/tokens", body=msgspec.json.encode(body)), PROJECT_ID, now
     )
@@ -38,7 +38,7 @@ def with_token(token: str | None) -> Call:
     return Call.parse("GET", LIST, headers={"x-auth-token": token} if token else {})
 
 
-def error(answer: Answer | None) -> tuple[int, str] | None:
+def error(answer: ApiResponse | None) -> tuple[int, str] | None:
     return answer and (answer.status, msgspec.json.decode(answer.body)["error_code"])
 
 
@@ -47,14 +47,14 @@ def test_open_lets_everybody_in():
 
 
 def test_a_ready_token_is_the_right_one_or_refused():
-    access = Access(Auth.TOKEN)
+    access = Access(AuthMode.TOKEN)
     assert access.refuse(with_token(LOGIN.token), NOW) is None
     assert error(access.refuse(with_token("other"), NOW)) == (401, "APIG.0301")
     assert error(access.refuse(with_token(None), NOW)) == (401, "APIG.0301")
 
 
 def test_a_password_buys_a_token_that_expires():
-    access = Access(Auth.PASSWORD, lifetime=timedelta(minutes=10))
+    access = Access(AuthMode.PASSWORD, lifetime=timedelta(minutes=10))
     answer = issue(access, password())
     assert answer.status == 201
     assert msgspec.json.decode(answer.body)["token"]["expires_at"] == "2026-11-23T12:10:00.000000Z"
@@ -65,7 +65,7 @@ def test_a_password_buys_a_token_that_expires():
 
 
 def test_tokens_can_be_ended_early():
-    access = Access(Auth.PASSWORD)
+    access = Access(AuthMode.PASSWORD)
     token = issue(access, password()).headers["X-Subject-Token"]
     access.expire_tokens(NOW)
     assert error(access.refuse(with_token(token), NOW)) == (401, "ModelArts.0202")
@@ -75,7 +75,7 @@ def test_tokens_can_be_ended_early():
 
 @pytest.mark.parametrize("field", ["user", "password", "domain", "project"])
 def test_a_wrong_login_is_refused(field):
-    answer = issue(Access(Auth.PASSWORD), password(**{field: "wrong"}))
+    answer = issue(Access(AuthMode.PASSWORD), password(**{field: "wrong"}))
     assert answer.status == 401
     assert "X-Subject-Token" not in answer.headers
 
@@ -84,18 +84,18 @@ def test_a_wrong_login_is_refused(field):
     "body", [None, [], {"auth": {}}, {"auth": {"identity": {"password": {"user": "me"}}}}]
 )
 def test_a_login_of_another_form_is_refused(body):
-    assert issue(Access(Auth.PASSWORD), body).status == 401
+    assert issue(Access(AuthMode.PASSWORD), body).status == 401
 
 
 def test_a_project_may_be_named_by_its_id():
     body = password()
     body["auth"]["scope"]["project"] = {"id": PROJECT_ID}
-    assert issue(Access(Auth.PASSWORD), body).status == 201
+    assert issue(Access(AuthMode.PASSWORD), body).status == 201
 
 
 async def test_a_token_over_the_wire():
     service = Service(World(), lambda: NOW)
-    async with serve(service, access=Access(Auth.PASSWORD)) as url, aiohttp.ClientSession() as session:
+    async with serve(service, access=Access(AuthMode.PASSWORD)) as url, aiohttp.ClientSession() as session:
         async with session.get(f"{url}{LIST}") as refused:
             assert refused.status == 401
         async with session.post(f"{url}/v3/auth/tokens", json=password()) as issued:
@@ -120,7 +120,7 @@ def signed(
 
 
 def complaint_of(call: Call, now: datetime = NOW) -> str | None:
-    return complaint(call, LOGIN.ak, LOGIN.sk, now)
+    return signature_error(call, LOGIN.ak, LOGIN.sk, now)
 
 
 def changed(call: Call, *, without: str = "", **headers: str) -> Call:
@@ -160,8 +160,8 @@ def test_a_signature_is_good_for_its_request_only(other):
 def test_what_is_wrong_is_said():
     call = signed()
     assert "Authorization" in str(complaint_of(changed(call, without="authorization")))
-    assert "access key" in str(complaint(call, "OTHER", LOGIN.sk, NOW))
-    assert "verify" in str(complaint(call, LOGIN.ak, "other", NOW))
+    assert "access key" in str(signature_error(call, "OTHER", LOGIN.sk, NOW))
+    assert "verify" in str(signature_error(call, LOGIN.ak, "other", NOW))
     assert "host is not" in str(complaint_of(changed(call, without="host")))
     assert "body" in str(complaint_of(changed(call, x_sdk_content_sha256="00")))
     unsigned_date = call.headers["authorization"].replace("host;x-sdk-date", "host")

@@ -7,8 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from cleanup.simulator import PROJECT_ID, Access, Auth, Service, build_world, serve
-from cleanup.simulator.messages import Operation, Request
+from cleanup.simulator import PROJECT_ID, Access, AuthMode, Service, build_world, serve
+from cleanup.simulator.messages import Operation, RecordedRequest
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 Ask = Callable[..., Awaitable[tuple[int, Any]]]
@@ -121,7 +121,7 @@ async def test_what_cannot_be_done_is_explained(ask, method, path, body, status,
 
 async def test_control_calls_need_no_login_and_are_not_remembered(service):
     async with (
-        serve(service, access=Access(Auth.AKSK)) as url,
+        serve(service, access=Access(AuthMode.AKSK)) as url,
         aiohttp.ClientSession() as session,
         session.get(f"{url}/_simulator/") as response,
     ):
@@ -133,7 +133,7 @@ def test_the_busiest_second_slides():
     service = Service(build_world(1, 0, NOW), lambda: NOW)
     for milliseconds in (0, 900, 1000, 1100, 1899, 2500):
         service.remember(
-            Request(
+            RecordedRequest(
                 time=NOW + timedelta(milliseconds=milliseconds),
                 request_id="r",
                 operation=Operation.LIST,

@@ -11,12 +11,21 @@ from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdkcore.utils.http_utils import sanitize_for_serialization
 from huaweicloudsdkmodelarts import v1 as sdk
 
-from cleanup.simulator import OTHER_WORKSPACE, PROJECT_ID, Access, Auth, Login, Service, build_world, serve
+from cleanup.simulator import (
+    OTHER_WORKSPACE,
+    PROJECT_ID,
+    Access,
+    AuthMode,
+    Service,
+    SimulatedLogin,
+    build_world,
+    serve,
+)
 
 # From Python 3.12 on the vendor's signer warns of its own use of utcnow().
 pytestmark = pytest.mark.filterwarnings("ignore:.*utcnow.*:DeprecationWarning:huaweicloudsdkcore")
 
-LOGIN = Login()
+LOGIN = SimulatedLogin()
 Record = dict[str, Any]
 
 
@@ -166,13 +175,13 @@ async def test_ones_own_notebooks(client, service):
     assert sorted(each.id for each in page.data) == sorted(own)
 
 
-@pytest.fixture(params=[Auth.AKSK, Auth.TEMPORARY])
+@pytest.fixture(params=[AuthMode.AKSK, AuthMode.TEMPORARY])
 def signed(request: pytest.FixtureRequest) -> Access:
     return Access(request.param)
 
 
 def token_for(access: Access) -> str | None:
-    return LOGIN.security_token if access.auth is Auth.TEMPORARY else None
+    return LOGIN.security_token if access.auth is AuthMode.TEMPORARY else None
 
 
 async def test_the_vendors_signature_is_right_for_paths_queries_and_bodies(service, signed):
@@ -208,7 +217,7 @@ async def test_a_clock_too_far_off_is_refused(minutes):
     def wrong_clock() -> datetime:
         return now() + timedelta(minutes=minutes)
 
-    async with serve(Service(build_world(5, 10, now()), wrong_clock), access=Access(Auth.AKSK)) as url:
+    async with serve(Service(build_world(5, 10, now()), wrong_clock), access=Access(AuthMode.AKSK)) as url:
         with pytest.raises(ClientRequestException) as refused:
             await call(client_of(url).list_image, sdk.ListImageRequest())
         assert refused.value.status_code == 401

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanup.simulator import OTHER_WORKSPACE, PROJECT_ID, Service, WhenInUse, World, build_world
-from cleanup.simulator.messages import Answer, Call
+from cleanup.simulator.messages import ApiResponse, Call
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 WORLD = build_world(1, 300, NOW)
@@ -52,12 +52,12 @@ def service(*images: dict, **options) -> Service:
     return Service(World(images=records, contents=contents, notebooks=notebooks), lambda: NOW, **options)
 
 
-def ask(target: Service, method: str, what: str, query: str = "", body: object = None) -> Answer:
+def ask(target: Service, method: str, what: str, query: str = "", body: object = None) -> ApiResponse:
     content = b"" if body is None else msgspec.json.encode(body)
     return target.handle(Call.parse(method, f"/v1/{PROJECT_ID}/{what}", query=query, body=content))
 
 
-def read(answer: Answer):
+def read(answer: ApiResponse):
     return msgspec.json.decode(answer.body)
 
 
@@ -65,7 +65,7 @@ def ids(target: Service, query: str) -> list[str]:
     return [image["id"] for image in read(ask(target, "GET", "images", query))["data"]]
 
 
-def error(answer: Answer) -> tuple[int, str]:
+def error(answer: ApiResponse) -> tuple[int, str]:
     return answer.status, read(answer)["error_code"]
 
 

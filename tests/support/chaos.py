@@ -15,8 +15,10 @@ from urllib.request import urlopen
 import anyio.lowlevel
 import pytest
 
-from cleanup.simulator import Access, Auth, Service, build_world
-from cleanup.simulator.messages import Operation, Record, Request
+from cleanup.simulator import Access, Service, build_world
+from cleanup.simulator import AuthMode as Auth
+from cleanup.simulator.messages import Operation, Record
+from cleanup.simulator.messages import RecordedRequest as Request
 from tests.support.builders import lines_of, real_now
 from tests.support.cloud import Called, Cli, Cloud, Serve
 
