@@ -1,4 +1,4 @@
-"""Who may call: nobody asked, a ready token, a token issued for a password, or signed requests."""
+"""Logins: none, a ready token, a token issued for a password, or signed requests."""
 
 import hmac
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from cleanup.simulator.signature import signature_error
 
 
 class AuthMode(StrEnum):
-    """How the simulator wants its callers to log in; `temporary` is AK/SK with a security token."""
+    """How callers must log in; `temporary` is AK/SK with a security token."""
 
     OPEN = "open"
     TOKEN = "token"  # noqa: S105 - the name of a way to log in
@@ -25,7 +25,7 @@ class AuthMode(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedLogin:
-    """The one login that is right. It guards nothing but made-up images, so it is no secret."""
+    """The credentials that are accepted. They guard nothing but made-up images, so they are no secret."""
 
     token: str = "simulator-token"  # noqa: S105 - see above
     user: str = "simulator-user"

@@ -8,19 +8,20 @@ from cleanup.simulator.messages import Record
 from cleanup.simulator.seed_images import DAY, new_id
 
 _ENOUGH_FOR_ALL = 60
+_Change = Callable[[Random, Record, int], object]
 
 
-def odd(random: Random, images: Sequence[Record], today: int) -> list[Record]:
-    """The images, some of them made odd; of 60 images or more each oddity has one at least.
+def with_edge_cases(random: Random, images: Sequence[Record], today: int) -> list[Record]:
+    """The images, some of them changed; 60 images or more show each edge case at least once.
 
-    Every oddity takes images of its own, so that one image shows one oddity.
+    Every edge case takes images of its own, so that one image shows one of them.
     """
     changed = [dict(image) for image in images]
     untouched = iter(random.sample(changed, len(changed)))
-    for oddity, share in _SHARES:
+    for change, share in _SHARES:
         count = max(int(share * len(images)), 1 if len(images) >= _ENOUGH_FOR_ALL else 0)
         for image in islice(untouched, count):
-            oddity(random, image, today)
+            change(random, image, today)
     _share_content(random, untouched, len(images))
     return changed
 
@@ -47,22 +48,12 @@ def _broken(random: Random, image: Record, _: int) -> None:
     )
 
 
-def _without(field: str) -> Callable[[Random, Record, int], None]:
-    def remove(_: Random, image: Record, __: int) -> None:
-        del image[field]
-
-    return remove
+def _without(field: str) -> _Change:
+    return lambda _, image, __: image.pop(field)
 
 
-def _with(**fields: object) -> Callable[[Random, Record, int], None]:
-    def change(_: Random, image: Record, __: int) -> None:
-        image.update(fields)
-
-    return change
-
-
-def _from_the_future(random: Random, image: Record, today: int) -> None:
-    image["update_at"] = today + random.randint(1, 30) * DAY
+def _with(**fields: object) -> _Change:
+    return lambda _, image, __: image.update(fields)
 
 
 def _tagged(random: Random, image: Record, _: int) -> None:
@@ -80,13 +71,14 @@ def _of_a_newer_release(random: Random, image: Record, _: int) -> None:
     )
 
 
-_SHARES: tuple[tuple[Callable[[Random, Record, int], None], float], ...] = (
+# Which change is made to what share of the images.
+_SHARES: tuple[tuple[_Change, float], ...] = (
     (_being_saved, 0.01),
     (_save_failed, 0.01),
     (_broken, 0.015),
     (_without("update_at"), 0.005),
     (_with(update_at=0), 0.003),
-    (_from_the_future, 0.004),
+    (lambda random, image, today: image.update(update_at=today + random.randint(1, 30) * DAY), 0.004),
     (_without("size"), 0.005),
     (_without("visibility"), 0.004),
     (_with(visibility="PUBLIC"), 0.02),
@@ -107,11 +99,6 @@ def _share_content(random: Random, untouched: Iterator[Record], total: int) -> N
     for _ in range(max(total // 100, 3)):
         pair = tuple(islice(untouched, 2))
         if len(pair) == 2:
-            _point_at(pair[1], pair[0])
+            shared = ("swr_path", "namespace", "name", "tag", "size", "resource_categories")
+            pair[1].update({field: pair[0][field] for field in shared}, description="registered again")
             pair[1]["visibility"] = random.choice(("PRIVATE", "PRIVATE", "PUBLIC"))
-
-
-def _point_at(image: Record, other: Record) -> None:
-    for field in ("swr_path", "namespace", "name", "tag", "size", "resource_categories"):
-        image[field] = other[field]
-    image["description"] = "registered again"

@@ -1,7 +1,7 @@
-"""The images in the order in which they are listed, kept through every change: no page sorts."""
+"""The image records, indexed in the order of listings, so that no page needs to be sorted."""
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cleanup.simulator.messages import Record
@@ -24,8 +24,8 @@ class ImageQuery:
     ascending: bool = False
 
     @property
-    def shelf(self) -> tuple[str | None, ...]:
-        """The key of the narrowest shelf; built-in images stand in every workspace."""
+    def index_key(self) -> tuple[str | None, ...]:
+        """The narrowest index that holds all that is asked for; built-in images are in every workspace."""
         key = (self.kind, None if self.kind == BUILD_IN else self.workspace)
         if self.namespace is None:
             return key
@@ -34,12 +34,13 @@ class ImageQuery:
         )
 
     @property
-    def is_whole_shelf(self) -> bool:
+    def is_whole_index(self) -> bool:
+        """Whether all of that index is asked for, in its own order."""
         named = self.name is None or (self.namespace is not None and not self.fuzzy)
         return named and self.service_type is None and not self.sort
 
     def matches(self, record: Record) -> bool:
-        """Whether a record of the right shelf is asked for."""
+        """Whether a record of the right index is asked for."""
         name = record.get("name") or ""
         if self.name is not None and not (self.name in name if self.fuzzy else self.name == name):
             return False
@@ -47,21 +48,21 @@ class ImageQuery:
 
 
 class ImageStore:
-    """All image records: by id, and newest first within type, workspace, namespace and name.
+    """All image records by id, and indexes by type, workspace, namespace and name, newest first.
 
     A record must not be changed in place: take it out and put another in.
     """
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self._records: dict[str, Record] = {}
-        self._ordered: dict[tuple[str | None, ...], list[_SortKey]] = {}
-        self._arranged: dict[ImageQuery, list[_SortKey]] = {}
+        self._indexes: dict[tuple[str | None, ...], list[_SortKey]] = {}
+        self._sorted: dict[ImageQuery, list[_SortKey]] = {}
         for record in records:
             self._records[record["id"]] = record
-            for key in _keys(record):
-                self._ordered.setdefault(key, []).append(_place(record))
-        for places in self._ordered.values():
-            places.sort()
+            for key in _index_keys(record):
+                self._indexes.setdefault(key, []).append(_sort_key(record))
+        for index in self._indexes.values():
+            index.sort()
 
     def __len__(self) -> int:
         return len(self._records)
@@ -77,54 +78,50 @@ class ImageStore:
         """Add a record, or replace the one of its id."""
         self.take(record["id"])
         self._records[record["id"]] = record
-        for key in _keys(record):
-            insort(self._ordered.setdefault(key, []), _place(record))
+        for key in _index_keys(record):
+            insort(self._indexes.setdefault(key, []), _sort_key(record))
 
     def take(self, image_id: str) -> Record | None:
         """Remove a record and return it; None when there was none."""
-        self._arranged.clear()
+        self._sorted.clear()
         record = self._records.pop(image_id, None)
         if record is not None:
-            for key in _keys(record):
-                places = self._ordered[key]
-                del places[bisect_left(places, _place(record))]
+            for key in _index_keys(record):
+                index = self._indexes[key]
+                del index[bisect_left(index, _sort_key(record))]
         return record
 
-    def page(self, wanted: ImageQuery, offset: int, limit: int) -> tuple[list[Record], int]:
+    def page(self, query: ImageQuery, offset: int, limit: int) -> tuple[list[Record], int]:
         """The records from `offset` on, `limit` at most, and how many there are in all."""
-        places = self._places(wanted)
-        total = len(places)
-        if wanted.ascending:
-            chosen = places[max(0, total - offset - limit) : max(0, total - offset)][::-1]
+        keys = self._keys(query)
+        total = len(keys)
+        if query.ascending:
+            chosen = keys[max(0, total - offset - limit) : max(0, total - offset)][::-1]
         else:
-            chosen = places[offset : offset + limit]
+            chosen = keys[offset : offset + limit]
         return [self._records[image_id] for _, image_id in chosen], total
 
-    def _places(self, wanted: ImageQuery) -> list[_SortKey]:
-        places = self._ordered.get(wanted.shelf, [])
-        if wanted.is_whole_shelf:
-            return places
-        if wanted not in self._arranged:
-            self._arranged[wanted] = self._arrange(wanted, places)
-        return self._arranged[wanted]
-
-    def _arrange(self, wanted: ImageQuery, places: list[_SortKey]) -> list[_SortKey]:
-        found = [place for place in places if wanted.matches(self._records[place[1]])]
-        for field in reversed(wanted.sort):
-            found.sort(key=self._value_of(field), reverse=True)
-        return found
-
-    def _value_of(self, field: str) -> Callable[[_SortKey], tuple[int, int | float, str]]:
-        return lambda place: _comparable(self._records[place[1]].get(field))
+    def _keys(self, query: ImageQuery) -> list[_SortKey]:
+        index = self._indexes.get(query.index_key, [])
+        if query.is_whole_index:
+            return index
+        if query not in self._sorted:
+            records = [record for _, id_ in index if query.matches(record := self._records[id_])]
+            if query.sort:
+                records.sort(
+                    key=lambda one: [_comparable(one.get(name)) for name in query.sort], reverse=True
+                )
+            self._sorted[query] = [_sort_key(record) for record in records]
+        return self._sorted[query]
 
 
-def _keys(record: Record) -> tuple[tuple[str | None, ...], ...]:
-    wanted = ImageQuery(kind=record.get("type", "DEDICATED"), workspace=record.get("workspace_id", "0"))
-    namespace, name = record.get("namespace"), record.get("name")
-    return wanted.shelf, (*wanted.shelf, namespace), (*wanted.shelf, namespace, name)
+def _index_keys(record: Record) -> tuple[tuple[str | None, ...], ...]:
+    kind, namespace = record.get("type", "DEDICATED"), record.get("namespace")
+    key = ImageQuery(kind=kind, workspace=record.get("workspace_id", "0")).index_key
+    return key, (*key, namespace), (*key, namespace, record.get("name"))
 
 
-def _place(record: Record) -> _SortKey:
+def _sort_key(record: Record) -> _SortKey:
     return -(record.get("create_at") or 0), record["id"]
 
 

@@ -1,4 +1,4 @@
-"""Well-behaved image records: several teams' repositories with the tags that teams give them."""
+"""Ordinary image records: several teams' repositories with the tags that teams give them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -71,7 +71,6 @@ _TEAMS = (
     ),
 )
 _FLAVOURS = (("CPU",), ("GPU",), ("CPU", "GPU"), ("ASCEND",))
-_SERVICE_TYPES = ("UNKNOWN", "UNKNOWN", "UNKNOWN", "COMMON", "DEV", "TRAIN", "INFERENCE")
 _IMAGES_A_REPOSITORY = 14
 
 
@@ -103,16 +102,12 @@ def dedicated(random: Random, count: int, workspace: str, today: int, suffix: st
     repositories = list(_repositories(random, count, suffix))
     shares = [repository.team.share for repository in repositories]
     drawn = random.choices(range(len(repositories)), shares, k=count)
-    ages = sorted((_age(random) for _ in range(count)), reverse=True)
+    # Most images are young, some are from today, the tail is over 400 days long.
+    ages = sorted((int(OLDEST_DAYS * DAY * random.random() ** 1.6) for _ in range(count)), reverse=True)
     return [
         _image(random, repositories[index], workspace, today - age, today)
         for index, age in zip(drawn, ages, strict=True)
     ]
-
-
-def _age(random: Random) -> int:
-    """Milliseconds: most images are young, some are from today, the tail is over 400 days long."""
-    return int(OLDEST_DAYS * DAY * random.random() ** 1.6)
 
 
 def _repositories(random: Random, count: int, suffix: str) -> Iterator[_Repository]:

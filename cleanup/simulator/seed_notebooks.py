@@ -39,18 +39,19 @@ def draw_notebooks(
     certain = [*_STATES, *_STATES]
     more = max(0, min(len(own) // 15, _MOST) - len(certain))
     states = certain + random.choices(list(_STATES), list(_STATES.values()), k=more)
-    return [
-        _instance(random, state, number, today)
-        | {"image": _its_image(random, shelf), "workspace_id": shelf[0]["workspace_id"]}
-        | _owner(random.choices(users, (40, 12, 12, 12, 12, 12))[0])
-        for number, state in enumerate(states, 1)
-        for shelf in (theirs if random.random() < 0.15 else own,)
-    ]
+    notebooks = []
+    for number, state in enumerate(states, 1):
+        images = theirs if random.random() < 0.15 else own
+        notebook = _instance(random, state, number, today)
+        notebook |= {"image": _image_used(random, images), "workspace_id": images[0]["workspace_id"]}
+        owner = random.choices(users, (40, 12, 12, 12, 12, 12))[0]
+        notebooks.append(notebook | {"user": {"id": owner, "name": f"user-{owner[:4]}"}, "user_id": owner})
+    return notebooks
 
 
-def _its_image(random: Random, shelf: Sequence[Record]) -> Record:
+def _image_used(random: Random, images: Sequence[Record]) -> Record:
     """How a notebook names its image: mostly by id, sometimes by path only, sometimes one long gone."""
-    image = random.choice(shelf)
+    image = random.choice(images)
     named = {key: image[key] for key in ("id", "name", "swr_path", "type")}
     fate = random.random()
     if fate < 0.25:
@@ -83,7 +84,3 @@ def _instance(random: Random, state: str, number: int, today: int) -> Record:
         "update_at": created,
         "volume": {"capacity": 50, "category": "EVS", "mount_path": "/cache", "ownership": "MANAGED"},
     }
-
-
-def _owner(user_id: str) -> Record:
-    return {"user": {"id": user_id, "name": f"user-{user_id[:4]}"}, "user_id": user_id}

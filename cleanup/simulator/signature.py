@@ -6,7 +6,6 @@ spelling: percent-encoding as in RFC 3986, the path with a slash at its end, the
 
 import hmac
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from urllib.parse import quote, unquote
@@ -60,7 +59,7 @@ def sign(call: Call, names: list[str], payload: str, sk: str) -> str:
             call.method.upper(),
             _canonical_path(call.path),
             _canonical_query(call.raw_query),
-            *_canonical_headers(call.headers, names),
+            *(f"{name}:{call.headers[name].strip()}" for name in names),
             "",
             ";".join(names),
             payload,
@@ -80,7 +79,3 @@ def _canonical_query(raw_query: str) -> str:
     pairs = (part.partition("=") for part in raw_query.split("&") if part)
     decoded = sorted((unquote(name), unquote(value)) for name, _, value in pairs)
     return "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in decoded)
-
-
-def _canonical_headers(headers: Mapping[str, str], names: list[str]) -> list[str]:
-    return [f"{name}:{headers[name].strip()}" for name in names]

@@ -1,6 +1,6 @@
 """What a rehearsal starts from: the image records, notebooks and registry contents of one project.
 
-`build_world` draws them from a seed, with every oddity of the real service somewhere among them.
+`build_world` draws them from a seed, with every edge case of the real service somewhere among them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
-from cleanup.simulator.edge_cases import odd
+from cleanup.simulator.edge_cases import with_edge_cases
 from cleanup.simulator.messages import Record
 from cleanup.simulator.seed_images import built_in, dedicated
 from cleanup.simulator.seed_notebooks import draw_notebooks
@@ -41,19 +41,19 @@ def build_world(seed: int, images: int, now: datetime, *, project_id: str = PROJ
     """
     random = Random(seed)
     today = int(now.timestamp() * 1000)
-    own = odd(random, dedicated(random, images, "0", today), today)
-    theirs = odd(random, dedicated(random, images // 8, OTHER_WORKSPACE, today, suffix="-emea"), today)
+    own = with_edge_cases(random, dedicated(random, images, "0", today), today)
+    theirs = with_edge_cases(
+        random, dedicated(random, images // 8, OTHER_WORKSPACE, today, suffix="-emea"), today
+    )
     public = built_in(random, today)
     everything = (*own, *theirs, *public)
     return World(
         images=everything,
         notebooks=draw_notebooks(random, (*own, *public), (*theirs, *public), today, USER_ID),
         contents={
-            image["swr_path"]: image.get("size", _SOME_SIZE) for image in everything if _has_content(image)
+            image["swr_path"]: image.get("size", _SOME_SIZE)
+            for image in everything
+            if image.get("status") not in ("INIT", "CREATING", "CREATE_FAILED")
         },
         project_id=project_id,
     )
-
-
-def _has_content(record: Record) -> bool:
-    return record.get("status") not in ("INIT", "CREATING", "CREATE_FAILED") and "swr_path" in record
