@@ -29,7 +29,7 @@ from cleanup.simulator import (
     serve,
 )
 from cleanup.simulator.control import HELP as CONTROL
-from cleanup.simulator.faults import MEANING, SCRIPT_KEYS, Step
+from cleanup.simulator.faults import SCRIPT_KEYS, Step
 
 _FAULTS = "Faults"
 _FAULT_HELP = (
@@ -86,7 +86,7 @@ def simulate(
     anyio.run(_serve, service, port, Access(auth, lifetime=lifetime), faults)
 
 
-def _listed(title: str, entries: Mapping[str, str] | Mapping[Fault, str]) -> str:
+def _listed(title: str, entries: Mapping[str, str]) -> str:
     width = max(map(len, entries))
     lines = "\n".join(f"  {name:<{width}}  {text}" for name, text in entries.items())
     return f"\n\n\b\n{title}:\n{lines}"
@@ -94,7 +94,7 @@ def _listed(title: str, entries: Mapping[str, str] | Mapping[Fault, str]) -> str
 
 simulate.__doc__ = (
     inspect.cleandoc(simulate.__doc__ or "")
-    + _listed("Faults", MEANING)
+    + _listed("Faults", {fault.value: fault.meaning for fault in Fault})
     + _listed("Keys of a script's entries", SCRIPT_KEYS)
     + _listed("Control calls, for tests and second shells", CONTROL)
 )

@@ -2,15 +2,17 @@
 
     async with serve(Service(build_world(seed=1, images=500, now=now), clock)) as url: ...
 
-In reading order: messages - world (seed_images, edge_cases, seed_notebooks) - image_store, notebook_store, parameters,
-registration - service (the API's semantics) - signature, auth, faults, fault_effects, middleware - control, app.
+In reading order: routes (the API at a glance), messages - world (seed_images, edge_cases, seed_notebooks) -
+image_store, notebook_store, project (the state) - parameters, images, notebooks, service (what each call does) -
+signature, auth, faults, fault_effects, control, middleware, app (how it is served).
 It knows nothing of the product but its errors: it is an independent reading of the API.
 """
 
 from cleanup.simulator.app import HOST, serve
 from cleanup.simulator.auth import Access, AuthMode, SimulatedLogin
 from cleanup.simulator.faults import Fault, Faults, parse_rate, parse_script
-from cleanup.simulator.service import Deletion, Service, WhenInUse
+from cleanup.simulator.project import Deletion, WhenInUse
+from cleanup.simulator.service import Service
 from cleanup.simulator.world import OTHER_WORKSPACE, PROJECT_ID, USER_ID, World, build_world
 
 __all__ = [

@@ -1,12 +1,13 @@
-"""The simulator on a loopback port, for as long as it is wanted."""
+"""The simulator as an aiohttp application on a loopback port, for as long as it is wanted."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from cleanup.errors import UsageError
+from cleanup.simulator import control
 from cleanup.simulator.auth import Access
 from cleanup.simulator.faults import Faults
-from cleanup.simulator.middleware import Front
+from cleanup.simulator.routes import ROUTES
 from cleanup.simulator.service import Service
 
 HOST = "127.0.0.1"
@@ -24,16 +25,22 @@ async def serve(
 ) -> AsyncIterator[str]:
     """Serve on 127.0.0.1 for as long as the context lasts; yields the URL, without a slash at its end.
 
-    Port 0 takes a free one. `drip` is the pause in seconds between the 20 pieces of a slow answer.
+    Port 0 takes a free one. `drip` is the pause in seconds between the 20 pieces of a slow response.
     Raises UsageError when the port cannot be used.
     """
-    from aiohttp import web
+    from aiohttp import web  # here, for it takes as long to import as all the rest of a command
 
-    from cleanup.simulator.door import Door
+    from cleanup.simulator.middleware import Gateway
 
-    door = Door(Front(service, access or Access(), faults or Faults()), drip)
-    app = web.Application(client_max_size=_LARGEST_BODY)
-    app.router.add_route("*", "/{path:.*}", door.respond)
+    gateway = Gateway(
+        control.Simulation(service=service, access=access or Access(), faults=faults or Faults()), drip
+    )
+    app = web.Application(client_max_size=_LARGEST_BODY, middlewares=gateway.middlewares)
+    app.on_response_prepare.append(gateway.date)
+    for method, path, handle in control.ROUTES:
+        app.router.add_route(method, path, gateway.control(handle))
+    for method, path, operation in ROUTES:
+        app.router.add_route(method, path, gateway.answer, name=operation)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     try:
@@ -45,5 +52,5 @@ async def serve(
             ) from error
         yield f"http://{HOST}:{runner.addresses[0][1]}"
     finally:
-        door.closing.set()
+        gateway.closing.set()
         await runner.cleanup()

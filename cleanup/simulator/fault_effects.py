@@ -1,4 +1,4 @@
-"""What each fault looks like: an answer instead of the right one, or one made out of it."""
+"""What each fault does to a call: a response instead of the right one, or one made out of it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -10,16 +10,11 @@ import msgspec
 
 from cleanup.simulator.faults import Fault
 from cleanup.simulator.image_store import BUILD_IN
-from cleanup.simulator.messages import (
-    ApiResponse,
-    Call,
-    Delivery,
-    Record,
-    error_response,
-    json_response,
-)
-from cleanup.simulator.parameters import ParameterError, image_query, whole_number
-from cleanup.simulator.service import Service, WhenInUse, in_use_error
+from cleanup.simulator.images import image_query, in_use_error
+from cleanup.simulator.messages import ApiResponse, Call, Delivery, Record, error_response, json_response
+from cleanup.simulator.parameters import ParameterError, whole_number
+from cleanup.simulator.project import WhenInUse
+from cleanup.simulator.service import Service
 
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 _ELSEWHERE = "http://elsewhere.invalid"
@@ -32,19 +27,18 @@ def throttled(limit: float = _LIMIT, **headers: str) -> ApiResponse:
     return error_response(429, "APIG.0308", f"The throttling threshold has been reached: {text}", **headers)
 
 
-def show(
-    fault: Fault, call: Call, service: Service, do: Callable[[Call], ApiResponse], random: Random
-) -> ApiResponse:
-    """Let a call go wrong: do to the service what `fault` says, and return what is answered.
-
-    `do` gives the right answer, with its effect; `random` draws the details of the wrong one.
-    """
-    if fault in _INSTEAD:
-        return _INSTEAD[fault](call, service)
-    return _MADE_OF[fault](do(call), random)
+def instead_of(fault: Fault, call: Call, service: Service) -> ApiResponse | None:
+    """The response of a fault that replaces the right one; None for one that is made out of the right one."""
+    effect = _INSTEAD.get(fault)
+    return effect(call, service) if effect else None
 
 
-def _until(_: Call, service: Service) -> ApiResponse:
+def made_of(fault: Fault, right: ApiResponse, random: Random) -> ApiResponse:
+    """The response of a fault that changes the right one; `random` draws the details."""
+    return _MADE_OF[fault](right, random)
+
+
+def _throttled_until(_: Call, service: Service) -> ApiResponse:
     moment = service.now().astimezone(UTC) + timedelta(seconds=2)
     return throttled(Retry_After=format_datetime(moment, usegmt=True))
 
@@ -62,10 +56,6 @@ def _gone(call: Call, service: Service) -> ApiResponse:
 def _in_use(call: Call, service: Service) -> ApiResponse:
     status = 409 if service.when_in_use is WhenInUse.ALLOW else int(service.when_in_use)
     return in_use_error(call.image_id or "", status)
-
-
-def _redirect(call: Call, _: Service) -> ApiResponse:
-    return ApiResponse(status=307, headers={"Location": f"{_ELSEWHERE}{call.path}"})
 
 
 def _status_error(call: Call, service: Service) -> ApiResponse:
@@ -91,17 +81,17 @@ def _shift_delete(call: Call, service: Service) -> ApiResponse:
 
 def _newest(call: Call, service: Service) -> Record | None:
     try:
-        wanted = image_query(call.query)
+        query = image_query(call.query)
         whole_number(call.query, "offset", 0, 0)
     except ParameterError:
         return None
-    records, _ = service.images.page(replace(wanted, ascending=False), 0, 1)
+    records, _ = service.images.page(replace(query, ascending=False), 0, 1)
     return records[0] if records else None
 
 
 _INSTEAD: Mapping[Fault, Callable[[Call, Service], ApiResponse]] = {
     Fault.THROTTLED: lambda *_: throttled(Retry_After="1"),
-    Fault.THROTTLED_UNTIL: _until,
+    Fault.THROTTLED_UNTIL: _throttled_until,
     Fault.THROTTLED_BARE: lambda *_: throttled(),
     Fault.INTERNAL: lambda *_: error_response(500, "ModelArts.0001", "Unknown error."),
     Fault.BAD_GATEWAY: lambda *_: ApiResponse(status=502, body=_HTML, content_type="text/html"),
@@ -113,7 +103,7 @@ _INSTEAD: Mapping[Fault, Callable[[Call, Service], ApiResponse]] = {
     Fault.FORBIDDEN: lambda *_: error_response(403, "ModelArts.0108", "Not authorized."),
     Fault.GONE: _gone,
     Fault.IN_USE: _in_use,
-    Fault.REDIRECT: _redirect,
+    Fault.REDIRECT: lambda call, _: ApiResponse(status=307, headers={"Location": _ELSEWHERE + call.path}),
     Fault.DROP_BEFORE: lambda *_: ApiResponse(status=0, delivery=Delivery.DROP),
     Fault.HANG: lambda *_: ApiResponse(status=0, delivery=Delivery.HANG),
     Fault.STATUS_ERROR: _status_error,
@@ -122,16 +112,8 @@ _INSTEAD: Mapping[Fault, Callable[[Call, Service], ApiResponse]] = {
 }
 
 
-def _no_content(right: ApiResponse, _: Random) -> ApiResponse:
-    return replace(right, status=204, body=b"") if right.status < 300 else right
-
-
-def _empty(right: ApiResponse, _: Random) -> ApiResponse:
-    return replace(right, status=200, body=b"") if right.status < 300 else right
-
-
-def _truncated(right: ApiResponse, random: Random) -> ApiResponse:
-    return replace(right, body=right.body[: random.randint(1, max(1, len(right.body) - 1))])
+def _without_body(status: int) -> Callable[[ApiResponse, Random], ApiResponse]:
+    return lambda right, _: replace(right, status=status, body=b"") if right.status < 300 else right
 
 
 def _not_utf8(right: ApiResponse, _: Random) -> ApiResponse:
@@ -155,9 +137,11 @@ _MADE_OF: Mapping[Fault, Callable[[ApiResponse, Random], ApiResponse]] = {
     Fault.DROP_AFTER: lambda right, _: replace(right, delivery=Delivery.DROP),
     Fault.HANG_AFTER: lambda right, _: replace(right, delivery=Delivery.HANG),
     Fault.SLOW: lambda right, _: replace(right, delivery=Delivery.SLOW),
-    Fault.NO_CONTENT: _no_content,
-    Fault.EMPTY: _empty,
-    Fault.TRUNCATED: _truncated,
+    Fault.NO_CONTENT: _without_body(204),
+    Fault.EMPTY: _without_body(200),
+    Fault.TRUNCATED: lambda right, random: replace(
+        right, body=right.body[: random.randint(1, max(1, len(right.body) - 1))]
+    ),
     Fault.NOT_UTF8: _not_utf8,
     Fault.WRONG_TOTAL: _wrong_total,
 }

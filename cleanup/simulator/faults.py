@@ -1,4 +1,4 @@
-"""Which calls go wrong, and how: by rate with a seeded die, by script, and by a token bucket."""
+"""Which calls go wrong and how: by rate with seeded chance, by script, and by a token bucket."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,66 +11,56 @@ from random import Random
 import msgspec
 
 from cleanup.errors import UsageError
-from cleanup.simulator.messages import Call, Operation
+from cleanup.simulator.messages import Call
+from cleanup.simulator.routes import Operation
+
+_LISTS = frozenset({Operation.LIST, Operation.NOTEBOOKS, Operation.ALL_NOTEBOOKS})
+_DELETE = frozenset({Operation.DELETE})
+_IMAGES = frozenset({Operation.LIST})
+_EVERY = frozenset(Operation) - {Operation.TOKEN, Operation.OTHER}
 
 
 class Fault(StrEnum):
-    """Everything that can go wrong, by the names that options and scripts use."""
+    """Everything that can go wrong, by the names that options and scripts use; `calls` are those it can happen to."""
 
-    THROTTLED = "429"
-    THROTTLED_UNTIL = "429-date"
-    THROTTLED_BARE = "429-bare"
-    INTERNAL = "500"
-    BAD_GATEWAY = "502"
-    UNAVAILABLE = "503"
-    BAD_REQUEST = "400"
-    UNAUTHORIZED = "401"
-    FORBIDDEN = "403"
-    GONE = "404"
-    IN_USE = "in-use"
-    REDIRECT = "redirect"
-    DROP_BEFORE = "drop-before"
-    DROP_AFTER = "drop-after"
-    HANG = "hang"
-    HANG_AFTER = "hang-after"
-    SLOW = "slow"
-    STATUS_ERROR = "status-error"
-    NO_CONTENT = "204"
-    EMPTY = "empty"
-    TRUNCATED = "truncated"
-    NOT_UTF8 = "not-utf8"
-    WRONG_TOTAL = "wrong-total"
-    SHIFT_ADD = "shift-add"
-    SHIFT_DELETE = "shift-delete"
+    meaning: str
+    calls: frozenset[Operation]
 
+    def __new__(
+        cls, name: str, meaning: str = "", calls: frozenset[Operation] = frozenset(Operation)
+    ) -> "Fault":
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.meaning = meaning
+        member.calls = calls
+        return member
 
-MEANING: Mapping[Fault, str] = {
-    Fault.THROTTLED: "too many requests, with Retry-After in seconds",
-    Fault.THROTTLED_UNTIL: "the same with Retry-After as a date",
-    Fault.THROTTLED_BARE: "the same without Retry-After",
-    Fault.INTERNAL: "internal error, nothing done",
-    Fault.BAD_GATEWAY: "bad gateway, an HTML page",
-    Fault.UNAVAILABLE: "unavailable, without a body",
-    Fault.BAD_REQUEST: "invalid parameter",
-    Fault.UNAUTHORIZED: "credentials refused",
-    Fault.FORBIDDEN: "permission refused",
-    Fault.GONE: "somebody else deleted the image just before",
-    Fault.IN_USE: "refused because the image is being used",
-    Fault.REDIRECT: "a redirect to another host",
-    Fault.DROP_BEFORE: "connection dropped, nothing done",
-    Fault.DROP_AFTER: "done, then the connection dropped",
-    Fault.HANG: "no answer ever, nothing done",
-    Fault.HANG_AFTER: "done, but no answer ever",
-    Fault.SLOW: "done, the answer drips slowly",
-    Fault.STATUS_ERROR: "200 whose image has status ERROR, not deleted",
-    Fault.NO_CONTENT: "done, 204 without a body",
-    Fault.EMPTY: "done, 200 with an empty body",
-    Fault.TRUNCATED: "done, the JSON is cut off",
-    Fault.NOT_UTF8: "done, the body is not UTF-8",
-    Fault.WRONG_TOTAL: "a page whose total and pages are wrong",
-    Fault.SHIFT_ADD: "an image appears between two pages",
-    Fault.SHIFT_DELETE: "an image disappears between two pages",
-}
+    THROTTLED = "429", "too many requests, with Retry-After in seconds"
+    THROTTLED_UNTIL = "429-date", "the same with Retry-After as a date"
+    THROTTLED_BARE = "429-bare", "the same without Retry-After"
+    INTERNAL = "500", "internal error, nothing done"
+    BAD_GATEWAY = "502", "bad gateway, an HTML page"
+    UNAVAILABLE = "503", "unavailable, without a body"
+    BAD_REQUEST = "400", "invalid parameter"
+    UNAUTHORIZED = "401", "credentials refused"
+    FORBIDDEN = "403", "permission refused"
+    GONE = "404", "somebody else deleted the image just before"
+    IN_USE = "in-use", "refused because the image is being used", _DELETE
+    REDIRECT = "redirect", "a redirect to another host"
+    DROP_BEFORE = "drop-before", "connection dropped, nothing done"
+    DROP_AFTER = "drop-after", "done, then the connection dropped"
+    HANG = "hang", "no answer ever, nothing done"
+    HANG_AFTER = "hang-after", "done, but no answer ever"
+    SLOW = "slow", "done, the answer drips slowly"
+    STATUS_ERROR = "status-error", "200 whose image has status ERROR, not deleted", _DELETE
+    NO_CONTENT = "204", "done, 204 without a body"
+    EMPTY = "empty", "done, 200 with an empty body"
+    TRUNCATED = "truncated", "done, the JSON is cut off"
+    NOT_UTF8 = "not-utf8", "done, the body is not UTF-8"
+    WRONG_TOTAL = "wrong-total", "a page whose total and pages are wrong", _LISTS
+    SHIFT_ADD = "shift-add", "an image appears between two pages", _IMAGES
+    SHIFT_DELETE = "shift-delete", "an image disappears between two pages", _IMAGES
+
 
 SCRIPT_KEYS: Mapping[str, str] = {
     "fault": "a name, or a list shown one after another; ok is none",
@@ -79,15 +69,6 @@ SCRIPT_KEYS: Mapping[str, str] = {
     "nth": "only the nth of these calls, counted from 1",
     "after": "all but the first so many of these calls",
     "times": "at most so often",
-}
-_EVERY = frozenset(Operation) - {Operation.TOKEN, Operation.OTHER}
-_LISTS = frozenset({Operation.LIST, Operation.NOTEBOOKS, Operation.ALL_NOTEBOOKS})
-_ONLY: Mapping[Fault, frozenset[Operation]] = {
-    Fault.IN_USE: frozenset({Operation.DELETE}),
-    Fault.STATUS_ERROR: frozenset({Operation.DELETE}),
-    Fault.WRONG_TOTAL: _LISTS,
-    Fault.SHIFT_ADD: frozenset({Operation.LIST}),
-    Fault.SHIFT_DELETE: frozenset({Operation.LIST}),
 }
 _CALLS: Mapping[str, frozenset[Operation]] = {
     "every": _EVERY,
@@ -123,7 +104,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Faults:
-    """What goes wrong in one rehearsal. The die depends on the call and how often it came, not on the order.
+    """What goes wrong. Chance depends on the seed, the call and how often it came, not on the calls' order.
 
     `throttle` is a token bucket of so many requests a second. Script entries come before rates.
     """
@@ -143,7 +124,10 @@ class Faults:
         self._rates = tuple(rates)
         self._asked: Counter[tuple[str, str, str]] = Counter()
         self._bucket = _TokenBucket(throttle) if throttle else None
-        _check_sums(self._rates)
+        for operation in Operation:
+            total = sum(rate.rate for rate in rates if operation in rate.calls)
+            if total > 1 + 1e-9:
+                raise UsageError(f"the rates of the faults for {operation} add up to {total:g}, more than 1")
 
     def throttles(self, call: Call, now: datetime) -> bool:
         """Whether the bucket is empty for this call; takes a token when it is not."""
@@ -215,7 +199,7 @@ def applies(fault: Fault, call: Call) -> bool:
     """Whether a fault can be shown on this call; pages can shift from the second on only."""
     if fault in (Fault.SHIFT_ADD, Fault.SHIFT_DELETE) and call.query.get("offset", "0") == "0":
         return False
-    return call.operation in _ONLY.get(fault, frozenset(Operation))
+    return call.operation in fault.calls
 
 
 def parse_rate(text: str) -> FaultRate:
@@ -229,7 +213,7 @@ def parse_rate(text: str) -> FaultRate:
     if not equals or not 0 <= rate <= 1:
         raise UsageError(f"fault '{text}': write it as NAME=RATE or CALLS:NAME=RATE with a rate from 0 to 1")
     fault = fault_named(name)
-    selected = calls_named(calls or "every") & _ONLY.get(fault, frozenset(Operation))
+    selected = calls_named(calls or "every") & fault.calls
     if not selected:
         raise UsageError(f"fault '{text}': {fault} cannot happen to {calls}")
     return FaultRate(fault=fault, calls=selected, rate=rate)
@@ -265,10 +249,3 @@ def _closest(name: str, known: Iterable[str], what: str) -> str:
         f"'{name}' is no {what}; "
         + (f"perhaps you meant '{near[0]}'" if near else f"known are {', '.join(names)}")
     )
-
-
-def _check_sums(rates: Sequence[FaultRate]) -> None:
-    for operation in Operation:
-        total = sum(rate.rate for rate in rates if operation in rate.calls)
-        if total > 1 + 1e-9:
-            raise UsageError(f"the rates of the faults for {operation} add up to {total:g}, more than 1")

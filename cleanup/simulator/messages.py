@@ -1,33 +1,22 @@
-"""What goes in and what comes out: one call as it was asked, one answer as it shall be delivered."""
+"""The simulator's messages: one call as it was sent, its response, and the line that is kept about both."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 import msgspec
+
+from cleanup.simulator.routes import Operation
 
 Record = dict[str, Any]
 
 
-class Operation(StrEnum):
-    """The calls of the image API that the simulator answers, by the names that faults are given for."""
-
-    LIST = "list"
-    SHOW = "show"
-    DELETE = "delete"
-    REGISTER = "register"
-    NOTEBOOKS = "notebooks"
-    ALL_NOTEBOOKS = "all-notebooks"
-    TOKEN = "token"  # noqa: S105 - the name of a call, not a secret
-    OTHER = "other"
-
-
 class Delivery(StrEnum):
-    """How an answer reaches the client, if it does."""
+    """How a response reaches the client, if it does."""
 
     WHOLE = "whole"
     SLOW = "slow"
@@ -35,69 +24,34 @@ class Delivery(StrEnum):
     HANG = "hang"
 
 
-_PATH = re.compile(r"/v1/(?P<project>[^/]+)/(?P<what>images|notebooks)(?:/(?P<id>[^/]+))?/?")
-_OPERATIONS = {
-    ("GET", "images", False): Operation.LIST,
-    ("POST", "images", False): Operation.REGISTER,
-    ("GET", "images", True): Operation.SHOW,
-    ("DELETE", "images", True): Operation.DELETE,
-    ("GET", "notebooks", False): Operation.NOTEBOOKS,
-}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One request. `path` and `raw_query` are as sent (percent-encoded), header names in lower case."""
+    """One request. `path` and `raw_query` are as sent (percent-encoded), header names in lower case.
 
-    method: str
-    path: str
+    `parts` are the values of the route's placeholders, e.g. `image_id`.
+    """
+
+    operation: Operation = Operation.OTHER
+    method: str = "GET"
+    path: str = "/"
+    parts: Mapping[str, str] = field(default_factory=dict)
     raw_query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
-    operation: Operation = Operation.OTHER
-    project_id: str | None = None
-    image_id: str | None = None
-    query: Mapping[str, str] = field(default_factory=dict)
 
-    @classmethod
-    def parse(
-        cls,
-        method: str,
-        path: str,
-        *,
-        query: str = "",
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-    ) -> "Call":
-        """Recognise what is asked; anything unknown is `other`."""
-        operation, project_id, image_id = _recognise(method, path)
-        return cls(
-            method=method,
-            path=path,
-            raw_query=query,
-            headers=headers or {},
-            body=body,
-            operation=operation,
-            project_id=project_id,
-            image_id=image_id,
-            query=dict(parse_qsl(query, keep_blank_values=True)),
-        )
+    @property
+    def image_id(self) -> str | None:
+        """The image that the call is about; None where it is about no single one."""
+        return self.parts.get("image_id")
+
+    @cached_property
+    def query(self) -> Mapping[str, str]:
+        """The query's parameters; of a repeated one the last counts."""
+        return dict(parse_qsl(self.raw_query, keep_blank_values=True))
 
     def json(self) -> object:
         """The body as JSON; None when there is none. Raises msgspec.DecodeError."""
         return msgspec.json.decode(self.body) if self.body.strip() else None
-
-
-def _recognise(method: str, path: str) -> tuple[Operation, str | None, str | None]:
-    if method == "POST" and path.rstrip("/") == "/v3/auth/tokens":
-        return Operation.TOKEN, None, None
-    if (match := _PATH.fullmatch(path)) is None:
-        return Operation.OTHER, None, None
-    project, what, last = unquote(match["project"]), match["what"], match["id"]
-    if (method, what, last) == ("GET", "notebooks", "all"):
-        return Operation.ALL_NOTEBOOKS, project, None
-    operation = _OPERATIONS.get((method, what, last is not None), Operation.OTHER)
-    return operation, project, unquote(last) if last and what == "images" else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +70,7 @@ class ApiResponse:
 class RecordedRequest:
     """One line of the simulator's memory: what was asked, what came of it.
 
-    `status` is None when no answer was sent; `fault` names the misbehaviour that was shown.
+    `status` is None when no response was sent; `fault` names the fault that was shown.
     """
 
     time: datetime
@@ -133,11 +87,11 @@ class RecordedRequest:
 
 
 def json_response(status: int, value: object, *, effect: str | None = None, **headers: str) -> ApiResponse:
-    """An answer with a JSON body; underscores in header names stand for dashes."""
+    """A response with a JSON body; underscores in header names stand for dashes."""
     named = {name.replace("_", "-"): text for name, text in headers.items()}
     return ApiResponse(status=status, body=msgspec.json.encode(value), headers=named, effect=effect)
 
 
 def error_response(status: int, code: str, message: str, **headers: str) -> ApiResponse:
-    """An answer in the service's form of an error."""
+    """A response in the service's form of an error."""
     return json_response(status, {"error_code": code, "error_msg": message}, **headers)

@@ -13,7 +13,7 @@ from cleanup.simulator import Access, Fault
 from cleanup.simulator import AuthMode as Auth
 from cleanup.simulator import fault_effects as misbehaviour
 from cleanup.simulator.messages import ApiResponse as Answer
-from cleanup.simulator.messages import Operation
+from cleanup.simulator.routes import Operation
 from tests.support.chaos import (
     POLICY,
     JumpingClock,

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cleanup.journal import writer
-from cleanup.simulator.messages import Operation
+from cleanup.simulator.routes import Operation
 from tests.support.builders import events
 from tests.support.chaos import (
     Job,

@@ -9,8 +9,8 @@ from random import Random
 import pytest
 
 from cleanup.simulator import WhenInUse
-from cleanup.simulator.messages import Operation
 from cleanup.simulator.messages import RecordedRequest as Request
+from cleanup.simulator.routes import Operation
 from tests.support.chaos import Job, Prepare, Witness, audit, jump, nth, preparing, set_faults
 from tests.support.cloud import Cli, Serve
 

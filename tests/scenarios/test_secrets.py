@@ -14,8 +14,9 @@ from cleanup.simulator import AuthMode as Auth
 from cleanup.simulator import SimulatedLogin as Login
 from cleanup.simulator import fault_effects as misbehaviour
 from cleanup.simulator.messages import ApiResponse as Answer
-from cleanup.simulator.messages import Call, Operation
+from cleanup.simulator.messages import Call
 from cleanup.simulator.messages import error_response as refusal
+from cleanup.simulator.routes import Operation
 from tests.support.chaos import Prepare, Witness, audit, jump, login_to, nth, preparing, set_faults
 from tests.support.cloud import Called, Cli, Serve
 

@@ -9,7 +9,7 @@ from cleanup.simulator import Access
 from cleanup.simulator import AuthMode as Auth
 from cleanup.simulator import SimulatedLogin as Login
 from cleanup.simulator.fault_effects import throttled
-from cleanup.simulator.messages import Operation
+from cleanup.simulator.routes import Operation
 from tests.support.chaos import Job, Prepare, Witness, audit, check_rate, jump, nth, preparing, set_faults
 from tests.support.cloud import Cli, Serve
 

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def start() -> Iterator[Start]:
         process.communicate()
 
 
-def read(url: str) -> dict:
+def read(url: str) -> Any:
     with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - our own loopback URL
         return json.load(response)
 
@@ -50,7 +51,7 @@ def refused(*options: str) -> str:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_a_signal_and_exits_0(start, ending):
+def test_it_serves_until_a_signal_and_exits_0(start: Start, ending: signal.Signals) -> None:
     process, url = start()
     assert url.startswith("http://127.0.0.1:")
     assert read(f"{url}/_simulator/")["images"] == 50 + 50 // 8 + 24
@@ -74,14 +75,14 @@ def test_it_serves_until_a_signal_and_exits_0(start, ending):
         ("temporary", ["HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN"]),
     ],
 )
-def test_the_environment_that_logs_in_is_printed(start, auth, names):
+def test_the_environment_that_logs_in_is_printed(start: Start, auth: str, names: list[str]) -> None:
     process, _ = start("--auth", auth)
     process.terminate()
     _, errors = process.communicate(timeout=10)
     assert [line.split("=")[0].removeprefix("export ") for line in errors.splitlines()][3:] == names
 
 
-def test_faults_and_scripts_are_taken(start, tmp_path: Path):
+def test_faults_and_scripts_are_taken(start: Start, tmp_path: Path) -> None:
     script = tmp_path / "script.yaml"
     script.write_text("- {fault: 503, calls: list, nth: 2}\n")
     _, url = start("--script", str(script), "--fault", "show:403=1", "--project-id", "p")
@@ -92,7 +93,7 @@ def test_faults_and_scripts_are_taken(start, tmp_path: Path):
         read(f"{url}/v1/p/images/i")
 
 
-def test_a_port_that_is_taken_is_named():
+def test_a_port_that_is_taken_is_named() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -100,7 +101,7 @@ def test_a_port_that_is_taken_is_named():
         assert f"port {port} of 127.0.0.1 cannot be used" in refused("--port", str(port))
 
 
-def test_mistakes_are_explained(tmp_path: Path):
+def test_mistakes_are_explained(tmp_path: Path) -> None:
     assert "perhaps you meant 'drop-after'" in refused("--fault", "drop-aftr=0.1")
     assert "--token-lifetime 'soon'" in refused("--token-lifetime", "soon")
     assert "--script " in refused("--script", str(tmp_path / "missing.yaml"))

@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 
 from cleanup.simulator import PROJECT_ID, Access, AuthMode, Service, build_world, serve
-from cleanup.simulator.messages import Operation, RecordedRequest
+from cleanup.simulator.messages import RecordedRequest
+from cleanup.simulator.routes import Operation
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 Ask = Callable[..., Awaitable[tuple[int, Any]]]
@@ -36,13 +37,13 @@ def api(what: str) -> str:
 
 def some_image(service: Service) -> str:
     return next(
-        image["id"]
+        str(image["id"])
         for image in service.images
         if image["type"] == "DEDICATED" and not service.notebooks.running_on(image)
     )
 
 
-async def test_the_state_can_be_read(ask, service):
+async def test_the_state_can_be_read(ask: Ask, service: Service) -> None:
     victim = some_image(service)
     await ask("DELETE", api(f"images/{victim}"))
     status, counts = await ask("GET", "/_simulator/")
@@ -63,7 +64,7 @@ async def test_the_state_can_be_read(ask, service):
     assert [each["operation"] for each in (await ask("GET", "/_simulator/requests"))[1]] == ["delete"]
 
 
-async def test_an_image_is_added_with_its_content(ask, service):
+async def test_an_image_is_added_with_its_content(ask: Ask, service: Service) -> None:
     status, image = await ask("POST", "/_simulator/images", {"namespace": "ml-vision", "tag": "dev-1"})
     assert status == 201
     assert (image["namespace"], image["tag"], image["status"]) == ("ml-vision", "dev-1", "ACTIVE")
@@ -72,9 +73,9 @@ async def test_an_image_is_added_with_its_content(ask, service):
     assert (await ask("GET", api("images?type=DEDICATED&limit=1")))[1]["data"] == [image]
 
 
-async def test_an_image_is_touched_and_changed(ask, service):
+async def test_an_image_is_touched_and_changed(ask: Ask, service: Service) -> None:
     image_id = some_image(service)
-    before = service.images.get(image_id)
+    before = service.images.get(image_id) or {}
     _, touched = await ask("POST", f"/_simulator/images/{image_id}", {})
     assert touched == before | {"update_at": service.milliseconds()}
     _, changed = await ask("POST", f"/_simulator/images/{image_id}", {"visibility": "PUBLIC", "id": "other"})
@@ -82,7 +83,7 @@ async def test_an_image_is_touched_and_changed(ask, service):
     assert service.images.get(image_id) == changed
 
 
-async def test_a_notebook_is_started_and_stopped(ask, service):
+async def test_a_notebook_is_started_and_stopped(ask: Ask, service: Service) -> None:
     image_id = some_image(service)
     status, notebook = await ask("POST", "/_simulator/notebooks", {"image": {"id": image_id}})
     assert (status, notebook["status"]) == (201, "RUNNING")
@@ -91,7 +92,7 @@ async def test_a_notebook_is_started_and_stopped(ask, service):
     assert (await ask("DELETE", api(f"images/{image_id}")))[0] == 200
 
 
-async def test_faults_are_replaced(ask, service):
+async def test_faults_are_replaced(ask: Ask, service: Service) -> None:
     image_id = some_image(service)
     await ask("POST", "/_simulator/faults", {"rates": ["show:500=1"], "script": [{"fault": 403, "nth": 1}]})
     assert [(await ask("GET", api(f"images/{image_id}")))[0] for _ in range(3)] == [403, 500, 500]
@@ -99,6 +100,22 @@ async def test_faults_are_replaced(ask, service):
     assert [(await ask("GET", api(f"images/{image_id}")))[0] for _ in range(2)] == [200, 429]
     await ask("POST", "/_simulator/faults", {})
     assert (await ask("GET", api(f"images/{image_id}")))[0] == 200
+
+
+async def test_issued_tokens_are_ended(service: Service) -> None:
+    access = Access(AuthMode.PASSWORD)
+    domain = {"name": access.login.domain}
+    login = {"user": {"name": access.login.user, "password": access.login.password, "domain": domain}}
+    scope = {"project": {"id": PROJECT_ID}}
+    body = {"auth": {"identity": {"methods": ["password"], "password": login}, "scope": scope}}
+    async with serve(service, access=access) as url, aiohttp.ClientSession() as session:
+        async with session.post(f"{url}/v3/auth/tokens", json=body) as issued:
+            headers = {"X-Auth-Token": issued.headers["X-Subject-Token"]}
+        async with session.get(url + api("images"), headers=headers) as let_in:
+            assert let_in.status == 200
+        await session.post(f"{url}/_simulator/expired-tokens")
+        async with session.get(url + api("images"), headers=headers) as refused:
+            assert (refused.status, (await refused.json())["error_code"]) == (401, "ModelArts.0202")
 
 
 @pytest.mark.parametrize(
@@ -113,13 +130,15 @@ async def test_faults_are_replaced(ask, service):
         ("DELETE", "images", None, 404, "GET /_simulator/images"),
     ],
 )
-async def test_what_cannot_be_done_is_explained(ask, method, path, body, status, says):
+async def test_what_cannot_be_done_is_explained(
+    ask: Ask, method: str, path: str, body: object, status: int, says: str
+) -> None:
     answered, error = await ask(method, f"/_simulator/{path}", body)
     assert answered == status
     assert says in error["error_msg"]
 
 
-async def test_control_calls_need_no_login_and_are_not_remembered(service):
+async def test_control_calls_need_no_login_and_are_not_remembered(service: Service) -> None:
     async with (
         serve(service, access=Access(AuthMode.AKSK)) as url,
         aiohttp.ClientSession() as session,
@@ -129,7 +148,7 @@ async def test_control_calls_need_no_login_and_are_not_remembered(service):
     assert not service.requests
 
 
-def test_the_busiest_second_slides():
+def test_the_busiest_second_slides() -> None:
     service = Service(build_world(1, 0, NOW), lambda: NOW)
     for milliseconds in (0, 900, 1000, 1100, 1899, 2500):
         service.remember(

@@ -24,15 +24,18 @@ from cleanup.simulator import (
     parse_script,
     serve,
 )
-from cleanup.simulator.faults import MEANING, SCRIPT_KEYS, Step
-from cleanup.simulator.messages import Call, Operation
+from cleanup.simulator.faults import SCRIPT_KEYS, Step
+from cleanup.simulator.messages import Call
+from cleanup.simulator.routes import Operation
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 BASE = f"/v1/{PROJECT_ID}"
 
 
-def call(method: str = "DELETE", what: str = "images/i", query: str = "") -> Call:
-    return Call.parse(method, f"{BASE}/{what}", query=query)
+def call(operation: Operation = Operation.DELETE, image_id: str = "i") -> Call:
+    method = "DELETE" if operation is Operation.DELETE else "GET"
+    path = f"{BASE}/images/{image_id}"
+    return Call(operation=operation, method=method, path=path, parts={"image_id": image_id})
 
 
 def shown(faults: Faults, *calls: Call) -> list[str | None]:
@@ -42,23 +45,23 @@ def shown(faults: Faults, *calls: Call) -> list[str | None]:
 # --- which calls ---------------------------------------------------------------------------------
 
 
-def test_every_fault_and_every_key_of_a_script_is_explained():
-    assert set(MEANING) == set(Fault)
+def test_every_fault_and_every_key_of_a_script_is_explained() -> None:
+    assert all(fault.meaning for fault in Fault)
     assert set(SCRIPT_KEYS) == set(Step.__struct_fields__)
 
 
-def test_a_rate_is_kept_over_many_calls():
+def test_a_rate_is_kept_over_many_calls() -> None:
     faults = Faults([parse_rate("500=0.2"), parse_rate("delete:drop-after=0.1")])
-    counts = Counter(shown(faults, *(call(what=f"images/{number}") for number in range(5000))))
+    counts = Counter(shown(faults, *(call(image_id=f"{number}") for number in range(5000))))
     assert 900 < counts[Fault.INTERNAL] < 1100
     assert 420 < counts[Fault.DROP_AFTER] < 580
-    reads = Counter(shown(faults, *(call("GET", f"images/{number}") for number in range(5000))))
+    reads = Counter(shown(faults, *(call(Operation.SHOW, f"{number}") for number in range(5000))))
     assert 900 < reads[Fault.INTERNAL] < 1100
     assert reads[Fault.DROP_AFTER] == 0
 
 
-def test_the_die_depends_on_the_seed_and_the_call_but_not_on_the_order():
-    calls = [call(what=f"images/{number % 50}") for number in range(200)]
+def test_the_die_depends_on_the_seed_and_the_call_but_not_on_the_order() -> None:
+    calls = [call(image_id=f"{number % 50}") for number in range(200)]
     rates = [parse_rate("502=0.5")]
     first = Counter(zip((c.path for c in calls), shown(Faults(rates, seed=1), *calls), strict=True))
     backwards = Counter(
@@ -68,7 +71,7 @@ def test_the_die_depends_on_the_seed_and_the_call_but_not_on_the_order():
     assert shown(Faults(rates, seed=2), *calls) != shown(Faults(rates, seed=1), *calls)
 
 
-def test_a_call_that_failed_may_succeed_when_repeated():
+def test_a_call_that_failed_may_succeed_when_repeated() -> None:
     results = shown(Faults([parse_rate("500=0.5")]), *[call()] * 50)
     assert {None, Fault.INTERNAL} == set(results)
 
@@ -84,7 +87,7 @@ def test_a_call_that_failed_may_succeed_when_repeated():
         ("wrong-total=1", {"list", "notebooks", "all-notebooks"}),
     ],
 )
-def test_which_calls_a_rate_is_for(text, calls):
+def test_which_calls_a_rate_is_for(text: str, calls: set[str]) -> None:
     assert parse_rate(text).calls == {Operation(each) for each in calls}
 
 
@@ -100,12 +103,12 @@ def test_which_calls_a_rate_is_for(text, calls):
         ("show:status-error=0.1", "cannot happen to show"),
     ],
 )
-def test_a_rate_that_cannot_be_read_is_explained(text, says):
+def test_a_rate_that_cannot_be_read_is_explained(text: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         parse_rate(text)
 
 
-def test_rates_that_add_up_to_more_than_all_calls_are_refused():
+def test_rates_that_add_up_to_more_than_all_calls_are_refused() -> None:
     with pytest.raises(UsageError, match=r"delete add up to 1\.1"):
         Faults([parse_rate("delete:500=0.6"), parse_rate("502=0.5")])
 
@@ -123,12 +126,12 @@ def test_rates_that_add_up_to_more_than_all_calls_are_refused():
         ({"fault": 500, "image": "other"}, "-----"),
     ],
 )
-def test_what_an_entry_of_a_script_selects(entry, expected):
+def test_what_an_entry_of_a_script_selects(entry: dict[str, Any], expected: str) -> None:
     faults = Faults(script=parse_script([entry], "script"))
     assert "".join("5" if fault else "-" for fault in shown(faults, *[call()] * 5)) == expected
 
 
-def test_a_script_comes_before_the_rates_and_its_first_entry_wins():
+def test_a_script_comes_before_the_rates_and_its_first_entry_wins() -> None:
     script = parse_script([{"fault": "502", "nth": 1}, {"fault": "503", "times": 2}], "script")
     faults = Faults([parse_rate("500=1")], script)
     assert shown(faults, *[call()] * 3) == [Fault.BAD_GATEWAY, Fault.UNAVAILABLE, Fault.INTERNAL]
@@ -144,17 +147,17 @@ def test_a_script_comes_before_the_rates_and_its_first_entry_wins():
         ([{"fault": 500, "calls": "put"}], "'put' is no kind of call"),
     ],
 )
-def test_a_script_that_cannot_be_read_is_explained_with_its_source(script, says):
+def test_a_script_that_cannot_be_read_is_explained_with_its_source(script: object, says: str) -> None:
     with pytest.raises(UsageError, match=r"rehearsal\.yaml: .*" + says):
         parse_script(script, "rehearsal.yaml")
 
 
-def test_the_bucket_lets_through_its_rate_and_no_more():
+def test_the_bucket_lets_through_its_rate_and_no_more() -> None:
     faults = Faults(throttle=50)
     moments = [NOW + timedelta(milliseconds=each) for each in range(0, 10_000, 5)]
     passed = [moment for moment in moments if not faults.throttles(call(), moment)]
     assert len(passed) == 50 + 10 * 50 - 1
-    assert not faults.throttles(Call.parse("POST", "/v3/auth/tokens"), moments[-1])
+    assert not faults.throttles(call(Operation.TOKEN), moments[-1])
 
 
 def session_without_retries() -> aiohttp.ClientSession:
@@ -222,7 +225,7 @@ def showing(fault: str) -> pytest.MarkDecorator:
     ],
     indirect=["wire"],
 )
-async def test_refusals_leave_the_image_alone(wire, status, code):
+async def test_refusals_leave_the_image_alone(wire: Wire, status: int, code: str) -> None:
     response, body = await wire.delete()
     assert (response.status, msgspec.json.decode(body)["error_code"]) == (status, code)
     assert response.headers["X-Request-Id"] == wire.service.requests[-1].request_id
@@ -231,7 +234,7 @@ async def test_refusals_leave_the_image_alone(wire, status, code):
 
 
 @showing("429")
-async def test_retry_after_in_seconds_and_the_gateways_words(wire):
+async def test_retry_after_in_seconds_and_the_gateways_words(wire: Wire) -> None:
     response, body = await wire.delete()
     assert response.headers["Retry-After"] == "1"
     assert msgspec.json.decode(body)["error_msg"] == (
@@ -240,34 +243,34 @@ async def test_retry_after_in_seconds_and_the_gateways_words(wire):
 
 
 @showing("429-date")
-async def test_retry_after_as_a_date(wire):
+async def test_retry_after_as_a_date(wire: Wire) -> None:
     response, _ = await wire.delete()
     moment = parsedate_to_datetime(response.headers["Retry-After"])
     assert moment - parsedate_to_datetime(response.headers["Date"]) == timedelta(seconds=2)
 
 
 @showing("429-bare")
-async def test_no_retry_after(wire):
+async def test_no_retry_after(wire: Wire) -> None:
     response, _ = await wire.delete()
     assert "Retry-After" not in response.headers
 
 
 @showing("502")
-async def test_a_gateways_html_page(wire):
+async def test_a_gateways_html_page(wire: Wire) -> None:
     response, body = await wire.delete()
     assert (response.status, response.content_type, body[:6]) == (502, "text/html", b"<html>")
     assert wire.is_there
 
 
 @showing("503")
-async def test_unavailable_says_nothing(wire):
+async def test_unavailable_says_nothing(wire: Wire) -> None:
     response, body = await wire.delete()
     assert (response.status, body) == (503, b"")
     assert wire.is_there
 
 
 @showing("404")
-async def test_somebody_else_was_faster(wire):
+async def test_somebody_else_was_faster(wire: Wire) -> None:
     response, body = await wire.delete()
     assert (response.status, msgspec.json.decode(body)["error_code"]) == (404, "ModelArts.6797")
     assert not wire.is_there
@@ -276,13 +279,13 @@ async def test_somebody_else_was_faster(wire):
 
 
 @showing("404")
-async def test_a_listing_that_is_not_found(wire):
+async def test_a_listing_that_is_not_found(wire: Wire) -> None:
     response, _ = await wire.ask("GET", f"{BASE}/images")
     assert response.status == 404
 
 
 @showing("redirect")
-async def test_a_redirect_to_another_host(wire):
+async def test_a_redirect_to_another_host(wire: Wire) -> None:
     response, _ = await wire.delete()
     assert response.status == 307
     assert response.headers["Location"] == f"http://elsewhere.invalid{BASE}/images/{wire.victim}"
@@ -292,7 +295,9 @@ async def test_a_redirect_to_another_host(wire):
 @pytest.mark.parametrize(
     ("wire", "is_there"), [(("drop-before=1",), True), (("drop-after=1",), False)], indirect=["wire"]
 )
-async def test_a_dropped_connection_before_and_after_the_effect(wire, is_there, caplog):
+async def test_a_dropped_connection_before_and_after_the_effect(
+    wire: Wire, is_there: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(aiohttp.ServerDisconnectedError):
         await wire.delete()
     assert wire.is_there is is_there
@@ -304,7 +309,7 @@ async def test_a_dropped_connection_before_and_after_the_effect(wire, is_there, 
 
 
 @pytest.mark.parametrize("fault", ["hang", "hang-after"])
-async def test_an_answer_that_never_comes(fault, monkeypatch):
+async def test_an_answer_that_never_comes(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     service = Service(build_world(1, 60, NOW), lambda: NOW)
     remembered = asyncio.Event()
     monkeypatch.setattr(service, "remember", lambda _: remembered.set())
@@ -320,7 +325,7 @@ async def test_an_answer_that_never_comes(fault, monkeypatch):
 
 
 @showing("slow")
-async def test_a_slow_answer_is_whole_in_the_end(wire):
+async def test_a_slow_answer_is_whole_in_the_end(wire: Wire) -> None:
     response, body = await wire.delete()
     assert response.status == 200
     assert msgspec.json.decode(body)["status"] == "DELETED"
@@ -329,14 +334,14 @@ async def test_a_slow_answer_is_whole_in_the_end(wire):
 
 
 @showing("status-error")
-async def test_200_does_not_mean_gone(wire):
+async def test_200_does_not_mean_gone(wire: Wire) -> None:
     response, body = await wire.delete()
     assert (response.status, msgspec.json.decode(body)["status"]) == (200, "ERROR")
     assert wire.is_there
 
 
 @pytest.mark.parametrize(("wire", "status"), [(("204=1",), 204), (("empty=1",), 200)], indirect=["wire"])
-async def test_no_body(wire, status):
+async def test_no_body(wire: Wire, status: int) -> None:
     response, body = await wire.delete()
     assert (response.status, body) == (status, b"")
     assert not wire.is_there
@@ -344,7 +349,7 @@ async def test_no_body(wire, status):
 
 
 @showing("truncated")
-async def test_json_that_is_cut_off(wire):
+async def test_json_that_is_cut_off(wire: Wire) -> None:
     response, body = await wire.delete()
     assert response.status == 200
     with pytest.raises(msgspec.DecodeError):
@@ -353,7 +358,7 @@ async def test_json_that_is_cut_off(wire):
 
 
 @showing("not-utf8")
-async def test_a_body_that_is_not_utf8(wire):
+async def test_a_body_that_is_not_utf8(wire: Wire) -> None:
     response, body = await wire.delete()
     assert response.status == 200
     with pytest.raises(UnicodeDecodeError):
@@ -362,7 +367,7 @@ async def test_a_body_that_is_not_utf8(wire):
 
 
 @showing("wrong-total")
-async def test_totals_that_are_wrong_over_records_that_are_right(wire):
+async def test_totals_that_are_wrong_over_records_that_are_right(wire: Wire) -> None:
     for offset in range(0, 60, 10):
         page = await wire.page(offset)
         assert page["total"] != 60
@@ -374,7 +379,7 @@ async def listed(wire: Wire) -> list[str]:
 
 
 @pytest.mark.parametrize("wire", [("shift-add=1",)], indirect=True)
-async def test_an_image_that_appears_between_pages_makes_another_be_seen_twice(wire):
+async def test_an_image_that_appears_between_pages_makes_another_be_seen_twice(wire: Wire) -> None:
     before = {image["id"] for image in wire.service.images}
     seen = Counter(await listed(wire))
     assert max(seen.values()) > 1
@@ -382,7 +387,7 @@ async def test_an_image_that_appears_between_pages_makes_another_be_seen_twice(w
 
 
 @pytest.mark.parametrize("wire", [("shift-delete=1",)], indirect=True)
-async def test_an_image_that_disappears_between_pages_makes_another_be_missed(wire):
+async def test_an_image_that_disappears_between_pages_makes_another_be_missed(wire: Wire) -> None:
     seen = set(await listed(wire))
     there = {
         image["id"]
@@ -393,7 +398,7 @@ async def test_an_image_that_disappears_between_pages_makes_another_be_missed(wi
     assert there - seen
 
 
-async def test_the_throttle_answers_as_the_gateway_does():
+async def test_the_throttle_answers_as_the_gateway_does() -> None:
     service = Service(World(), lambda: NOW)
     async with serve(service, faults=Faults(throttle=2)) as url, session_without_retries() as session:
         statuses = []
@@ -406,7 +411,7 @@ async def test_the_throttle_answers_as_the_gateway_does():
     assert [request.fault for request in service.requests] == [None, None, "throttle", "throttle"]
 
 
-async def test_a_mix_leaves_no_doubt_about_what_was_deleted():
+async def test_a_mix_leaves_no_doubt_about_what_was_deleted() -> None:
     rates = ["429=0.05", "500=0.05", "drop-before=0.05", "drop-after=0.05", "204=0.05", "truncated=0.05"]
     service = Service(build_world(1, 200, NOW), lambda: NOW, when_in_use=WhenInUse.ALLOW)
     there = {image["id"] for image in service.images if image["type"] == "DEDICATED"}

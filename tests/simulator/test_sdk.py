@@ -9,7 +9,7 @@ import pytest
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdkcore.utils.http_utils import sanitize_for_serialization
-from huaweicloudsdkmodelarts import v1 as sdk
+from huaweicloudsdkmodelarts import v1 as sdk  # type: ignore[import-untyped]
 
 from cleanup.simulator import (
     OTHER_WORKSPACE,
@@ -60,10 +60,11 @@ async def call(function: Callable[[Any], Any], request: Any) -> Any:
 
 def as_sent(model: Any) -> Record:
     """What the SDK read, without the fields that were not there (it knows no others than its own)."""
-    return sanitize_for_serialization(model)
+    sent: Record = sanitize_for_serialization(model)
+    return sent
 
 
-def known(record: Record, model: type) -> Record:
+def known(record: Record, model: Any) -> Record:
     return {name: value for name, value in record.items() if name in model.openapi_types}
 
 
@@ -86,17 +87,17 @@ async def list_all(client: sdk.ModelArtsClient, **query: Any) -> list[Record]:
 
 
 @pytest.mark.parametrize("workspace", ["0", OTHER_WORKSPACE])
-async def test_listing_through_all_pages(client, service, workspace):
+async def test_listing_through_all_pages(client: Any, service: Service, workspace: str) -> None:
     found = await list_all(client, type="DEDICATED", workspace_id=workspace)
     assert {image["id"]: image for image in found} == held(service, type="DEDICATED", workspace_id=workspace)
     assert len(found) == (230 if workspace == "0" else 28)
 
 
-async def test_the_sdks_default_listing_is_the_built_in_images(client, service):
+async def test_the_sdks_default_listing_is_the_built_in_images(client: Any, service: Service) -> None:
     assert {image["id"] for image in await list_all(client)} == held(service, type="BUILD_IN").keys()
 
 
-async def test_listing_one_repository(client, service):
+async def test_listing_one_repository(client: Any, service: Service) -> None:
     some = next(
         image for image in service.images if image["workspace_id"] == "0" and image["type"] == "DEDICATED"
     )
@@ -107,13 +108,13 @@ async def test_listing_one_repository(client, service):
     ).keys()
 
 
-async def test_show_every_image(client, service):
+async def test_show_every_image(client: Any, service: Service) -> None:
     for image_id, image in held(service).items():
         assert as_sent(await call(client.show_image, sdk.ShowImageRequest(id=image_id))) == image
 
 
 @pytest.mark.parametrize("force", [True, False])
-async def test_delete_with_the_sdks_body(client, service, force):
+async def test_delete_with_the_sdks_body(client: Any, service: Service, force: bool) -> None:
     image = next(
         image
         for image in service.images
@@ -130,13 +131,13 @@ async def test_delete_with_the_sdks_body(client, service, force):
     assert gone.value.request_id == service.requests[-1].request_id
 
 
-async def test_delete_without_a_body(client, service):
+async def test_delete_without_a_body(client: Any, service: Service) -> None:
     image_id = next(iter(held(service, type="DEDICATED")))
     await call(client.delete_image, sdk.DeleteImageRequest(id=image_id))
     assert [(deletion.image_id, deletion.force) for deletion in service.deletions] == [(image_id, False)]
 
 
-async def test_register(client, service):
+async def test_register(client: Any, service: Service) -> None:
     path = next(iter(service.contents))
     body = sdk.ImageRegRequest(swr_path=path, visibility="PRIVATE", description="again", services=["SSH"])
     answer = await call(client.register_image, sdk.RegisterImageRequest(body=body))
@@ -144,7 +145,7 @@ async def test_register(client, service):
     assert (answer.swr_path, answer.description, answer.dev_services) == (path, "again", ["SSH"])
 
 
-async def test_notebooks_of_everybody(client, service):
+async def test_notebooks_of_everybody(client: Any, service: Service) -> None:
     read: dict[str, Record] = {}
     for feature in ("NOTEBOOK", "DEFAULT"):
         for workspace in ("0", OTHER_WORKSPACE):
@@ -163,7 +164,7 @@ async def test_notebooks_of_everybody(client, service):
     assert read == expected
 
 
-async def test_ones_own_notebooks(client, service):
+async def test_ones_own_notebooks(client: Any, service: Service) -> None:
     page = await call(client.list_notebooks, sdk.ListNotebooksRequest(limit=50))
     own = [
         each["id"]
@@ -184,7 +185,9 @@ def token_for(access: Access) -> str | None:
     return LOGIN.security_token if access.auth is AuthMode.TEMPORARY else None
 
 
-async def test_the_vendors_signature_is_right_for_paths_queries_and_bodies(service, signed):
+async def test_the_vendors_signature_is_right_for_paths_queries_and_bodies(
+    service: Service, signed: Access
+) -> None:
     async with serve(service, access=signed) as url:
         client = client_of(url, token=token_for(signed))
         assert len(await list_all(client, type="DEDICATED", sort_key="name,tag", sort_dir="ASC")) == 230
@@ -199,7 +202,7 @@ async def test_the_vendors_signature_is_right_for_paths_queries_and_bodies(servi
         assert len(service.deletions) == 2
 
 
-async def test_a_wrong_secret_key_or_security_token_is_refused(service, signed):
+async def test_a_wrong_secret_key_or_security_token_is_refused(service: Service, signed: Access) -> None:
     async with serve(service, access=signed) as url:
         right = token_for(signed)
         for client in (
@@ -213,7 +216,7 @@ async def test_a_wrong_secret_key_or_security_token_is_refused(service, signed):
 
 
 @pytest.mark.parametrize("minutes", [-16, 16])
-async def test_a_clock_too_far_off_is_refused(minutes):
+async def test_a_clock_too_far_off_is_refused(minutes: int) -> None:
     def wrong_clock() -> datetime:
         return now() + timedelta(minutes=minutes)
 

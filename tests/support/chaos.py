@@ -17,8 +17,9 @@ import pytest
 
 from cleanup.simulator import Access, Service, build_world
 from cleanup.simulator import AuthMode as Auth
-from cleanup.simulator.messages import Operation, Record
+from cleanup.simulator.messages import Record
 from cleanup.simulator.messages import RecordedRequest as Request
+from cleanup.simulator.routes import Operation
 from tests.support.builders import lines_of, real_now
 from tests.support.cloud import Called, Cli, Cloud, Serve
 
