@@ -14,7 +14,7 @@ from cleanup.modelarts import wire
 from cleanup.modelarts.http.messages import Request, Response, Result, segment
 from cleanup.modelarts.http.rate_limit import RateLimiter
 from cleanup.modelarts.http.transport import Transport, as_bytes
-from cleanup.modelarts.paging import Listing, Page, Paging, read_all
+from cleanup.modelarts.paging import Listing, PageItems, Paging, read_all
 
 T = TypeVar("T")
 _IMAGES = 200  # the page sizes the API documents: its default for images, the largest one for notebooks
@@ -96,9 +96,9 @@ class Client:
         """
         query = {"type": "DEDICATED", "workspace_id": workspace, "limit": str(_IMAGES)} | dict(wanted or {})
 
-        async def fetch(offset: int) -> Page[Image]:
+        async def fetch(offset: int) -> PageItems[Image]:
             page = await self._page("images", query | {"offset": str(offset)})
-            return Page(_decoded(page, offset, wire.decode_image, "image"), page.total)
+            return PageItems(_decoded(page, offset, wire.decode_image, "image"), page.total)
 
         paging = Paging(
             fetch=fetch, key=lambda image: image.id, limit=_IMAGES, at_once=self._at_once, listed=listed
@@ -115,9 +115,9 @@ class Client:
         query = {"feature": feature, "workspaceId": workspace, "workspace_id": workspace}
         query["limit"] = str(_NOTEBOOKS)
 
-        async def fetch(offset: int) -> Page[Notebook]:
+        async def fetch(offset: int) -> PageItems[Notebook]:
             page = await self._page(path, query | {"offset": str(offset)})
-            return Page(_decoded(page, offset, _notebook, "notebook"), page.total)
+            return PageItems(_decoded(page, offset, _notebook, "notebook"), page.total)
 
         paging = Paging(
             fetch=fetch, key=lambda notebook: notebook.key, limit=_NOTEBOOKS, at_once=self._at_once

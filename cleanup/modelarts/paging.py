@@ -15,7 +15,7 @@ _MOST_PAGES = 20_000
 
 
 @dataclass(frozen=True)
-class Page(Generic[T]):
+class PageItems(Generic[T]):
     """One page: what was on it, and the total the service claims (a hint; None when it does not say)."""
 
     items: tuple[T, ...]
@@ -37,7 +37,7 @@ class Paging(Generic[T]):
     `key` makes an item one, `limit` is the page size asked for, `at_once` bounds the pages under way.
     """
 
-    fetch: Callable[[int], Awaitable[Page[T]]]
+    fetch: Callable[[int], Awaitable[PageItems[T]]]
     key: Callable[[T], str]
     limit: int
     at_once: int
@@ -99,7 +99,7 @@ class _Reading(Generic[T]):
     def _total(self) -> int | None:
         return self._totals[-1] if self._totals else None
 
-    def _proven(self, last: Page[T], full: int) -> bool:
+    def _proven(self, last: PageItems[T], full: int) -> bool:
         """The end is proven without asking for an empty page: the last was short, and nothing is missing."""
         return len(last.items) < full and self._received == self._total
 
@@ -108,7 +108,7 @@ class _Reading(Generic[T]):
         claimed = range(self._received, self._total or 0, size)[: self._paging.at_once]
         return list(claimed) or [self._received]
 
-    def _take(self, page: Page[T]) -> None:
+    def _take(self, page: PageItems[T]) -> None:
         self._pages += 1
         self._received += len(page.items)
         if page.total is not None:
@@ -119,8 +119,8 @@ class _Reading(Generic[T]):
         self._endless |= repeated or self._pages >= _MOST_PAGES
         self._paging.listed(len(self._items))
 
-    async def _fetch(self, offsets: Sequence[int]) -> list[Page[T]]:
-        pages: dict[int, Page[T]] = {}
+    async def _fetch(self, offsets: Sequence[int]) -> list[PageItems[T]]:
+        pages: dict[int, PageItems[T]] = {}
         failures: list[CleanupError] = []
 
         async def one(offset: int, group: TaskGroup) -> None:

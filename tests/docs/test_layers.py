@@ -1,13 +1,20 @@
-"""Imports point down: the rooms from the ground up, drawn once; each may use only what stands before it."""
+"""Imports point down: the rooms from the ground up, drawn once; each may use only what stands before it.
+
+And every name has one owner, and no module hides one of the standard library.
+"""
 
 import ast
 import re
+import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+import cleanup
+
 ROOT = Path(__file__).parents[2] / "cleanup"
-# A row may not import within itself; what is in brackets in style.md's drawing is a row here.
+# A row may not import within itself; what is one row in CONTRIBUTING.md may be several here.
 LAYERS = [
     ["errors", "durations", "runtime", "stop"],
     ["simulator", "image", "strict_yaml"],
@@ -88,3 +95,55 @@ def test_only_the_edge_reads_the_environment_and_the_clock() -> None:
         for reached in REACHES:
             found = re.search(reached, source)
             assert not found, f"{path.relative_to(ROOT)} reaches for {found and found[0]}"
+
+
+# ---- the map
+
+
+def test_the_map_names_every_room_and_each_after_those_it_uses() -> None:
+    """The docstring of the package is in reading order."""
+    paragraph = re.sub(r"\([^)]*\)", "", (cleanup.__doc__ or "").partition("before it:")[2])
+    listed = re.findall(r"\w+", paragraph.partition(".\n")[0])
+    assert sorted(listed) == sorted(set(HEIGHT) - {"__main__"})
+    for path in MODULES:
+        own = room_of(path)
+        if own != "__main__":
+            before = {*listed[: listed.index(own)], own}
+            assert rooms_used(path) <= before, f"{path.name} uses what stands after {own} in the map"
+
+
+# ---- one name, one thing
+
+# Modules of the standard library whose names say best what is in these, and hide nothing from below a package.
+HIDING = {"decision/select", "decision/types", "modelarts/http", "cli/test"}
+
+
+def test_a_class_name_has_one_owner() -> None:
+    owners = Counter(
+        node.name
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    )
+    doubled = {name for name, count in owners.items() if count > 1}
+    assert doubled == set(), "give one of the two another name"
+
+
+def test_no_module_hides_one_of_the_standard_library() -> None:
+    named = {
+        str(path.relative_to(ROOT).with_suffix("")) for path in ROOT.rglob("*") if path.suffix in ("", ".py")
+    }
+    hiding = {name for name in named if name.rpartition("/")[2] in {*sys.stdlib_module_names, "test"}}
+    assert hiding <= HIDING
+
+
+def test_a_room_is_named_after_what_is_in_it() -> None:
+    names = {path.stem for path in MODULES} | {path.parent.name for path in MODULES}
+    assert names & {"utils", "helpers", "models", "common", "manager", "misc", "base"} == set()
+
+
+def test_tests_mirror_the_package() -> None:
+    rooms = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    folders = {path.name for path in (ROOT.parent / "tests").iterdir() if path.is_dir()} - {"__pycache__"}
+    beside = {"docs", "goldens", "policies", "scenarios", "support", "benchmarks"}
+    assert folders <= rooms | beside

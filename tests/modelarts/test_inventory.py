@@ -15,7 +15,7 @@ from cleanup.in_use import Use
 from cleanup.modelarts import wire
 from cleanup.modelarts.http.messages import NoResponse, Request, Response
 from cleanup.modelarts.inventory import Scope, read_images, read_notebooks
-from cleanup.modelarts.paging import Listing, Page, Paging, read_all
+from cleanup.modelarts.paging import Listing, PageItems, Paging, read_all
 from cleanup.stop import Cause, Stop
 from tests.support.stage import LOST, REFUSED, Stage, error, make_client, reply
 
@@ -326,7 +326,7 @@ def test_a_list_without_doubts_is_the_whole_list(
     always = set(records)
     shifts = 0
 
-    async def fetch(offset: int) -> Page[str]:
+    async def fetch(offset: int) -> PageItems[str]:
         nonlocal shifts
         if random.random() < churn:
             shifts += 1
@@ -336,7 +336,7 @@ def test_a_list_without_doubts_is_the_whole_list(
                 always.discard(records.pop(random.randrange(len(records))))
         await anyio.lowlevel.checkpoint()
         total = {"right": len(records), "none": None, "wrong": len(records) + 1}[claims]
-        return Page(tuple(records[offset : offset + min(limit, cap)]), total)
+        return PageItems(tuple(records[offset : offset + min(limit, cap)]), total)
 
     async def main() -> Listing[str]:
         return await read_all(Paging(fetch=fetch, key=str, limit=limit, at_once=at_once))
