@@ -10,7 +10,7 @@ from cleanup.stop import Cause
 
 
 class Outcome(StrEnum):
-    """The final status of one planned image (contract.md, The journal)."""
+    """The final status of one planned image (deploy/README.md, The journal)."""
 
     DELETED = "deleted"
     ALREADY_GONE = "already-gone"
@@ -53,7 +53,7 @@ def tally(outcomes: Iterable[Outcome]) -> dict[Outcome, int]:
 
 
 def exit_code(counts: dict[Outcome, int], cause: Cause | None = None) -> int:
-    """The exit code a run's counts lead to (contract.md, Exit codes); `cause` is why it was stopped.
+    """The exit code a run's counts lead to (README.md, Exit codes); `cause` is why it was stopped.
 
     5 when the credentials were refused for good or every delete that was tried was denied, 7 when
     a signal, the deadline or the disk left something to resume, 3 when some ended badly, else 0.

@@ -186,7 +186,8 @@ def time_of(image: Image, clock: Clock) -> datetime | None:
 def _with_force(decided: Sequence[Decision], rules: Mapping[str, Rule]) -> tuple[Decision, ...]:
     """Give `force` where the rule asks for it and no image that stays needs the content.
 
-    Where several records of one content go, the youngest that may carry `force` carries it alone.
+    Where several records of one content go, the youngest that may carry `force` carries it alone
+    (policies/README.md, Force and shared content).
     """
     needed = NeededContents(d.image for d in decided if d.action is Action.KEEP)
     asked = [d for d in decided if d.action is Action.DELETE and d.rule and rules[d.rule].force]

@@ -1,6 +1,6 @@
 """One image: its DELETE, and what may be claimed of it. What is in doubt is looked up before anything is said.
 
-The readings of answers are pure; contract.md, The journal, has the table they implement.
+The readings of answers are pure; deploy/README.md, The journal, has the table they implement.
 """
 
 import math
@@ -146,7 +146,7 @@ def read_answer(answer: Result[Any], image_id: str) -> Verdict | Doubt:
 
 
 def _read_success(answer: Result[Any], image_id: str) -> Verdict | Doubt:
-    """200 does not mean gone: the body must say so, and of this image (api.md, trap 10)."""
+    """200 does not mean gone: the body must say so, and of this image (API.md, trap 10)."""
     said = wire.decode_json(answer.body)
     if answer.status == 204:
         return _verdict(answer, Outcome.DELETED)

@@ -1,6 +1,6 @@
 """The wire format: bytes in, known values out. Nothing above this knows milliseconds or error codes.
 
-What is missing or of a wrong kind becomes None, for unknown is never "no", never zero (api.md, trap 3).
+What is missing or of a wrong kind becomes None, for unknown is never "no", never zero (API.md, trap 3).
 """
 
 import re
@@ -86,7 +86,7 @@ def decode_page(body: bytes) -> Page:
 
 
 def decode_image(raw: msgspec.Raw | bytes) -> Image:
-    """One image record of the API (api.md, The image); `raw` is kept, compact.
+    """One image record of the API (API.md, The image); `raw` is kept, compact.
 
     Raises Unreadable when it is no object or has no id that could stand in a URL.
     """

@@ -1,6 +1,6 @@
 """The plan file: what was decided, under which policy, for which target, sealed by a digest.
 
-JSON Lines (contract.md, The plan file): a header, one line a decision, a summary whose sha256
+JSON Lines (deploy/README.md, The plan file): a header, one line a decision, a summary whose sha256
 covers every byte before it.
 """
 

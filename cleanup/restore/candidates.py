@@ -169,7 +169,7 @@ _ATTRIBUTES = {
 
 
 def registration(record: msgspec.Raw) -> dict[str, object]:
-    """The body that registers an image with the attributes its record had (api.md, POST images)."""
+    """The body that registers an image with the attributes its record had (modelarts/API.md, Registering again)."""
     known = msgspec.json.decode(record, type=dict[str, object])
     body = {name: known[field] for name, field in _ATTRIBUTES.items() if known.get(field) is not None}
     if isinstance(arch := body.get("arch"), str):

@@ -13,7 +13,7 @@ from cleanup.stop import Cause
 from tests.support.builders import events, real_now
 from tests.support.cloud import Cli, Cloud, Serve
 
-# The deletion page's own example, word for word (api.md, The image), as it is before it is deleted.
+# The deletion page's own example, word for word (API.md, The image), as it is before it is deleted.
 SEED = {
     "arch": "x86_64",
     "create_at": 1671093486722,

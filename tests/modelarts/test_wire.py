@@ -14,7 +14,7 @@ from cleanup.in_use import Use
 from cleanup.modelarts import wire
 from cleanup.modelarts.wire import Unreadable
 
-# The deletion page's own example (api.md, The image), word for word.
+# The deletion page's own example (API.md, The image), word for word.
 EXAMPLE = b"""
 { "arch": "x86_64", "create_at": 1671093486722, "description": "", "dev_services": ["NOTEBOOK", "SSH"],
   "id": "c9ab2b2f-edda-4556-bdbb-494e868d043c", "name": "mock-service-python", "namespace": "mock-service1",

@@ -29,7 +29,7 @@ _RESOLVE_AGAIN = timedelta(minutes=5)
 
 
 class Auth(StrEnum):
-    """The ways to log in (contract.md, Connecting)."""
+    """The ways to log in (deploy/README.md, Connecting)."""
 
     AUTO = "auto"
     AKSK = "aksk"

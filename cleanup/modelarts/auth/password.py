@@ -15,7 +15,7 @@ from cleanup.modelarts.http.messages import Request, Response
 if TYPE_CHECKING:
     from cleanup.modelarts.http.transport import Transport
 
-_LIFE = timedelta(hours=24)  # how long a token is good where IAM does not say (api.md, Calls)
+_LIFE = timedelta(hours=24)  # how long a token is good where IAM does not say (API.md, Hosts and logging in)
 
 
 @dataclass(frozen=True)
