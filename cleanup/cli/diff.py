@@ -21,7 +21,7 @@ def diff(
     ],
     connecting: Connecting,
     working: Working,
-    format: Annotated[ComparisonFormat, Option(help="How to show it.")] = ComparisonFormat.TEXT,  # noqa: A002
+    format: Annotated[ComparisonFormat, Option(help="How to show it.")] = ComparisonFormat.TEXT,
 ) -> None:
     """The images whose decision changes between two policies: -p OLD -p NEW."""
     if len(policy) != 2:

@@ -15,7 +15,7 @@ from cleanup.stop import Stop
 def doctor(
     connecting: Connecting,
     working: Working,
-    format: Annotated[DiagnosisFormat, Option(help="How to show it.")] = DiagnosisFormat.TEXT,  # noqa: A002
+    format: Annotated[DiagnosisFormat, Option(help="How to show it.")] = DiagnosisFormat.TEXT,
 ) -> None:
     """Check endpoint, clock, credentials and permissions, each with what to do about it.
 

@@ -19,7 +19,7 @@ def explain(
     policy: PolicyPaths,
     connecting: Connecting,
     working: Working,
-    format: Annotated[ExplanationFormat, Option(help="How to show it.")] = ExplanationFormat.TEXT,  # noqa: A002
+    format: Annotated[ExplanationFormat, Option(help="How to show it.")] = ExplanationFormat.TEXT,
 ) -> None:
     """Why this image is kept or deleted: the deciding rule or protection, every condition with its value."""
     target = connecting.one(working)

@@ -86,7 +86,7 @@ def worst(exit_codes: Iterable[int]) -> int:
     return max(codes - {10}, default=10 if 10 in codes else 0)
 
 
-def require_prose(targets: Iterable[Target], format: Format) -> None:  # noqa: A002
+def require_prose(targets: Iterable[Target], format: Format) -> None:
     """Raise UsageError for a format of which many reports one after the other make no document."""
     if format in (Format.JSON, Format.CSV) and any(target.from_file for target in targets):
         raise UsageError(

@@ -35,7 +35,7 @@ def plan(
             metavar="FILE",
         ),
     ] = None,
-    format: Annotated[Format, Option(help="How to show the plan.")] = Format.TABLE,  # noqa: A002
+    format: Annotated[Format, Option(help="How to show the plan.")] = Format.TABLE,
     expires: Annotated[str, Option(help="How long the plan may be applied.", metavar="DURATION")] = "24h",
     as_of: Annotated[
         str | None,
@@ -82,7 +82,7 @@ def plan(
     jobs.conclude(ends)
 
 
-def show(made: Plan, format: Format) -> None:  # noqa: A002
+def show(made: Plan, format: Format) -> None:
     """Write a plan to stdout."""
     emit(render(made, format, **terminal()))
 

@@ -15,7 +15,7 @@ from cleanup.reports import Format, render
 
 def report(
     file: Annotated[Path, Argument(metavar="FILE", help="A plan or a journal.")],
-    format: Annotated[Format, Option(help="How to show it.")] = Format.TABLE,  # noqa: A002
+    format: Annotated[Format, Option(help="How to show it.")] = Format.TABLE,
 ) -> None:
     """Show a plan or a journal as table, JSON, CSV or Markdown."""
     emit(render(read(file), format, **terminal()))

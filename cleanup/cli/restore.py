@@ -27,7 +27,7 @@ def restore(
     apply: Annotated[
         bool, Option("--apply", help="Really register; without it, only show what could be.")
     ] = False,
-    format: Annotated[RestoreFormat, Option(help="How to show it.")] = RestoreFormat.TABLE,  # noqa: A002
+    format: Annotated[RestoreFormat, Option(help="How to show it.")] = RestoreFormat.TABLE,
 ) -> None:
     """Register again what was deleted without its content; it gets a new id.
 
@@ -67,7 +67,7 @@ def restore(
 
 def _show(
     found: Sequence[Candidate],
-    format: RestoreFormat,  # noqa: A002
+    format: RestoreFormat,
     journal: Path,
     beside: Path,
     results: Sequence[RestoreResult],

@@ -22,7 +22,7 @@ def run(
     working: Working,
     deleting: Deleting,
     apply: Annotated[bool, Option("--apply", help="Really delete; without it this is a dry run.")] = False,
-    format: Annotated[Format, Option(help="How to show the plan.")] = Format.TABLE,  # noqa: A002
+    format: Annotated[Format, Option(help="How to show the plan.")] = Format.TABLE,
     journal: JournalPath = None,
 ) -> None:
     """Plan and apply in one go, for cron. Without --apply it is a dry run."""

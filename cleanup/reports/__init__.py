@@ -21,7 +21,7 @@ class Format(StrEnum):
 
 def render(
     subject: Plan | JournalFile,
-    format: Format,  # noqa: A002
+    format: Format,
     *,
     width: int = 100,
     color: bool = False,

@@ -15,7 +15,7 @@ class ComparisonFormat(StrEnum):
     JSON = "json"
 
 
-def render_comparison(found: Sequence[Change], images: int, format: ComparisonFormat) -> str:  # noqa: A002
+def render_comparison(found: Sequence[Change], images: int, format: ComparisonFormat) -> str:
     """The changes by kind, then one by one, then the summary line; `images` is the inventory's size."""
     if format is ComparisonFormat.JSON:
         return msgspec.json.format(msgspec.json.encode(_document(found, images)), indent=2).decode()

@@ -17,7 +17,7 @@ class DiagnosisFormat(StrEnum):
     JSON = "json"
 
 
-def render_diagnosis(found: Sequence["Diagnosis"], format: DiagnosisFormat) -> str:  # noqa: A002
+def render_diagnosis(found: Sequence["Diagnosis"], format: DiagnosisFormat) -> str:
     """One section a target; JSON is one document with all of them."""
     if format is DiagnosisFormat.JSON:
         document = {"report": "doctor", "schema": 1, "targets": found}

@@ -20,7 +20,7 @@ class ExplanationFormat(StrEnum):
     JSON = "json"
 
 
-def render_explanation(answers: Sequence[Explanation], format: ExplanationFormat, now: datetime) -> str:  # noqa: A002
+def render_explanation(answers: Sequence[Explanation], format: ExplanationFormat, now: datetime) -> str:
     """One explanation after the other; JSON is a list. `now` is when they were made."""
     if format is ExplanationFormat.JSON:
         return msgspec.json.format(

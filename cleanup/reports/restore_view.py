@@ -63,7 +63,7 @@ class RestoreRow(msgspec.Struct, frozen=True, kw_only=True):
 def render_restore(
     found: Sequence[Candidate],
     results: Mapping[str, RestoreResult],
-    format: RestoreFormat,  # noqa: A002
+    format: RestoreFormat,
     *,
     journal: str,
     restore_journal: str,
