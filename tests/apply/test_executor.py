@@ -253,7 +253,7 @@ def pair(**fields: object) -> list[Due]:
             force=True,
             seen_at=0.0,
             after=frozenset({"first"}),
-            **fields,  # type: ignore[arg-type]
+            **fields,
         ),
     ]
 

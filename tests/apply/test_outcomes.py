@@ -46,7 +46,7 @@ limits: {max_percent: 100}
 
 
 def one_image(**more: Any) -> Service:
-    contents = {SEED["swr_path"]: SEED["size"]}
+    contents: dict[Any, Any] = {SEED["swr_path"]: SEED["size"]}
     world = World(
         images=(SEED | more,), notebooks=(), contents=contents, project_id=PROJECT_ID, user_id=USER_ID
     )

@@ -180,7 +180,8 @@ def test_a_staying_record_that_says_neither_path_nor_all_of_its_name_may_need_an
     unknown: str, tmp_path: Path
 ) -> None:
     policy = policy_of(OLD + "    force: true\n", tmp_path)
-    staying = make_image("busy", status="CREATING", **{"tag": "v1", "swr_path": None, unknown: None})
+    fields: dict[str, Any] = {"tag": "v1", "swr_path": None, unknown: None}
+    staying = make_image("busy", status="CREATING", **fields)
     going = make_image("a", tag="v1")
     elsewhere = make_image("b", namespace="x", name="y", tag="z")
     decisions = {d.image.id: d for d in select([staying, going, elsewhere], policy, InUse(), NOW)}

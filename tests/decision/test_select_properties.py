@@ -1,6 +1,7 @@
 """What must hold for every inventory and every policy."""
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 from hypothesis import given, settings
@@ -35,7 +36,7 @@ TAGS = ("latest", "dev-1", "dev-2", "pr-7", "1.4.0")
 
 
 def images() -> st.SearchStrategy[list[Image]]:
-    one = st.fixed_dictionaries(
+    one: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         {
             "namespace": st.sampled_from(NAMESPACES) | st.none(),
             "name": st.sampled_from(["trainer", "server"]) | st.none(),

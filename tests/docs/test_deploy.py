@@ -34,15 +34,15 @@ def the(kind: str, file: str = SINGLE) -> dict[str, Any]:
     return found
 
 
-def job(file: str = SINGLE) -> dict[str, Any]:
+def job(file: str = SINGLE) -> Any:
     return the("CronJob", file)["spec"]["jobTemplate"]["spec"]
 
 
-def pod(file: str = SINGLE) -> dict[str, Any]:
+def pod(file: str = SINGLE) -> Any:
     return job(file)["template"]["spec"]
 
 
-def container(file: str = SINGLE) -> dict[str, Any]:
+def container(file: str = SINGLE) -> Any:
     [only] = pod(file)["containers"]
     return only
 

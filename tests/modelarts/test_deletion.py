@@ -28,6 +28,7 @@ HTML = reply(502, b"<html><body>Bad Gateway</body></html>")
 async def delete(*steps: Any, force: bool = False, **options: Any) -> tuple[Verdict, Stage]:
     stage = Stage(*steps)
     verdict = await deletion.delete(make_client(stage, **options), ID, force=force)
+    assert verdict is not None
     assert stage.all_played
     assert isinstance(verdict, Verdict)
     return verdict, stage
@@ -241,6 +242,7 @@ class TestStopped:
         client = make_client(stage, time=time, stop=stop)
         time.sleep = interrupted_at_first  # type: ignore[method-assign, assignment]
         verdict = await deletion.delete(client, ID, force=False)
+        assert verdict is not None
         assert stage.all_played
         assert isinstance(verdict, Verdict)
         return verdict
@@ -412,7 +414,9 @@ def test_no_claim_is_ever_wrong(script: list[str], max_attempts: int) -> None:
 
     async def main() -> Verdict:
         client = make_client(Stage(otherwise=cloud), max_attempts=max_attempts)
-        return await deletion.delete(client, ID, force=False)
+        verdict = await deletion.delete(client, ID, force=False)
+        assert verdict is not None
+        return verdict
 
     verdict = anyio.run(main)
     match verdict.outcome:

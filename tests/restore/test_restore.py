@@ -522,7 +522,10 @@ def result(id: str, outcome: Outcome, **fields: Any) -> DeleteResult:
     return DeleteResult.of(make_image(id, **fields), "r", Verdict(outcome=outcome))
 
 
-def journal_of(*runs: tuple[list[DeleteIntent], list[DeleteResult]]) -> JournalFile:
+OneRun = tuple[list[DeleteIntent], list[DeleteResult]]
+
+
+def journal_of(*runs: OneRun) -> JournalFile:
     return JournalFile(
         path=Path("journal.jsonl"),
         torn=False,
@@ -578,7 +581,7 @@ def test_what_somebody_else_deleted_cannot() -> None:
 
 
 def test_a_refusal_takes_an_earlier_intent_back() -> None:
-    runs = (
+    runs: tuple[OneRun, ...] = (
         ([intent("a")], [result("a", Outcome.IN_USE)]),
         ([], [result("a", Outcome.ALREADY_GONE)]),
     )
@@ -678,7 +681,10 @@ class TestTwins:
         return judged(journal_of(([intent("a")], [result("a", Outcome.DELETED)])))["a"]
 
     def live(self, id: str, **fields: Any) -> Image:
-        values = {"created_at": NOW + timedelta(hours=1), "swr_path": "swr.example.com/team/app:a"} | fields
+        values: dict[str, Any] = {
+            "created_at": NOW + timedelta(hours=1),
+            "swr_path": "swr.example.com/team/app:a",
+        } | fields
         return make_image(id, **values)
 
     def test_the_same_content_after_the_delete(self) -> None:
