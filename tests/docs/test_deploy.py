@@ -3,15 +3,21 @@
 import json
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
+import cleanup
 from cleanup.config.targets import parse_shard, read_targets, shard_of
 from cleanup.errors import PolicyError
 from cleanup.journal import DeleteIntent, DeleteResult, Journal
@@ -21,6 +27,7 @@ from tests.support import command_lines
 from tests.support.builders import NOW, ROOT, make_image, needs, run_finished, run_started
 
 DEPLOY = ROOT / "deploy"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SINGLE, FLEET = "cronjob.yaml", "indexed-job.yaml"
 both = pytest.mark.parametrize("file", [SINGLE, FLEET])
 
@@ -198,6 +205,63 @@ def test_the_dockerfile_copies_what_is_there() -> None:
     sources = [source for copy in copies for source in copy.split()[:-1]]
     assert sources
     assert [source for source in sources if not (ROOT / source).exists()] == []
+
+
+def test_the_version_stands_once_and_deploy_follows_it() -> None:
+    assert metadata.version("modelarts-image-cleanup") == cleanup.__version__
+    assert "version" not in PROJECT
+    told = {
+        version
+        for path in DEPLOY.iterdir()
+        for version in re.findall(r"image-cleanup:(\d+\.\d+\.\d+)", path.read_text(encoding="utf-8"))
+    }
+    assert told == {cleanup.__version__}
+
+
+# ---- the lock
+
+LOCK = (DEPLOY / "requirements.txt").read_text(encoding="utf-8")
+
+
+def locked() -> dict[str, Version]:
+    """What the lock pins, by its normal name."""
+    pins = re.findall(r"^([\w.-]+)==([\w.]+)", LOCK, re.MULTILINE)
+    return {canonicalize_name(name): Version(version) for name, version in pins}
+
+
+def test_the_lock_is_within_the_ranges_of_the_project() -> None:
+    for text in PROJECT["dependencies"]:
+        asked = Requirement(text)
+        pinned = locked().get(canonicalize_name(asked.name))
+        assert pinned, f"{asked.name} is not in the lock: make it anew"
+        assert pinned in asked.specifier, f"the lock has {asked.name} {pinned}: make it anew"
+
+
+def test_the_lock_holds_what_its_packages_need() -> None:
+    """By the requirements of what is installed here, for this interpreter."""
+    pins = locked()
+    for name in pins:
+        if name == "colorama":  # for Windows alone
+            continue
+        for text in metadata.requires(name) or ():
+            needed = Requirement(text)
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                assert canonicalize_name(needed.name) in pins, (
+                    f"{name} needs {needed.name}: make the lock anew"
+                )
+
+
+def test_the_lock_names_a_hash_for_each_and_no_host() -> None:
+    entries = re.split(r"^(?=\w)", re.sub(r"^\s*#.*\n", "", LOCK, flags=re.MULTILINE), flags=re.MULTILINE)
+    assert len(entries[1:]) == len(locked())
+    assert [entry for entry in entries[1:] if "--hash=sha256:" not in entry] == []
+    assert not re.search(r"://|--(extra-)?index|--find-links", LOCK)
+
+
+def test_the_image_is_installed_from_the_lock() -> None:
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    assert "pip install --no-cache-dir --require-hashes -r requirements.txt" in dockerfile
+    assert "pip install --no-cache-dir --no-deps ." in dockerfile
 
 
 # ---- the commands
