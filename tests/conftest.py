@@ -18,6 +18,22 @@ settings.register_profile("shared-machine", deadline=None)  # how long an exampl
 settings.load_profile("shared-machine")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Leave properties out where coverage is measured: they run by the thousand what examples run too.
+
+    pytest-cov's own mark `no_cover` does nothing in the processes of xdist.
+    """
+    tracer = sys.gettrace()
+    if item.get_closest_marker("hypothesis") is None or type(tracer).__name__ != "CTracer":
+        return (yield)
+    sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(tracer)
+
+
 @pytest.fixture
 def now() -> datetime:
     return NOW

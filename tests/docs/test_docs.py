@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +52,13 @@ DOCUMENTS = {
     )
 }
 README, LANGUAGE, OPERATIONS, RUNBOOK, API, CONTRIBUTING, SECURITY, CHANGELOG = DOCUMENTS.values()
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 every_document = pytest.mark.parametrize("name", DOCUMENTS)
 # What CONTRIBUTING names and colleagues are about to bring; each goes from here when it is there.
 ON_THEIR_WAY = {
     "cleanup/apply/resume.py",
     "cleanup/modelarts/users/",
     "cleanup/simulator/fault_effects.py",
-    "deploy/requirements.txt",
 }
 # The options that every command that connects takes.
 CONNECTING = re.findall(
@@ -512,6 +513,12 @@ def fast(words: list[str]) -> list[str]:
     return ["--rate", "2000"] if words[0] in ("plan", "apply", "explain") else []
 
 
+def test_the_demo_plans_shows_applies_and_shows(cli: Cli) -> None:
+    called = cli("demo")
+    assert called.exit_code == 0
+    assert re.search(r"deleted +[1-9]", called.output)
+
+
 @needs("jq")
 def test_the_pins_are_gathered_as_is_said(tmp_path: Path) -> None:
     jobs = {"items": [{"algorithm": {"engine": {"image_url": "ml-vision/trainer:v1", "engine_id": 7}}}]}
@@ -539,6 +546,28 @@ def test_the_set_up_lines_are_there_and_ci_takes_its_test_command_from_them() ->
     [pattern] = re.findall(r"grep -m1 -E '([^']+)' README\.md", ci)
     assert [line for line in README.splitlines() if re.search(pattern, line)] == [test]
     assert 'bash -euo pipefail -c "$test_command"' in ci
+
+
+# ---- habits
+
+
+def test_every_python_that_is_promised_is_in_the_matrix() -> None:
+    told = [name.rpartition(" ")[2] for name in PYPROJECT["project"]["classifiers"] if " :: 3." in name]
+    assert PYPROJECT["tool"]["tox"]["env_list"] == told
+    assert PYPROJECT["project"]["requires-python"] == f">={told[0]}"
+
+
+def test_the_hooks_are_the_linters_of_ci() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0][
+        "hooks"
+    ]
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    linters = {
+        line.partition(" --")[0].rstrip(" .")
+        for line in re.findall(r"^\.venv/bin/(?!pip).*", ci, re.MULTILINE)
+    }
+    assert {hook["entry"] for hook in hooks} == linters - {".venv/bin/deptry cleanup tests"}
+    assert {hook["language"] for hook in hooks} == {"system"}
 
 
 # ---- the changelog
