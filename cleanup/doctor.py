@@ -33,7 +33,7 @@ _SKEW_NOTICED, _SKEW_HARMFUL = timedelta(minutes=1), timedelta(minutes=5)
 _GRANT = "grant {} to this user or agency, and check that the project id is right"
 
 
-class Level(StrEnum):
+class CheckLevel(StrEnum):
     OK = "ok"
     WARNING = "warning"
     FAILURE = "failure"
@@ -45,7 +45,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was looked at. `next_step` is what to do about it; only a failure has an exit code."""
 
     name: str = ""
-    level: Level
+    level: CheckLevel
     detail: str
     next_step: str | None = None
     exit_code: int = 0
@@ -64,14 +64,14 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 _NOTES = (
     Check(
         name="delete image",
-        level=Level.NOTE,
+        level=CheckLevel.NOTE,
         detail="modelarts:image:delete cannot be checked without deleting an image",
         next_step="to try it, register an image of your own, let a policy name its id alone, without force, and "
         "`run --apply` that; then `restore --apply` the journal, which tries modelarts:image:register too",
     ),
     Check(
         name="register image",
-        level=Level.NOTE,
+        level=CheckLevel.NOTE,
         detail="modelarts:image:register (for restore) cannot be checked without registering an image",
         next_step="it is tried along with delete image, see there",
     ),
@@ -79,15 +79,15 @@ _NOTES = (
 
 
 def _ok(detail: str) -> Check:
-    return Check(level=Level.OK, detail=detail)
+    return Check(level=CheckLevel.OK, detail=detail)
 
 
 def _warning(detail: str, next_step: str) -> Check:
-    return Check(level=Level.WARNING, detail=detail, next_step=next_step)
+    return Check(level=CheckLevel.WARNING, detail=detail, next_step=next_step)
 
 
 def _failure(exit_code: int, detail: str, next_step: str) -> Check:
-    return Check(level=Level.FAILURE, detail=detail, next_step=next_step, exit_code=exit_code)
+    return Check(level=CheckLevel.FAILURE, detail=detail, next_step=next_step, exit_code=exit_code)
 
 
 async def diagnose(target: Target, settings: Settings, runtime: Runtime) -> Diagnosis:
@@ -153,8 +153,8 @@ class _Examination:
         )
         checks: dict[str, Check] = {}
         for name, needed, step in steps:
-            if needed and checks[needed].level in (Level.FAILURE, Level.NOT_CHECKED):
-                checks[name] = Check(name=name, level=Level.NOT_CHECKED, detail=f"it needs: {needed}")
+            if needed and checks[needed].level in (CheckLevel.FAILURE, CheckLevel.NOT_CHECKED):
+                checks[name] = Check(name=name, level=CheckLevel.NOT_CHECKED, detail=f"it needs: {needed}")
                 continue
             checks[name] = msgspec.structs.replace(await step(), name=name)
         return (*checks.values(), *_NOTES)
@@ -236,7 +236,7 @@ class _Examination:
             image = wire.decode_image(records[0])
         except (wire.Unreadable, IndexError):
             detail = f"there is no image in workspace {self.target.workspaces[0]} to look up"
-            return Check(level=Level.NOT_CHECKED, detail=detail)
+            return Check(level=CheckLevel.NOT_CHECKED, detail=detail)
         answer = await self._ask(self.transport, f"images/{segment(image.id)}")
         if answer.ok:
             return _ok(f"{image.id} can be looked up")

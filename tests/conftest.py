@@ -1,6 +1,7 @@
 """What several tests share: a frozen moment, images from few words, a simulated cloud, the CLI as users call it."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path

@@ -1,6 +1,6 @@
 """The decision: images, a policy, what is in use and the time in; one decision an image out. Pure.
 
-`_decide` is the order in which everything is asked, from top to bottom.
+`_decide` is the order in which everything is asked (policies/README.md, How an image is decided).
 """
 
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""The lines of a journal, as types; each is told apart by its `event`."""
+"""The lines of a journal, as types, told apart by their `event` (deploy/README.md, The journal)."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,6 +1,6 @@
 """One image: its DELETE, and what may be claimed of it. What is in doubt is looked up before anything is said.
 
-The readings of answers are pure; deploy/README.md, The journal, has the table they implement.
+The readings of answers are pure; the table they implement is in deploy/README.md, The journal.
 """
 
 import math

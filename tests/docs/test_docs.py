@@ -56,9 +56,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 every_document = pytest.mark.parametrize("name", DOCUMENTS)
 # What CONTRIBUTING names and colleagues are about to bring; each goes from here when it is there.
 ON_THEIR_WAY = {
-    "cleanup/apply/resume.py",
     "cleanup/modelarts/users/",
-    "cleanup/simulator/fault_effects.py",
 }
 # The options that every command that connects takes.
 CONNECTING = re.findall(

@@ -240,7 +240,7 @@ class TestStopped:
                 await anyio.sleep_forever()
 
         client = make_client(stage, time=time, stop=stop)
-        time.sleep = interrupted_at_first  # type: ignore[method-assign, assignment]
+        time.sleep = interrupted_at_first  # type: ignore[method-assign]
         verdict = await deletion.delete(client, ID, force=False)
         assert verdict is not None
         assert stage.all_played
@@ -415,7 +415,7 @@ def test_no_claim_is_ever_wrong(script: list[str], max_attempts: int) -> None:
     async def main() -> Verdict:
         client = make_client(Stage(otherwise=cloud), max_attempts=max_attempts)
         verdict = await deletion.delete(client, ID, force=False)
-        assert verdict is not None
+        assert isinstance(verdict, Verdict)
         return verdict
 
     verdict = anyio.run(main)

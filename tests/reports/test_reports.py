@@ -18,12 +18,13 @@ from markdown_it import MarkdownIt
 from rich.cells import cell_len
 
 import cleanup.reports
+from cleanup.config.settings import TargetRef
 from cleanup.decision.limits import RunLimits
 from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.journal import DeleteIntent, DeleteResult, Journal, JournalFile, RunFinished, RunStarted, read
 from cleanup.outcome import Outcome, Verdict
 from cleanup.plan import file as plans
-from cleanup.plan.file import Header, InventoryRef, Plan, PolicyRef, TargetRef, in_plan_order, summarize
+from cleanup.plan.file import Header, InventoryRef, Plan, PolicyRef, in_plan_order, summarize
 from cleanup.progress import Progress
 from cleanup.reports import Format, plan_line, render, summary_line
 from cleanup.reports import formatting as text

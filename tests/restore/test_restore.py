@@ -589,8 +589,8 @@ def test_a_refusal_takes_an_earlier_intent_back() -> None:
 
 
 def test_a_lost_delete_that_resume_settled_can_come_back() -> None:
-    runs = (([intent("a")], []), ([], [result("a", Outcome.ALREADY_GONE)]))
-    assert judged(journal_of(*runs))["a"].state is RestoreState.RESTORABLE
+    settled: OneRun = ([], [result("a", Outcome.ALREADY_GONE)])
+    assert judged(journal_of(([intent("a")], []), settled))["a"].state is RestoreState.RESTORABLE
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,7 @@ async def test_a_429_pauses_everybody(headers: dict[str, str], pause: float) -> 
     time = Time()
     stage = Stage(reply(429, **headers))
     transport = make_transport(stage, time=time, max_attempts=1, rate=100)
+    assert transport.limiter
     await transport.request(DELETE, as_bytes)
     began = time()
     await transport.limiter.acquire()
@@ -213,6 +214,7 @@ class TestStopping:
             stop.request(Cause.SIGNAL, "interrupted")
             await anyio.sleep_forever()
 
+        assert transport.limiter
         transport.limiter._sleep = for_ever
         answer = await transport.request(DELETE, as_bytes)
         assert (answer.stopped, answer.attempts) == (True, 0)
