@@ -12,7 +12,8 @@ from cleanup.decision.diff import changes
 from cleanup.decision.select import select
 from cleanup.errors import UsageError
 from cleanup.policy import load
-from cleanup.reports.diff_view import ComparisonFormat, render_comparison
+from cleanup.reports.diff_view import render_comparison
+from cleanup.reports.view import ProseFormat
 
 
 def diff(
@@ -21,7 +22,7 @@ def diff(
     ],
     connecting: Connecting,
     working: Working,
-    format: Annotated[ComparisonFormat, Option(help="How to show it.")] = ComparisonFormat.TEXT,
+    format: Annotated[ProseFormat, Option(help="How to show it.")] = ProseFormat.TEXT,
 ) -> None:
     """The images whose decision changes between two policies: -p OLD -p NEW."""
     if len(policy) != 2:

@@ -8,14 +8,15 @@ from cleanup.cli.output import say
 from cleanup.cli.parsing import Option
 from cleanup.config.settings import Target
 from cleanup.doctor import Diagnosis, diagnose
-from cleanup.reports.doctor_view import DiagnosisFormat, render_diagnosis
+from cleanup.reports.doctor_view import render_diagnosis
+from cleanup.reports.view import ProseFormat
 from cleanup.stop import Stop
 
 
 def doctor(
     connecting: Connecting,
     working: Working,
-    format: Annotated[DiagnosisFormat, Option(help="How to show it.")] = DiagnosisFormat.TEXT,
+    format: Annotated[ProseFormat, Option(help="How to show it.")] = ProseFormat.TEXT,
 ) -> None:
     """Check endpoint, clock, credentials and permissions, each with what to do about it.
 

@@ -11,7 +11,8 @@ from cleanup.decision.explain import named
 from cleanup.modelarts.inventory import Inventory
 from cleanup.plan.build import read_only_look
 from cleanup.policy import load
-from cleanup.reports.explain_view import ExplanationFormat, render_explanation
+from cleanup.reports.explain_view import render_explanation
+from cleanup.reports.view import ProseFormat
 
 
 def explain(
@@ -19,7 +20,7 @@ def explain(
     policy: PolicyPaths,
     connecting: Connecting,
     working: Working,
-    format: Annotated[ExplanationFormat, Option(help="How to show it.")] = ExplanationFormat.TEXT,
+    format: Annotated[ProseFormat, Option(help="How to show it.")] = ProseFormat.TEXT,
 ) -> None:
     """Why this image is kept or deleted: the deciding rule or protection, every condition with its value."""
     target = connecting.one(working)

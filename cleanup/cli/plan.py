@@ -1,6 +1,6 @@
 """`plan`: list, decide, show, and write down what `apply` may delete."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +8,8 @@ from cleanup.cli import event_loop, jobs
 from cleanup.cli.options import Connecting, PolicyPaths, Working
 from cleanup.cli.output import emit, log, terminal
 from cleanup.cli.parsing import Option
-from cleanup.config.settings import Target
-from cleanup.durations import parse_duration
+from cleanup.config.settings import Target, duration
+from cleanup.durations import parse_moment
 from cleanup.errors import UsageError
 from cleanup.modelarts.inventory import Scope
 from cleanup.plan import file as plan_file
@@ -47,7 +47,7 @@ def plan(
 ) -> None:
     """List, decide and show, read-only; write the plan file that `apply` takes."""
     settings = working.settings(connecting)
-    lifetime, moment = _lifetime(expires), _moment(as_of) if as_of else None
+    lifetime, moment = duration(expires, "--expires"), _moment(as_of) if as_of else None
     targets = connecting.fleet(working)
     jobs.require_prose(targets, format)
     from_file = any(target.from_file for target in targets)
@@ -101,20 +101,11 @@ def _apply_line(made: Plan, path: Path) -> str:
     return f"image-cleanup apply {path}" + ("" if scope == Scope.ALL else f" --in-use {scope}")
 
 
-def _lifetime(text: str) -> timedelta:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"--expires '{text}': {error}") from error
-
-
 def _moment(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
+        moment = parse_moment(text, assume_utc=True)
     except ValueError as error:
-        raise UsageError(
-            f"--as-of '{text}' is no time: write it as 2027-01-31 or 2027-01-31T22:00:00Z"
-        ) from error
+        raise UsageError(f"--as-of {error}") from error
     if not 2000 <= moment.year <= 2200:
         raise UsageError(f"--as-of '{text}' is out of reach: from 2000 to 2200")
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment

@@ -3,7 +3,7 @@
 import json
 
 from cleanup.cli.output import say
-from cleanup.policy.schema import schema as policy_schema
+from cleanup.policy.rules import schema as policy_schema
 
 
 def schema() -> None:

@@ -4,7 +4,6 @@ import inspect
 import signal
 import sys
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,7 @@ import anyio
 from cleanup.cli.event_loop import runtime
 from cleanup.cli.output import say
 from cleanup.cli.parsing import Option
-from cleanup.durations import parse_duration
+from cleanup.config.settings import duration
 from cleanup.errors import UsageError
 from cleanup.simulator import (
     PROJECT_ID,
@@ -73,7 +72,7 @@ def simulate(
     Faults take [CALLS:]NAME=RATE, with a RATE from 0 to 1. CALLS is list, show, delete, register,
     notebooks, all-notebooks, token, get, post, or every (the default: all of them but token).
     """
-    lifetime, now = _lifetime(token_lifetime), runtime().now
+    lifetime, now = duration(token_lifetime, "--token-lifetime"), runtime().now
     steps = _read_script(script) if script else ()
     faults = Faults([parse_rate(text) for text in fault], steps, throttle=throttle, seed=fault_seed)
     service = Service(
@@ -145,10 +144,3 @@ def _read_script(path: Path) -> tuple[Step, ...]:
         raise UsageError(f"--script {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"--script {path} is no YAML: {error}") from error
-
-
-def _lifetime(text: str) -> timedelta:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"--token-lifetime '{text}': {error}") from error

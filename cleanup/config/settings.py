@@ -1,16 +1,17 @@
 """Where to connect and how hard to work: options and environment in, frozen settings out, or a clear refusal."""
 
 import ipaddress
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
+from cleanup.durations import parse_duration
 from cleanup.errors import UsageError
 from cleanup.in_use import InUse, Use
 from cleanup.modelarts.auth.choose import Auth, CredentialNames
 from cleanup.modelarts.inventory import Scope
-from cleanup.policy import parse_duration
 
 
 class TargetRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,8 +164,13 @@ def seconds(text: str, option: str) -> float:
     """A duration option such as `30s` or `1h30m`, in seconds; `0s` is zero. Raises UsageError."""
     if text.isdecimal():
         raise UsageError(f"{option} '{text}' has no unit: write {text}s for seconds or {text}m for minutes")
+    return duration(text, option).total_seconds()
+
+
+def duration(text: str, option: str) -> timedelta:
+    """A duration option such as `24h`. Raises UsageError."""
     try:
-        return parse_duration(text).total_seconds()
+        return parse_duration(text)
     except ValueError as error:
         raise UsageError(f"{option} '{text}': {error}") from error
 

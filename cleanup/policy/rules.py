@@ -8,6 +8,7 @@ from typing import Any, Final
 import yaml
 
 from cleanup import durations
+from cleanup.policy import conditions
 from cleanup.policy.conditions import CONDITION, CONDITION_HINTS, CONDITION_KEYS, all_of
 from cleanup.policy.language import (
     EVERY_IMAGE,
@@ -285,3 +286,17 @@ DEFINITIONS: Final[dict[str, Any]] = {
     ),
     "limits": mapping_schema(LIMITS_KEYS),
 }
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a policy file, from the tables that it is read by.
+
+    What it cannot say (keys given twice, unique names, depth) `validate` does.
+    """
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "image-cleanup policy",
+        "description": "Which ModelArts images are deleted, and which never are.",
+        **FILE_SCHEMA,
+        "$defs": {**DEFINITIONS, **conditions.DEFINITIONS},
+    }

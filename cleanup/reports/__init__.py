@@ -7,7 +7,8 @@ from typing import assert_never
 from cleanup.journal import JournalFile
 from cleanup.plan.file import Plan
 from cleanup.reports import journal_view, plan_view
-from cleanup.reports.summary import plan_line, summary_line
+from cleanup.reports.journal_view import summary_line
+from cleanup.reports.plan_view import plan_line
 
 __all__ = ["Format", "plan_line", "render", "summary_line"]
 

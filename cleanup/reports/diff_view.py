@@ -1,24 +1,17 @@
 """The difference that a policy change makes, as text for people, or as JSON."""
 
 from collections.abc import Iterator, Sequence
-from enum import StrEnum
-
-import msgspec
 
 from cleanup.decision.diff import Change, counted, summary
 from cleanup.decision.types import Decision
 from cleanup.reports.formatting import plain
+from cleanup.reports.view import ProseFormat, indented
 
 
-class ComparisonFormat(StrEnum):
-    TEXT = "text"
-    JSON = "json"
-
-
-def render_comparison(found: Sequence[Change], images: int, format: ComparisonFormat) -> str:
+def render_comparison(found: Sequence[Change], images: int, format: ProseFormat) -> str:
     """The changes by kind, then one by one, then the summary line; `images` is the inventory's size."""
-    if format is ComparisonFormat.JSON:
-        return msgspec.json.format(msgspec.json.encode(_document(found, images)), indent=2).decode()
+    if format is ProseFormat.JSON:
+        return indented(_document(found, images))
     return "\n".join(_lines(found, images))
 
 

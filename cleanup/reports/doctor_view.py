@@ -1,27 +1,20 @@
 """What `doctor` found, as text for people, or as JSON."""
 
 from collections.abc import Iterator, Sequence
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from cleanup.reports.formatting import plain
+from cleanup.reports.view import ProseFormat, indented
 
 if TYPE_CHECKING:
     from cleanup.doctor import Diagnosis
 
 
-class DiagnosisFormat(StrEnum):
-    TEXT = "text"
-    JSON = "json"
-
-
-def render_diagnosis(found: Sequence["Diagnosis"], format: DiagnosisFormat) -> str:
+def render_diagnosis(found: Sequence["Diagnosis"], format: ProseFormat) -> str:
     """One section a target; JSON is one document with all of them."""
-    if format is DiagnosisFormat.JSON:
+    if format is ProseFormat.JSON:
         document = {"report": "doctor", "schema": 1, "targets": found}
-        return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+        return indented(document)
     return "\n\n".join("\n".join(_lines(one)) for one in found)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from enum import StrEnum
 
 import msgspec
 
@@ -11,21 +10,15 @@ from cleanup.decision.types import Action
 from cleanup.durations import format_moment
 from cleanup.policy.language import Finding, Truth
 from cleanup.reports.formatting import plain
+from cleanup.reports.view import ProseFormat, indented
 
 _SIGNS = {True: "yes", False: "no", None: "unknown"}
 
 
-class ExplanationFormat(StrEnum):
-    TEXT = "text"
-    JSON = "json"
-
-
-def render_explanation(answers: Sequence[Explanation], format: ExplanationFormat, now: datetime) -> str:
+def render_explanation(answers: Sequence[Explanation], format: ProseFormat, now: datetime) -> str:
     """One explanation after the other; JSON is a list. `now` is when they were made."""
-    if format is ExplanationFormat.JSON:
-        return msgspec.json.format(
-            msgspec.json.encode([_document(one) for one in answers]), indent=2
-        ).decode()
+    if format is ProseFormat.JSON:
+        return indented([_document(one) for one in answers])
     return "\n\n".join("\n".join(_lines(one, now)) for one in answers) + "\n"
 
 

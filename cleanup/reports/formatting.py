@@ -1,7 +1,6 @@
 """Figures, times and foreign text as people read them: one spelling for every format."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 _UNITS = ("KiB", "MiB", "GiB", "TiB")
 _BEYOND = "PiB"
@@ -48,23 +47,6 @@ def size(amount: int | None) -> str:
 def count(number: int, noun: str) -> str:
     """`1 image`, `2,000 images`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def moment(time: datetime | None) -> str:
-    """A time in UTC, to the second; `?` for unknown."""
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if time else "?"
-
-
-def duration(seconds: float) -> str:
-    """`0.4 s`, `35 s`, `12 min 5 s`, `2 h 3 min`."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if not minutes:
-        return f"{rest} s"
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def label(namespace: str | None, name: str | None, tag: str | None) -> str:

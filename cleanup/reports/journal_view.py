@@ -7,9 +7,10 @@ from datetime import datetime
 
 import msgspec
 
-from cleanup.journal import DeleteIntent, DeleteResult, JournalFile, JournalRun
+from cleanup.durations import format_elapsed, format_moment
+from cleanup.journal import DeleteIntent, DeleteResult, JournalFile, JournalRun, RunFinished
 from cleanup.outcome import BAD, TO_RESUME, Outcome, tally
-from cleanup.reports.formatting import count, duration, label, moment, plain, plain_words, size
+from cleanup.reports.formatting import count, label, plain, plain_words, size
 from cleanup.reports.view import Column, Fact, Report, Section, Tally
 
 _WORST_FIRST: tuple[Outcome | None, ...] = (
@@ -234,9 +235,9 @@ def _facts(head: JournalHead) -> Iterator[Fact]:
     yield Fact("plan", plain(f"{head.plan_id} ({head.plan})"))
     yield Fact("policy", plain(f"sha256 {head.policy_sha256[:12]}"))
     yield Fact("runs", plain("; ".join(map(_told, head.runs))))
-    yield Fact("started", moment(head.runs[0].started_at))
-    yield Fact("finished", moment(last.finished_at) if head.finished else "still running or cut off")
-    yield Fact("took", duration(head.duration_s))
+    yield Fact("started", format_moment(head.runs[0].started_at))
+    yield Fact("finished", format_moment(last.finished_at) if head.finished else "still running or cut off")
+    yield Fact("took", format_elapsed(head.duration_s))
     yield Fact("requests", f"{head.requests:,}, throttled {count(head.throttled, 'time')}")
     yield Fact("planned", count(head.planned, "image"))
     yield Fact("freed in SWR", _freed(head))
@@ -270,3 +271,18 @@ _COLUMNS = (
     Column(title="tries", of=lambda row: str(row.attempts), right=True),
     Column(title="error", of=_why),
 )
+
+
+def summary_line(finished: RunFinished) -> str:
+    """`312 planned: 308 deleted, 4 failed; 41.2 GiB freed in SWR; 35 s; 330 requests, throttled 2 times`."""
+    ended = ", ".join(
+        f"{finished.counts[outcome]:,} {outcome}" for outcome in Outcome if finished.counts.get(outcome)
+    )
+    return "; ".join(
+        (
+            f"{finished.planned:,} planned: {ended or 'nothing to do'}",
+            f"{size(finished.bytes_freed)} freed in SWR",
+            format_elapsed(finished.duration_s),
+            f"{count(finished.requests, 'request')}, throttled {count(finished.throttled, 'time')}",
+        )
+    )

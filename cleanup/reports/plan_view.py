@@ -6,8 +6,9 @@ from datetime import datetime
 import msgspec
 
 from cleanup.decision.types import Action, Decision, Reason, Withheld
+from cleanup.durations import format_moment
 from cleanup.plan.file import Header, Plan, Summary
-from cleanup.reports.formatting import count, label, moment, plain, plain_words, size
+from cleanup.reports.formatting import count, label, plain, plain_words, size
 from cleanup.reports.view import Column, Fact, Report, Section, Tally
 
 
@@ -151,7 +152,7 @@ def _warnings(header: Header, summary: Summary) -> Iterator[str]:
         doubts = "; ".join(header.inventory.doubts) or "nobody wrote down why"
         yield f"THE INVENTORY IS NOT COMPLETE, apply will refuse this plan: {doubts}"
     if header.as_of:
-        yield f"a forecast for {moment(header.as_of)}: it cannot be applied"
+        yield f"a forecast for {format_moment(header.as_of)}: it cannot be applied"
 
 
 def _facts(plan: Plan) -> Iterator[Fact]:
@@ -160,8 +161,8 @@ def _facts(plan: Plan) -> Iterator[Fact]:
     yield Fact("target", plain(header.target.name))
     yield Fact("endpoint", plain(header.target.endpoint))
     yield Fact("project", plain(f"{header.target.project_id} (workspace {workspaces})"))
-    yield Fact("created", moment(header.created_at))
-    yield Fact("expires", moment(header.expires_at))
+    yield Fact("created", format_moment(header.created_at))
+    yield Fact("expires", format_moment(header.expires_at))
     yield Fact("policy", plain(f"{', '.join(header.policy.files)} (sha256 {header.policy.sha256[:12]})"))
     read = f"{count(inventory.images, 'image')} ({inventory.own:,} the project's own)"
     state = "complete" if inventory.complete else "NOT complete"
@@ -206,3 +207,8 @@ _DELETE_COLUMNS = (
     _DETAIL,
 )
 _KEEP_COLUMNS = (_IMAGE, Column(title="reason", of=lambda row: row.reason.value), _RULE, _DETAIL)
+
+
+def plan_line(summary: Summary) -> str:
+    """`delete 312 of 1,234 images, 512.3 GiB; 41.2 GiB to be freed in SWR`."""
+    return f"delete {deleting(summary)}; {size(summary.bytes_freed)} to be freed in SWR"

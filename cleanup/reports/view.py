@@ -6,9 +6,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 import msgspec
+
+
+class ProseFormat(StrEnum):
+    """How an answer in sentences is shown: `explain`, `diff`, `doctor`."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def indented(document: object) -> str:
+    """A document as JSON for people."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 
 
 class Fact(NamedTuple):

@@ -19,10 +19,11 @@ from packaging.version import Version
 
 import cleanup
 from cleanup.config.targets import parse_shard, read_targets, shard_of
+from cleanup.durations import parse_duration
 from cleanup.errors import PolicyError
 from cleanup.journal import DeleteIntent, DeleteResult, Journal
 from cleanup.outcome import Outcome, Verdict, tally
-from cleanup.policy import load, parse_duration
+from cleanup.policy import load
 from tests.support import command_lines
 from tests.support.builders import NOW, ROOT, make_image, needs, run_finished, run_started
 

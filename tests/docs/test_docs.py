@@ -22,10 +22,11 @@ from cleanup.decision.case_syntax import FILE_KEYS as CASE_KEYS
 from cleanup.decision.cases import compare, load_cases
 from cleanup.decision.select import select
 from cleanup.decision.types import Reason
+from cleanup.durations import parse_duration
 from cleanup.image import Image
 from cleanup.modelarts.auth.choose import Auth
 from cleanup.outcome import Outcome, exit_code, tally
-from cleanup.policy import load, parse_duration
+from cleanup.policy import load
 from cleanup.policy.conditions import CONDITION_KEYS, ENUMERATED
 from cleanup.policy.lint import lint
 from cleanup.policy.load import DEFAULT_LIMITS

@@ -21,6 +21,7 @@ import cleanup.reports
 from cleanup.config.settings import TargetRef
 from cleanup.decision.limits import RunLimits
 from cleanup.decision.types import Action, Decision, Reason, Withheld
+from cleanup.durations import format_elapsed
 from cleanup.journal import DeleteIntent, DeleteResult, Journal, JournalFile, RunFinished, RunStarted, read
 from cleanup.outcome import Outcome, Verdict
 from cleanup.plan import file as plans
@@ -510,7 +511,7 @@ def test_sizes_are_binary_with_one_decimal(amount: int | None, shown_as: str) ->
     ],
 )
 def test_durations(seconds: float, shown_as: str) -> None:
-    assert text.duration(seconds) == shown_as
+    assert format_elapsed(seconds) == shown_as
 
 
 def test_a_run_in_one_line() -> None:

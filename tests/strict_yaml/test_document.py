@@ -8,9 +8,9 @@ from cleanup.errors import PolicyError
 from cleanup.policy.rules import policy_file
 from cleanup.strict_yaml.document import parse
 from cleanup.strict_yaml.mappings import attempt
-from tests.support.builders import ROOT
+from tests.support.builders import bundled
 
-GOOD = [path.read_text() for path in (ROOT / "tests" / "policies" / "good").iterdir()]
+GOOD = list(bundled("good-policies.txt").values())
 SIGNS = "\n\t :-[]{}'\"*&!|>%@`#,?\\=<~.019ab\u00e9\u2028\x85\x00"
 
 QUOTES = "a text that starts with {} needs quotes: write '{}'"

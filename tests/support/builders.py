@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -58,6 +59,12 @@ def needs(program: str) -> pytest.MarkDecorator:
     """A test that runs a system program: left out where that is missing, but never in CI."""
     missing = shutil.which(program) is None and "CI" not in os.environ
     return pytest.mark.skipif(missing, reason=f"needs {program}, which is not installed here")
+
+
+def bundled(name: str) -> dict[str, str]:
+    """Small files that lie in one of the goldens, by their names; each begins after a line `=== NAME`."""
+    parts = re.split(r"^=== (.+)\n", (GOLDENS / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
