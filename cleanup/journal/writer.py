@@ -16,7 +16,7 @@ import structlog
 
 from cleanup.errors import JournalWriteError, UsageError
 from cleanup.journal.reader import whole_part
-from cleanup.journal.records import JournalRepaired, Line
+from cleanup.journal.records import JournalRepaired, Level, Line
 
 
 def require_writable(path: Path) -> None:
@@ -83,11 +83,12 @@ class Journal:
         self._durable = 0
         torn = self._open(read_size)
         self._lines = LineLogger(self._file, self._failed)
-        self._log = structlog.wrap_logger(
+        log = structlog.wrap_logger(
             self._lines,
             processors=[_stamped(now), _rendered],
             wrapper_class=structlog.make_filtering_bound_logger(0),
         ).bind(run_id=run_id, target=target)
+        self._log = {Level.INFO: log.info, Level.WARNING: log.warning, Level.ERROR: log.error}
         if torn:
             self.write(JournalRepaired(torn_line=torn.decode("utf-8", "replace")))
 
@@ -130,7 +131,7 @@ class Journal:
 
     def write(self, line: Line) -> None:
         """Write one line; its level decides how loud it is."""
-        getattr(self._log, line.level)(type(line).__struct_config__.tag, line=line)
+        self._log[line.level](line)
 
     async def write_ahead(self, line: Line) -> None:
         """Write down what is about to be asked of the service, and return once it is on disk."""
@@ -165,8 +166,8 @@ def _stamped(now: Callable[[], datetime]) -> structlog.typing.Processor:
     """The processor that fills in what every line has."""
 
     def stamp(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        event["line"] = msgspec.structs.replace(
-            event["line"], timestamp=now(), run_id=event["run_id"], target=event["target"]
+        event["event"] = msgspec.structs.replace(
+            event["event"], timestamp=now(), run_id=event["run_id"], target=event["target"]
         )
         return event
 
@@ -178,4 +179,4 @@ _encode = msgspec.json.Encoder().encode
 
 def _rendered(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
     """The renderer: the typed line as JSON."""
-    return _encode(event["line"])
+    return _encode(event["event"])
