@@ -56,7 +56,7 @@ def _summary(simulation: Simulation, _: Call) -> ApiResponse:
 
 def _show(simulation: Simulation, call: Call) -> ApiResponse:
     records = getattr(simulation.service, call.parts["what"])
-    return json_response(200, records if isinstance(records, dict) else list(records))
+    return json_response(200, dict(records) if isinstance(records, Mapping) else list(records))
 
 
 def _change(simulation: Simulation, call: Call) -> ApiResponse:

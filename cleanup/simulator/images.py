@@ -59,7 +59,7 @@ def _not_found(project: Project, call: Call) -> ApiResponse:
 
 
 def delete_image(project: Project, call: Call) -> ApiResponse:
-    """Delete one image; with `force` a PRIVATE one's content too, from under every record of that path.
+    """Delete one image; with `force` a PRIVATE one's content too, from under every record of that content.
 
     `force` in the query is the documented way; the SDK of late 2026 sends `is_force` in a JSON body.
     """

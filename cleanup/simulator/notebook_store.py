@@ -1,37 +1,35 @@
 """The notebook instances, and which images the running ones hold."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from cleanup.simulator.messages import Record
+from cleanup.simulator.record_store import RecordStore
+from cleanup.simulator.references import ContentKey, content_key
 
 _RUNNING = frozenset({"CREATING", "STARTING", "RUNNING", "SNAPSHOTTING", "STOPPING"})
 
 
-class NotebookStore:
-    """All notebook records by id; records are replaced, never changed in place."""
+class NotebookStore(RecordStore):
+    """All notebook records by id."""
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
-        self._records = {record["id"]: record for record in records}
-        self._held: set[str] | None = None
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    def __iter__(self) -> Iterator[Record]:
-        return iter(self._records.values())
-
-    def get(self, notebook_id: str) -> Record | None:
-        """The record of this id; None when there is none."""
-        return self._records.get(notebook_id)
+        super().__init__(records)
+        self._held: set[str | ContentKey] | None = None
 
     def put(self, record: Record) -> None:
         """Add a record, or replace the one of its id."""
-        self._records[record["id"]] = record
+        super().put(record)
         self._held = None
 
+    def take(self, record_id: str) -> Record | None:
+        """Remove a record and return it; None when there was none."""
+        self._held = None
+        return super().take(record_id)
+
     def running_on(self, image: Record) -> bool:
-        """Whether a running notebook uses the image, by its id or by its path."""
+        """Whether a running notebook uses the image, by its id or by any spelling of its reference."""
         if self._held is None:
             used = [record["image"] for record in self if record["status"] in _RUNNING]
-            self._held = {key for image in used for key in (image.get("id"), image.get("swr_path")) if key}
-        return image["id"] in self._held or image.get("swr_path") in self._held
+            ids = {image["id"] for image in used if image.get("id")}
+            self._held = ids | {content_key(image["swr_path"]) for image in used if image.get("swr_path")}
+        return image["id"] in self._held or content_key(image.get("swr_path", "")) in self._held

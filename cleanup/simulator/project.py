@@ -10,6 +10,7 @@ from random import Random
 from cleanup.simulator.image_store import ImageStore
 from cleanup.simulator.messages import RecordedRequest
 from cleanup.simulator.notebook_store import NotebookStore
+from cleanup.simulator.references import ContentStore
 from cleanup.simulator.seed_images import new_id
 from cleanup.simulator.world import World
 
@@ -60,7 +61,7 @@ class Project:
         self.now = now
         self.images = ImageStore(dict(image) for image in world.images)
         self.notebooks = NotebookStore(dict(notebook) for notebook in world.notebooks)
-        self.contents = dict(world.contents)
+        self.contents = ContentStore(world.contents)
         self.deletions: list[Deletion] = []
         self.requests: deque[RecordedRequest] = deque(maxlen=_REMEMBERED)
         self.when_in_use = when_in_use

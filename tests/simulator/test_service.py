@@ -1,5 +1,6 @@
 """The image API's semantics, without HTTP: listing, deleting, registering, notebooks, refusals."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -219,6 +220,36 @@ def test_force_on_one_record_takes_the_content_from_under_the_other() -> None:
     assert target.contents == {}
 
 
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "swr.xxx.com:443/mock-service1/mock-service-python:0.0.17",
+        "10.125.0.198:20202/mock-service1/mock-service-python:0.0.17",
+        "mock-service1/mock-service-python:0.0.17",
+        f"swr.xxx.com/mock-service1/mock-service-python:0.0.17@sha256:{'a' * 64}",
+    ],
+)
+def test_force_takes_the_content_from_under_every_spelling_of_it(spelling: str) -> None:
+    target = service({}, {"swr_path": spelling})
+    assert len(target.contents) == 1
+    ask(target, Operation.DELETE, "i1", "force=true")
+    assert target.deletions[0].content_removed
+    assert SEED["swr_path"] not in target.contents
+
+
+def test_tags_that_differ_by_case_are_two_contents() -> None:
+    target = service({"swr_path": "swr.x.com/a/b:V1"}, {"swr_path": "swr.x.com/a/b:v1"})
+    ask(target, Operation.DELETE, "i0", "force=true")
+    assert list(target.contents) == ["swr.x.com/a/b:v1"]
+
+
+def test_a_content_is_registered_by_another_spelling_too() -> None:
+    target = service({})
+    path = "10.125.0.198:20202/mock-service1/mock-service-python:0.0.17"
+    image = read(ask(target, Operation.REGISTER, body={"swr_path": path}))
+    assert (image["swr_path"], image["name"], image["size"]) == (path, "mock-service-python", 1)
+
+
 def test_built_in_images_cannot_be_deleted() -> None:
     target = service({"type": "BUILD_IN"})
     assert error(ask(target, Operation.DELETE, "i0")) == (403, "ModelArts.0108")
@@ -236,7 +267,14 @@ def notebook(status: str, **image: str) -> Record:
     }
 
 
-@pytest.mark.parametrize("image", [{"id": "i0"}, {"swr_path": SEED["swr_path"]}])
+@pytest.mark.parametrize(
+    "image",
+    [
+        {"id": "i0"},
+        {"swr_path": SEED["swr_path"]},
+        {"swr_path": "mock-service1/mock-service-python:0.0.17"},
+    ],
+)
 @pytest.mark.parametrize(
     ("manner", "status"), [(WhenInUse.CONFLICT, 409), (WhenInUse.BAD_REQUEST, 400), (WhenInUse.ALLOW, 200)]
 )
@@ -366,7 +404,7 @@ async def test_every_route_leads_to_its_call_and_what_is_not_there_to_none() -> 
     target = service()
     async with serve(target) as url, aiohttp.ClientSession() as session:
         for method, path, _ in ROUTES[:-1]:
-            filled = path.format_map(dict.fromkeys(("project_id", "image_id"), "x"))
+            filled = re.sub(r"\{\w+\}", "x", path)
             await session.request(method, url + filled)
         for method, path in (("GET", "/v2/images"), ("PUT", "/v1/x/images/x"), ("GET", "/")):
             async with session.request(method, url + path) as response:
