@@ -26,9 +26,12 @@ from cleanup.simulator import (
     parse_rate,
     parse_script,
     serve,
+    with_closed_workspace,
 )
 from cleanup.simulator.control import HELP as CONTROL
-from cleanup.simulator.faults import SCRIPT_KEYS, Step
+from cleanup.simulator.control import KINDS
+from cleanup.simulator.faults import SCRIPT_KEYS, Step, calls_named
+from cleanup.simulator.routes import Operation
 
 _FAULTS = "Faults"
 _FAULT_HELP = (
@@ -44,6 +47,14 @@ Login = Annotated[AuthMode, Option(help="Which login is asked for; open takes an
 Lifetime = Annotated[str, Option(help="How long issued tokens live.")]
 InUse = Annotated[WhenInUse, Option(help="The answer to a DELETE of an image that a running notebook uses.")]
 AllNotebooks = Annotated[bool, Option(help="Whether other users' notebooks may be listed (else 403).")]
+Forbidden = Annotated[
+    tuple[str, ...], Option(metavar="CALL", help="A call without permission (403); repeatable.")
+]
+Absent = Annotated[
+    tuple[str, ...], Option(metavar="CALL", help="A call that this region lacks (404); repeatable.")
+]
+ClosedWorkspace = Annotated[bool, Option(help="Add a workspace that the caller may not enter.")]
+PagesAlgorithms = Annotated[bool, Option(help="Whether the offset of algorithms counts pages, not records.")]
 Throttle = Annotated[float | None, Option(min=0.1, help="Requests a second; more get 429.", panel=_FAULTS)]
 FaultRates = Annotated[tuple[str, ...], Option(metavar="[CALLS:]NAME=RATE", help=_FAULT_HELP, panel=_FAULTS)]
 Script = Annotated[Path | None, Option(help=_SCRIPT_HELP, panel=_FAULTS)]
@@ -59,6 +70,10 @@ def simulate(
     token_lifetime: Lifetime = "24h",  # noqa: S107 - a duration
     in_use: InUse = WhenInUse.CONFLICT,
     all_notebooks: AllNotebooks = True,
+    forbid: Forbidden = (),
+    without: Absent = (),
+    closed_workspace: ClosedWorkspace = False,
+    pages_algorithms: PagesAlgorithms = False,
     throttle: Throttle = None,
     fault: FaultRates = (),
     script: Script = None,
@@ -69,17 +84,21 @@ def simulate(
     Prints its URL on stdout and, on stderr, what to paste into another shell. The project, with its
     teams, notebooks and oddities, is drawn from --seed; nothing is kept when the simulator ends.
 
-    Faults take [CALLS:]NAME=RATE, with a RATE from 0 to 1. CALLS is list, show, delete, register,
-    notebooks, all-notebooks, token, get, post, or every (the default: all of them but token).
+    Faults take [CALLS:]NAME=RATE, with a RATE from 0 to 1. CALLS is get, post, every (the default: all but
+    token), or a CALL.
     """
     lifetime, now = duration(token_lifetime, "--token-lifetime"), runtime().now
     steps = _read_script(script) if script else ()
     faults = Faults([parse_rate(text) for text in fault], steps, throttle=throttle, seed=fault_seed)
+    world = build_world(seed, images, now(), project_id=project_id)
     service = Service(
-        build_world(seed, images, now(), project_id=project_id),
+        with_closed_workspace(world) if closed_workspace else world,
         now,
         when_in_use=in_use,
         sees_all=all_notebooks,
+        forbidden=frozenset().union(*map(calls_named, forbid)),
+        absent=frozenset().union(*map(calls_named, without)),
+        pages_algorithms=pages_algorithms,
         seed=seed,
     )
     anyio.run(_serve, service, port, Access(auth, lifetime=lifetime), faults)
@@ -93,9 +112,11 @@ def _listed(title: str, entries: Mapping[str, str]) -> str:
 
 simulate.__doc__ = (
     inspect.cleandoc(simulate.__doc__ or "")
+    + f"\n\nCALL is {', '.join(call for call in Operation if call is not Operation.OTHER)}."
     + _listed("Faults", {fault.value: fault.meaning for fault in Fault})
     + _listed("Keys of a script's entries", SCRIPT_KEYS)
     + _listed("Control calls, for tests and second shells", CONTROL)
+    + f"\n\nKIND is {', '.join(KINDS)}."
 )
 
 

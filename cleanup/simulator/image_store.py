@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cleanup.simulator.messages import Record
 
@@ -100,6 +100,20 @@ class ImageStore:
         else:
             chosen = keys[offset : offset + limit]
         return [self._records[image_id] for _, image_id in chosen], total
+
+    def repositories(self, query: ImageQuery) -> list[list[Record]]:
+        """The images of each namespace/name that a query asks for, newest first, by namespace and name."""
+        start = replace(query, name=None, namespace=None).index_key
+        found = [
+            [self._records[id_] for _, id_ in index]
+            for key, index in sorted(self._indexes.items(), key=lambda item: str(item[0]))
+            if len(key) == len(start) + 2 and key[: len(start)] == start and index
+        ]
+        return [
+            versions
+            for versions in found
+            if query.namespace in (None, versions[0].get("namespace")) and query.matches(versions[0])
+        ]
 
     def _keys(self, query: ImageQuery) -> list[_SortKey]:
         index = self._indexes.get(query.index_key, [])

@@ -5,7 +5,8 @@ import re
 from cleanup.simulator.image_store import BUILD_IN, ImageQuery
 from cleanup.simulator.messages import ApiResponse, Call, Record, error_response, json_response
 from cleanup.simulator.parameters import ParameterError, Query, one_of, page, whole_number
-from cleanup.simulator.project import Deletion, Project, WhenInUse
+from cleanup.simulator.project import Project, WhenInUse
+from cleanup.simulator.user_records import derived_id
 
 _TYPES = (BUILD_IN, "DEDICATED")
 _SORTABLE = ("create_at", "update_at", "name", "namespace", "tag", "size", "status", "swr_path", "id")
@@ -24,8 +25,37 @@ _GIVEN = {
 def list_images(project: Project, call: Call) -> ApiResponse:
     """One page of images; `offset` counts records."""
     offset, limit = whole_number(call.query, "offset", 0, 0), whole_number(call.query, "limit", 200, 1)
-    records, total = project.images.page(image_query(call.query), offset, limit)
+    query = image_query(call.query)
+    project.enter(query.workspace)
+    records, total = project.images.page(query, offset, limit)
     return json_response(200, page(records, total, offset, limit))
+
+
+def list_groups(project: Project, call: Call) -> ApiResponse:
+    """One page of groups, the versions of one namespace/name; they come as `groups` where no `limit` is sent."""
+    offset, limit = whole_number(call.query, "offset", 0, 0), whole_number(call.query, "limit", 200, 1)
+    query = image_query(call.query)
+    project.enter(query.workspace)
+    groups = [_group(query, versions) for versions in project.images.repositories(query)]
+    answer = page(groups[offset : offset + limit], len(groups), offset, limit) | {"is_swr_enterprise": False}
+    if "limit" not in call.query:
+        answer["groups"] = answer.pop("data")
+    return json_response(200, answer)
+
+
+def _group(query: ImageQuery, versions: list[Record]) -> Record:
+    """`versions` are the images of one group, newest first."""
+    newest, oldest = versions[0], versions[-1]
+    namespace, name = str(newest.get("namespace")), str(newest.get("name"))
+    return {
+        "id": derived_id(query.kind, query.workspace, namespace, name),
+        "name": name,
+        "namespace": namespace,
+        "version_count": len(versions),
+        "create_at": oldest.get("create_at"),
+        "update_at": newest.get("update_at"),
+        "description": "",
+    }
 
 
 def image_query(query: Query) -> ImageQuery:
@@ -58,21 +88,28 @@ def _not_found(project: Project, call: Call) -> ApiResponse:
     )
 
 
-def delete_image(project: Project, call: Call) -> ApiResponse:
+def delete_image(project: Project, call: Call, after: float | None = None) -> ApiResponse:
     """Delete one image; with `force` a PRIVATE one's content too, from under every record of that content.
 
     `force` in the query is the documented way; the SDK of late 2026 sends `is_force` in a JSON body.
+    Given `after`, the image is DELETING for so many seconds first.
     """
     image = project.images.get(call.parts["image_id"])
     if image is None:
         return _not_found(project, call)
     if image.get("type") == BUILD_IN:
         return error_response(403, "ModelArts.0108", "Not authorized to delete a built-in image.")
+    if image.get("status") == "DELETING":
+        return json_response(200, image)
     if project.when_in_use is not WhenInUse.ALLOW and project.notebooks.running_on(image):
         return in_use_error(image["id"], int(project.when_in_use))
     body = call.json()
     in_body = isinstance(body, dict) and body.get("is_force") is True
-    _remove(project, image, in_body or call.query.get("force", "").lower() == "true")
+    force = in_body or call.query.get("force", "").lower() == "true"
+    if after is not None:
+        project.delete_later(image, force, after)
+        return json_response(200, image | {"status": "DELETING"}, effect="deleting")
+    project.delete(image, force)
     return json_response(200, image | {"status": "DELETED"}, effect="deleted")
 
 
@@ -80,21 +117,6 @@ def in_use_error(image_id: str, status: int) -> ApiResponse:
     """The refusal to delete an image that is being used; the pages name no code of its own for it."""
     return error_response(
         status, "ModelArts.0104", f"The image {image_id} is being used by a notebook instance."
-    )
-
-
-def _remove(project: Project, image: Record, force: bool) -> None:
-    project.images.take(image["id"])
-    path: str = image.get("swr_path", "")
-    is_private = str(image.get("visibility")).upper() == "PRIVATE"
-    project.deletions.append(
-        Deletion(
-            time=project.now(),
-            image_id=image["id"],
-            swr_path=path,
-            force=force,
-            content_removed=force and is_private and project.contents.pop(path, None) is not None,
-        )
     )
 
 

@@ -10,25 +10,28 @@ _LIMITS = (10, 20, 50)
 
 def list_own(project: Project, call: Call) -> ApiResponse:
     """One page of the caller's notebooks."""
-    return _list([each for each in project.notebooks if each.get("user_id") == project.user_id], call)
+    own = [each for each in project.notebooks if each.get("user_id") == project.user_id]
+    return _list(project, own, call)
 
 
 def list_all(project: Project, call: Call) -> ApiResponse:
     """One page of everybody's notebooks, for which a permission of its own is needed."""
     if not project.sees_all:
         return error_response(403, "ModelArts.0108", "Not authorized to list the notebooks of other users.")
-    return _list(list(project.notebooks), call)
+    return _list(project, list(project.notebooks), call)
 
 
-def _list(notebooks: list[Record], call: Call) -> ApiResponse:
+def _list(project: Project, notebooks: list[Record], call: Call) -> ApiResponse:
     query = call.query
     offset, limit = whole_number(query, "offset", 0, 0), whole_number(query, "limit", 10, 1)
     if limit not in _LIMITS:
         raise ParameterError("limit", limit, "it must be one of 10, 20, 50")
     # The SDK spells the workspace `workspace_id`, the API pages spell it `workspaceId`.
+    workspace = query.get("workspaceId", query.get("workspace_id", "0"))
+    project.enter(workspace)
     exact = {
         "feature": one_of(query, "feature", _FEATURES),
-        "workspace_id": query.get("workspaceId", query.get("workspace_id", "0")),
+        "workspace_id": workspace,
         **{name: query[name] for name in ("status", "id") if name in query},
     }
     found = [

@@ -1,8 +1,9 @@
 """Query parameters as the service reads them, what it refuses with 400, and the form of its pages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-from cleanup.simulator.messages import Record
+from cleanup.simulator.messages import ApiResponse, Record, error_response
 
 Query = Mapping[str, str]
 
@@ -15,11 +16,13 @@ class ParameterError(Exception):
         self.code = code
 
 
-def whole_number(query: Query, name: str, default: int, least: int) -> int:
-    """A number of at least `least`. Raises ParameterError."""
+def whole_number(query: Query, name: str, default: int, least: int, most: int | None = None) -> int:
+    """A number of at least `least`, and at most `most` if that is given. Raises ParameterError."""
     text = query.get(name, str(default))
     if not (text.isascii() and text.isdigit()) or int(text) < least:
         raise ParameterError(name, text, f"it must be an integer of at least {least}")
+    if most is not None and int(text) > most:
+        raise ParameterError(name, text, f"it must be at most {most}")
     return int(text)
 
 
@@ -33,7 +36,7 @@ def one_of(query: Query, name: str, values: tuple[str, ...]) -> str:
 
 
 def page(records: Sequence[Record], total: int, offset: int, limit: int) -> Record:
-    """A page as the lists of images and notebooks answer it; `current` counts pages from zero."""
+    """A page in the form of images, notebooks and v2 services; `current` counts pages from zero."""
     return {
         "current": offset // limit,
         "data": records,
@@ -41,3 +44,20 @@ def page(records: Sequence[Record], total: int, offset: int, limit: int) -> Reco
         "size": len(records),
         "total": total,
     }
+
+
+def numbered_page(name: str, records: Sequence[Record], query: Query) -> Record:
+    """A page in the form of v1 models, v1 services and workspaces: `offset` is a page number, `count` the page's."""
+    offset, limit = whole_number(query, "offset", 0, 0), whole_number(query, "limit", 1000, 1)
+    chosen = records[offset * limit : (offset + 1) * limit]
+    return {"total_count": len(records), "count": len(chosen), name: chosen}
+
+
+def in_order(records: Iterable[Record], query: Query, value: Callable[[Record], Any]) -> list[Record]:
+    """The records by a value, in the `order` that is asked for: `desc` unless it is `asc`."""
+    return sorted(records, key=value, reverse=one_of(query, "order", ("desc", "asc")) == "desc")
+
+
+def not_found(what: str, record_id: str) -> ApiResponse:
+    """The 404 for a user of images that is not there; the pages name no code for it."""
+    return error_response(404, "ModelArts.0104", f"The {what} {record_id} does not exist.")

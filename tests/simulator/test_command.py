@@ -93,6 +93,16 @@ def test_faults_and_scripts_are_taken(start: Start, tmp_path: Path) -> None:
         read(f"{url}/v1/p/images/i")
 
 
+def test_what_a_region_lacks_and_a_caller_may_not(start: Start) -> None:
+    options = ["--forbid", "jobs", "--forbid", "models", "--without", "workflows", "--closed-workspace"]
+    _, url = start(*options, "--project-id", "p")
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        read(f"{url}/v1/p/models")
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        read(f"{url}/v2/p/workflows")
+    assert [one["name"] for one in read(f"{url}/v1/p/workspaces?order=asc")["workspaces"]][-1] == "locked"
+
+
 def test_a_port_that_is_taken_is_named() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -103,6 +113,7 @@ def test_a_port_that_is_taken_is_named() -> None:
 
 def test_mistakes_are_explained(tmp_path: Path) -> None:
     assert "perhaps you meant 'drop-after'" in refused("--fault", "drop-aftr=0.1")
+    assert "perhaps you meant 'workflow'" in refused("--without", "workflw")
     assert "--token-lifetime 'soon'" in refused("--token-lifetime", "soon")
     assert "--script " in refused("--script", str(tmp_path / "missing.yaml"))
     bad = tmp_path / "bad.yaml"

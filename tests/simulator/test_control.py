@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from cleanup.simulator import PROJECT_ID, Access, AuthMode, Service, build_world, serve
+from cleanup.simulator.control import KINDS
 from cleanup.simulator.messages import RecordedRequest
 from cleanup.simulator.routes import Operation
 
@@ -48,17 +49,17 @@ async def test_the_state_can_be_read(ask: Ask, service: Service) -> None:
     await ask("DELETE", api(f"images/{victim}"))
     status, counts = await ask("GET", "/_simulator/")
     assert status == 200
+    kinds = [*KINDS, "contents"]
     assert counts == {
         "project_id": PROJECT_ID,
-        "images": len(service.images),
-        "notebooks": len(service.notebooks),
-        "contents": len(service.contents),
+        **{kind: len(getattr(service, kind.replace("-", "_"))) for kind in kinds},
         "deletions": 1,
         "requests": 1,
         "busiest_second": 1,
     }
-    assert (await ask("GET", "/_simulator/images"))[1] == list(service.images)
-    assert (await ask("GET", "/_simulator/notebooks"))[1] == list(service.notebooks)
+    for kind in KINDS:
+        records = getattr(service, kind.replace("-", "_"))
+        assert (await ask("GET", f"/_simulator/{kind}"))[1] == list(records) != []
     assert (await ask("GET", "/_simulator/contents"))[1] == service.contents
     assert [each["image_id"] for each in (await ask("GET", "/_simulator/deletions"))[1]] == [victim]
     assert [each["operation"] for each in (await ask("GET", "/_simulator/requests"))[1]] == ["delete"]
@@ -90,6 +91,70 @@ async def test_a_notebook_is_started_and_stopped(ask: Ask, service: Service) -> 
     assert (await ask("DELETE", api(f"images/{image_id}")))[0] == 409
     await ask("POST", f"/_simulator/notebooks/{notebook['id']}", {"status": "STOPPED"})
     assert (await ask("DELETE", api(f"images/{image_id}")))[0] == 200
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+async def test_records_of_every_kind_are_added_changed_and_removed(
+    ask: Ask, service: Service, kind: str
+) -> None:
+    store = getattr(service, kind.replace("-", "_"))
+    before = list(store)
+    status, added = await ask("POST", f"/_simulator/{kind}", {})
+    assert status == 201
+    [record] = [each for each in store if each not in before]
+    assert record == added
+    key = next(str(value) for value in _values(added) if store.get(str(value)))
+    status, changed = await ask("POST", f"/_simulator/{kind}/{key}", {"workspace_id": "other"})
+    assert (status, changed["workspace_id"]) == (200, "other")
+    assert store.get(key) == changed
+    assert (await ask("DELETE", f"/_simulator/{kind}/{key}"))[0] == 200
+    assert list(store) == before
+    assert (await ask("DELETE", f"/_simulator/{kind}/{key}"))[0] == 404
+
+
+def _values(record: dict[str, Any]) -> list[object]:
+    return [*record.values(), *record.get("metadata", {}).values()]
+
+
+async def test_fields_within_are_merged_and_what_changed_has_its_time(ask: Ask, service: Service) -> None:
+    body = {
+        "phase": "Completed",
+        "metadata": {"name": "mine"},
+        "algorithm": {"engine": {"image_url": "a/b:1"}},
+    }
+    _, job = await ask("POST", "/_simulator/jobs", body)
+    assert (job["metadata"]["name"], job["status"]["phase"]) == ("mine", "Completed")
+    assert job["metadata"]["id"]
+    _, job = await ask("POST", f"/_simulator/jobs/{job['metadata']['id']}", {"status": {"phase": "Running"}})
+    assert (job["status"]["phase"], job["status"]["start_time"]) == ("Running", service.milliseconds())
+    _, found = await ask("POST", f"/v2/{PROJECT_ID}/training-job-searches", {"limit": 1})
+    assert found["items"] == [job]
+    algorithm = next(iter(service.algorithms))["metadata"]["id"]
+    _, touched = await ask("POST", f"/_simulator/algorithms/{algorithm}", {})
+    assert touched["metadata"]["update_time"] == service.milliseconds()
+
+
+async def test_a_service_is_added_with_a_version_for_each_image(ask: Ask) -> None:
+    images = [{"id": "i0", "source": "IMAGE"}, {"source": "SWR", "swr_path": "swr.x.com/a/b:1"}]
+    _, added = await ask("POST", "/_simulator/services", {"images": images, "name": "mine"})
+    deployment = added["deployments"][0]["id"]
+    path = f"/v2/{PROJECT_ID}/services/{added['id']}/deployments/{deployment}/versions/1.0.0"
+    assert (await ask("GET", path))[1]["unit_configs"][0]["image"] == images[0]
+
+
+async def test_settings_change_what_is_there_and_allowed(ask: Ask) -> None:
+    status, settings = await ask(
+        "POST", "/_simulator/settings", {"forbidden": ["algorithms"], "absent": ["workflows", "workflow"]}
+    )
+    assert status == 200
+    assert settings["forbidden"] == ["algorithms"]
+    refused = await ask("GET", f"/v2/{PROJECT_ID}/algorithms")
+    assert (refused[0], refused[1]["error_code"]) == (403, "ModelArts.0108")
+    absent = await ask("GET", f"/v2/{PROJECT_ID}/workflows")
+    assert (absent[0], absent[1]["error_code"]) == (404, "APIG.0101")
+    await ask("POST", "/_simulator/settings", {"forbidden": [], "pages_algorithms": True})
+    assert (await ask("GET", f"/v2/{PROJECT_ID}/algorithms?limit=1&offset=1"))[0] == 200
+    assert (await ask("GET", f"/v2/{PROJECT_ID}/workflows"))[0] == 404
 
 
 async def test_faults_are_replaced(ask: Ask, service: Service) -> None:
@@ -125,9 +190,11 @@ async def test_issued_tokens_are_ended(service: Service) -> None:
         ("POST", "faults", {"rate": []}, 400, "unknown field"),
         ("POST", "faults", {"script": [{"nth": 1}]}, 400, "script: "),
         ("POST", "images", [1], 400, "object"),
+        ("POST", "settings", {"forbidden": ["job"]}, 400, "perhaps you meant 'jobs'"),
+        ("POST", "services", {"new_id": "x"}, 400, "new_id"),
         ("POST", "images/nobody", {}, 404, "images has no nobody"),
-        ("GET", "colours", None, 404, "GET /_simulator/images"),
-        ("DELETE", "images", None, 404, "GET /_simulator/images"),
+        ("GET", "colours", None, 404, "GET /_simulator/KIND"),
+        ("DELETE", "images", None, 404, "GET /_simulator/KIND"),
     ],
 )
 async def test_what_cannot_be_done_is_explained(

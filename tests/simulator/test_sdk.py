@@ -176,6 +176,91 @@ async def test_ones_own_notebooks(client: Any, service: Service) -> None:
     assert sorted(each.id for each in page.data) == sorted(own)
 
 
+async def test_training_jobs(client: Any, service: Service) -> None:
+    read: dict[str, Record] = {}
+    for number in range(10):
+        body = sdk.JobSearches(offset=number, limit=10, order="asc", workspace_id="0")
+        page = await call(client.list_training_jobs, sdk.ListTrainingJobsRequest(body=body))
+        read |= {each.metadata.id: as_sent(each) for each in page.items}
+    plain = [
+        job for job in service.jobs if "ftjob_config" not in job and job["metadata"]["workspace_id"] == "0"
+    ]
+    assert read.keys() == {job["metadata"]["id"] for job in plain}
+    for job in plain:
+        assert read[job["metadata"]["id"]]["algorithm"] == job["algorithm"]
+        assert read[job["metadata"]["id"]]["status"] == job["status"]
+        assert read[job["metadata"]["id"]].get("tasks") == job.get("tasks")
+
+
+async def test_algorithms(client: Any, service: Service) -> None:
+    page = await call(client.list_algorithms, sdk.ListAlgorithmsRequest(limit=50, offset=0))
+    read = {each.metadata.id: as_sent(each.job_config)["engine"] for each in page.items}
+    assert read == {each["metadata"]["id"]: each["job_config"]["engine"] for each in service.algorithms}
+
+
+async def test_services_down_to_their_old_versions(client: Any, service: Service) -> None:
+    page = await call(client.list_infer_services, sdk.ListInferServicesRequest(limit=500, offset=0))
+    [chat] = [each for each in page.data if each.name == "chat"]
+    assert (chat.status, chat.version_count) == ("STOPPED", 2)
+    held = service.services.get(chat.id) or {}
+    shown = await call(client.show_infer_service, sdk.ShowInferServiceRequest(service_id=chat.id))
+    current = as_sent(shown.version.instance_groups[0].unit_configs[0].image)
+    assert current == held["version"]["instance_groups"][0]["unit_configs"][0]["image"]
+    request = sdk.ListInferDeploymentsRequest(service_id=chat.id, limit=500)
+    [deployment] = (await call(client.list_infer_deployments, request)).data
+    where = {"service_id": chat.id, "deployment_id": deployment.id}
+    shown = await call(client.show_infer_deployment, sdk.ShowInferDeploymentRequest(**where))
+    assert as_sent(shown.unit_configs[0].image) == current
+    request = sdk.ListInferDeploymentVersionsRequest(**where, limit=500)
+    versions = (await call(client.list_infer_deployment_versions, request)).data
+    assert [each.version for each in versions] == ["1.0.0", "1.0.1"]
+    request = sdk.ShowInferDeploymentVersionRequest(**where, version="1.0.0")
+    old = await call(client.show_infer_deployment_version, request)
+    [image] = [each for each in service.images if each["id"] == old.unit_configs[0].image.id]
+    assert (old.unit_configs[0].image.source, old.unit_configs[0].image.swr_path) == (
+        "IMAGE",
+        image["swr_path"],
+    )
+
+
+async def test_workflows(client: Any, service: Service) -> None:
+    page = await call(client.list_workflows, sdk.ListWorkflowsRequest(limit="100", offset="0"))
+    expected = {each["workflow_id"]: known(each, sdk.Workflow) for each in service.workflows}
+    assert {each.workflow_id: as_sent(each) for each in page.items} == expected
+    for workflow_id, workflow in expected.items():
+        request = sdk.ShowWorkflowRequest(workflow_id=workflow_id)
+        assert as_sent(await call(client.show_workflow, request)) == workflow
+
+
+async def test_workspaces(client: Any, service: Service) -> None:
+    page = await call(client.list_workspace, sdk.ListWorkspaceRequest(limit=1000, offset=0, order="asc"))
+    assert [each.id for each in page.workspaces] == ["0", OTHER_WORKSPACE]
+    assert {each.id: as_sent(each) for each in page.workspaces} == {
+        each["id"]: each for each in service.workspaces
+    }
+
+
+async def test_image_groups(client: Any) -> None:
+    page = await call(client.list_image_group, sdk.ListImageGroupRequest(type="DEDICATED", limit=500))
+    assert sum(each.version_count for each in page.data) == 230
+    bare = await call(client.list_image_group, sdk.ListImageGroupRequest(type="DEDICATED"))
+    assert (bare.data, bare.total) == (None, page.total), "without a limit they come as `groups`"
+
+
+async def test_notebooks_by_image(client: Any, service: Service) -> None:
+    held = [
+        each
+        for each in service.notebooks
+        if each["image"].get("id") and (each["feature"], each["workspace_id"]) == ("NOTEBOOK", "0")
+    ]
+    image = held[0]["image"]
+    by_id = await call(client.list_all_notebooks, sdk.ListAllNotebooksRequest(limit=10, image_id=image["id"]))
+    assert {each.image.id for each in by_id.data} == {image["id"]}
+    request = sdk.ListAllNotebooksRequest(limit=50, swr_path=image["swr_path"])
+    by_path = await call(client.list_all_notebooks, request)
+    assert held[0]["id"] in {each.id for each in by_path.data}
+
+
 @pytest.fixture(params=[AuthMode.AKSK, AuthMode.TEMPORARY])
 def signed(request: pytest.FixtureRequest) -> Access:
     return Access(request.param)
