@@ -7,11 +7,10 @@ from cleanup.errors import UsageError
 from cleanup.simulator import control
 from cleanup.simulator.auth import Access
 from cleanup.simulator.faults import Faults
-from cleanup.simulator.routes import ROUTES
 from cleanup.simulator.service import Service
 
 HOST = "127.0.0.1"
-_LARGEST_BODY = 16 << 20
+_LARGEST_HEADER = 128 << 10  # tokens can be 64 KB long
 
 
 @asynccontextmanager
@@ -35,13 +34,13 @@ async def serve(
     gateway = Gateway(
         control.Simulation(service=service, access=access or Access(), faults=faults or Faults()), drip
     )
-    app = web.Application(client_max_size=_LARGEST_BODY, middlewares=gateway.middlewares)
-    app.on_response_prepare.append(gateway.date)
-    for method, path, handle in control.ROUTES:
-        app.router.add_route(method, path, gateway.control(handle))
-    for method, path, operation in ROUTES:
-        app.router.add_route(method, path, gateway.answer, name=operation)
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+    runner = web.AppRunner(
+        gateway.application(),
+        access_log=None,
+        handler_cancellation=True,
+        shutdown_timeout=0.1,
+        max_field_size=_LARGEST_HEADER,
+    )
     await runner.setup()
     try:
         try:

@@ -72,7 +72,7 @@ class Access:
                 return self._refuse_signature(call, now)
 
     def _refuse_token(self, token: str, now: datetime) -> ApiResponse | None:
-        expires = self._expires.get(token)
+        expires = self._expires.get(token.rstrip("="))  # padding, of long tokens, does not count
         if expires is None:
             return _wrong("decrypt token fail")
         return error_response(401, "ModelArts.0202", "The token has expired.") if now >= expires else None

@@ -8,7 +8,7 @@ from random import Random
 
 import msgspec
 
-from cleanup.simulator.faults import Fault
+from cleanup.simulator.faults import DueFault, Fault
 from cleanup.simulator.image_store import BUILD_IN
 from cleanup.simulator.images import image_query, in_use_error
 from cleanup.simulator.messages import ApiResponse, Call, Delivery, Record, error_response, json_response
@@ -19,6 +19,7 @@ from cleanup.simulator.service import Service
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 _ELSEWHERE = "http://elsewhere.invalid"
 _LIMIT = 20.0
+_LONG_TOKEN = 64 << 10
 
 
 def throttled(limit: float = _LIMIT, **headers: str) -> ApiResponse:
@@ -27,15 +28,32 @@ def throttled(limit: float = _LIMIT, **headers: str) -> ApiResponse:
     return error_response(429, "APIG.0308", f"The throttling threshold has been reached: {text}", **headers)
 
 
-def instead_of(fault: Fault, call: Call, service: Service) -> ApiResponse | None:
+def instead_of(due: DueFault, call: Call, service: Service) -> ApiResponse | None:
     """The response of a fault that replaces the right one; None for one that is made out of the right one."""
-    effect = _INSTEAD.get(fault)
+    if due.fault in (Fault.ACCEPTED, Fault.DELETING):
+        return _deleting(due, call, service)
+    effect = _INSTEAD.get(due.fault)
     return effect(call, service) if effect else None
 
 
 def made_of(fault: Fault, right: ApiResponse, random: Random) -> ApiResponse:
     """The response of a fault that changes the right one; `random` draws the details."""
     return _MADE_OF[fault](right, random)
+
+
+def _deleting(due: DueFault, call: Call, service: Service) -> ApiResponse:
+    deleting = service.handle(call, due.seconds)
+    is_bare = due.fault is Fault.ACCEPTED and deleting.effect is not None
+    return replace(deleting, status=202, body=b"") if is_bare else deleting
+
+
+def _throttled_by_chance(_: Call, service: Service) -> ApiResponse:
+    return throttled(Retry_After="1") if service.random.random() < 0.5 else throttled()
+
+
+def _foreign_not_found(_: Call, service: Service) -> ApiResponse:
+    page = b"<html><head><title>404 Not Found</title></head><body><h1>404 Not Found</h1></body></html>"
+    return ApiResponse(status=404, body=service.random.choice((page, b"")), content_type="text/html")
 
 
 def _throttled_until(_: Call, service: Service) -> ApiResponse:
@@ -93,6 +111,7 @@ _INSTEAD: Mapping[Fault, Callable[[Call, Service], ApiResponse]] = {
     Fault.THROTTLED: lambda *_: throttled(Retry_After="1"),
     Fault.THROTTLED_UNTIL: _throttled_until,
     Fault.THROTTLED_BARE: lambda *_: throttled(),
+    Fault.THROTTLED_BY_CHANCE: _throttled_by_chance,
     Fault.INTERNAL: lambda *_: error_response(500, "ModelArts.0001", "Unknown error."),
     Fault.BAD_GATEWAY: lambda *_: ApiResponse(status=502, body=_HTML, content_type="text/html"),
     Fault.UNAVAILABLE: lambda *_: ApiResponse(status=503),
@@ -101,7 +120,9 @@ _INSTEAD: Mapping[Fault, Callable[[Call, Service], ApiResponse]] = {
         401, "APIG.0301", "Incorrect IAM authentication information"
     ),
     Fault.FORBIDDEN: lambda *_: error_response(403, "ModelArts.0108", "Not authorized."),
+    Fault.TOO_EARLY: lambda *_: error_response(425, "APIG.0201", "Too early."),
     Fault.GONE: _gone,
+    Fault.FOREIGN_NOT_FOUND: _foreign_not_found,
     Fault.IN_USE: _in_use,
     Fault.REDIRECT: lambda call, _: ApiResponse(status=307, headers={"Location": _ELSEWHERE + call.path}),
     Fault.DROP_BEFORE: lambda *_: ApiResponse(status=0, delivery=Delivery.DROP),
@@ -125,18 +146,38 @@ def _wrong_total(right: ApiResponse, random: Random) -> ApiResponse:
     if right.status != 200:
         return right
     page = msgspec.json.decode(right.body)
-    total = page["total"]
-    page["total"] = random.choice(
+    name = "total" if "total" in page else "total_count"
+    total = page[name]
+    page[name] = random.choice(
         [wrong for wrong in (0, total // 2, total + 7, 2 * total + 1) if wrong != total]
     )
-    page["pages"] = -(-page["total"] // max(1, page["size"]))
+    if "pages" in page:
+        page["pages"] = -(-page[name] // max(1, page["size"]))
     return replace(right, body=msgspec.json.encode(page))
+
+
+def _null_list(right: ApiResponse, _: Random) -> ApiResponse:
+    if right.status != 200:
+        return right
+    page = msgspec.json.decode(right.body)
+    nulled = {name: None if isinstance(value, list) else value for name, value in page.items()}
+    return replace(right, body=msgspec.json.encode(nulled))
+
+
+def _long_token(right: ApiResponse, _: Random) -> ApiResponse:
+    """The token, padded: what stands behind it does not count, see `Access`."""
+    token = right.headers.get("X-Subject-Token")
+    padded = {"X-Subject-Token": token.ljust(_LONG_TOKEN, "=")} if token else {}
+    return replace(right, headers={**right.headers, **padded})
 
 
 _MADE_OF: Mapping[Fault, Callable[[ApiResponse, Random], ApiResponse]] = {
     Fault.DROP_AFTER: lambda right, _: replace(right, delivery=Delivery.DROP),
     Fault.HANG_AFTER: lambda right, _: replace(right, delivery=Delivery.HANG),
     Fault.SLOW: lambda right, _: replace(right, delivery=Delivery.SLOW),
+    Fault.TIMED_OUT: lambda right, _: replace(
+        error_response(408, "APIG.0201", "Request timeout."), effect=right.effect
+    ),
     Fault.NO_CONTENT: _without_body(204),
     Fault.EMPTY: _without_body(200),
     Fault.TRUNCATED: lambda right, random: replace(
@@ -144,4 +185,6 @@ _MADE_OF: Mapping[Fault, Callable[[ApiResponse, Random], ApiResponse]] = {
     ),
     Fault.NOT_UTF8: _not_utf8,
     Fault.WRONG_TOTAL: _wrong_total,
+    Fault.NULL_LIST: _null_list,
+    Fault.LONG_TOKEN: _long_token,
 }

