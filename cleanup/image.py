@@ -5,6 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
+from cleanup.reference import BASIC, Reference, from_fields, parse_reference
+
 _EPOCH_OF_SENSE = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -23,6 +25,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     """One image record; `None` is "the API did not say", never "empty" and never zero.
 
     Texts are as the API sent them (enumerated ones drift in case: compare without case).
+    `swr_instance_id` names the enterprise registry that holds the content, None is the basic one.
     `size` is in bytes (cleanup/modelarts/API.md). `raw` is the record as the API sent it, compact JSON.
     """
 
@@ -31,6 +34,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     tag: str | None = None
     swr_path: str | None = None
+    swr_instance_id: str | None = None
     type: str | None = None
     visibility: str | None = None
     status: str | None = None
@@ -69,9 +73,35 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
         return same_word(self.visibility, "PRIVATE")
 
     @property
+    def reference(self) -> Reference:
+        """What names the content: the record's path, or its own fields for what the path does not say."""
+        path, fields = self._path, from_fields(self.namespace, self.name, self.tag, registry=self._registry)
+        return Reference(
+            registry=self._registry,
+            namespace=path.namespace or fields.namespace,
+            name=path.name or fields.name,
+            tag=path.tag or (None if path.digest else fields.tag),
+            digest=path.digest,
+        )
+
+    @property
     def content(self) -> str | None:
-        """The key of the registry content behind this record; None when the path is unknown."""
-        return content_key(self.swr_path)
+        """One key for one content: registry, namespace, name and tag, or digest where there is no tag.
+
+        None where the path does not say all of that; the fields alone do not prove where a content lies.
+        """
+        keys = self._path.keys
+        return f"{self._registry}/{keys[0]}" if keys else None
+
+    @property
+    def _registry(self) -> str:
+        return (self.swr_instance_id or BASIC).lower()
+
+    @property
+    def _path(self) -> Reference:
+        if not self.swr_path:
+            return Reference()
+        return parse_reference(self.swr_path, registry=self._registry, namespace=self.namespace)
 
 
 def same_word(left: str | None, right: str | None) -> bool:
@@ -79,17 +109,6 @@ def same_word(left: str | None, right: str | None) -> bool:
     if left is None or right is None:
         return left is right
     return left.casefold() == right.casefold()
-
-
-def content_key(swr_path: str | None) -> str | None:
-    """One spelling for one content: no scheme, no case, `:latest` where the tag is left out."""
-    if not swr_path or not swr_path.strip():
-        return None
-    path = swr_path.strip().casefold().removeprefix("https://").removeprefix("http://").rstrip("/")
-    last = path.rsplit("/", 1)[-1]
-    if ":" in last.partition("@")[0]:
-        return path.partition("@")[0]  # a tag says which record is meant, its digest nothing more
-    return path if "@" in last else f"{path}:latest"
 
 
 def makes_sense(moment: datetime | None, now: datetime) -> bool:

@@ -1,16 +1,18 @@
-"""What is using which image: notebooks and pins, by id, by registry path, or by name and tag."""
+"""Who uses which image: users of images and pins, by id or by any reference to the content."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from cleanup.image import Image, content_key
+from cleanup.image import Image
+from cleanup.reference import Reference, ReferenceIndex, from_fields, readings
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True):
-    """One user of one image; at least one of the three keys is set.
+    """One user of one image. `user` says who it is, for people, e.g. "notebook train-7 (STOPPED)".
 
-    `name` is `namespace/name:tag`; `user` says who it is, for people, e.g. "notebook train-7 (STOPPED)".
+    `swr_path` and `name` are references in any form, with or without a host. A user that says
+    neither an id nor a reference that can be read may use any image.
     """
 
     user: str
@@ -18,50 +20,44 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
     swr_path: str | None = None
     name: str | None = None
 
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """All that the user's references may mean, in whatever registry."""
+        texts = [text for text in (self.swr_path, self.name) if text and text.strip()]
+        found = tuple(reading for text in texts for reading in readings(text))
+        if self.image_id:  # what cannot be read at all adds nothing to an id
+            return tuple(one for one in found if one.namespace or one.name)
+        return found or (Reference(),)
+
 
 class InUse:
     """An index over uses: who, if anybody, uses an image or the content behind it."""
 
     def __init__(self, uses: Iterable[Use] = ()) -> None:
         self.uses = tuple(uses)
-        self._by_id: dict[str, Use] = {}
-        self._by_content: dict[str, Use] = {}
-        self._by_name: dict[str, Use] = {}
-        self._by_path_name: dict[str, Use] = {}
+        self._by_id: dict[str, list[Use]] = {}
         for use in self.uses:
-            self._index(use)
-
-    def _index(self, use: Use) -> None:
-        if use.image_id:
-            self._by_id.setdefault(use.image_id.casefold(), use)
-        if use.name:
-            self._by_name.setdefault(use.name.casefold(), use)
-        if key := content_key(use.swr_path):
-            self._by_content.setdefault(key, use)
-            self._by_path_name.setdefault(path_name(key), use)
+            if use.image_id:
+                self._by_id.setdefault(use.image_id.lower(), []).append(use)
+        self._by_reference = ReferenceIndex(
+            (reference, use) for use in self.uses for reference in use.references
+        )
 
     def of(self, image: Image) -> Use | None:
-        """Who uses this image: by id, by path, by name, or by a path of that name in whatever registry."""
-        label = image.label.casefold()
-        found = self._by_id.get(image.id.casefold()) or self._by_content.get(image.content or "")
-        if found or None not in (image.namespace, image.name, image.tag):
-            return found or self._by_name.get(label) or self._by_path_name.get(label)
-        named = self._by_name | self._by_path_name
-        return next((use for name, use in named.items() if not image.content and may_be(image, name)), None)
+        """The first user of this image that is found, by id, by its path or by its name."""
+        return next(self._users(image), None)
+
+    def users_of(self, image: Image) -> tuple[Use, ...]:
+        """Every user of this image, each once."""
+        return tuple(dict.fromkeys(self._users(image)))
+
+    def _users(self, image: Image) -> Iterator[Use]:
+        yield from self._by_id.get(image.id.lower(), ())
+        yield from self._by_reference.find(image.reference)
+        # A path and the fields of a record should agree; where they do not, both are used.
+        fields = from_fields(image.namespace, image.name, image.tag)
+        if fields.exact:
+            yield from self._by_reference.find(fields)
 
     def __or__(self, other: "InUse") -> "InUse":
         return InUse(self.uses + other.uses)
-
-
-def path_name(key: str) -> str:
-    """`namespace/name:tag` out of a content key `registry/namespace/name:tag`."""
-    registry, _, rest = key.partition("/")
-    return rest if "/" in rest else f"{registry}/{rest}"
-
-
-def may_be(image: Image, name: str) -> bool:
-    """Whether `namespace/name:tag` may be this image's; a part that the API did not say may be anything."""
-    namespace, _, rest = name.rpartition("/")
-    base, _, tag = rest.partition(":")
-    parts = ((image.namespace, namespace), (image.name, base), (image.tag, tag))
-    return all(own is None or own.casefold() == other for own, other in parts)

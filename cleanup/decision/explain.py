@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from cleanup.decision.select import Rank, RuleMatch, match_rules, rank, select, time_of
+from cleanup.decision.keep_last import Rank, rank
+from cleanup.decision.match import RuleMatch, match_rules
+from cleanup.decision.select import select, time_of
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.durations import format_duration
 from cleanup.errors import UsageError
@@ -131,6 +133,8 @@ def _forward(
             return None, "it stays as long as a protect entry holds"
         case Reason.IN_USE:
             return None, f"it stays as long as it is {decision.detail}"
+        case Reason.PUBLIC:
+            return None, "it stays as long as it is PUBLIC and the match of its rule does not name visibility"
         case Reason.UNKNOWN:
             return None, "it stays as long as that is unknown"
         case Reason.NO_RULE:

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     IN_USE = "in-use"
     NO_RULE = "no-rule"
     UNKNOWN = "unknown"
+    PUBLIC = "public"
     KEEP_LAST = "keep-last"
     TOO_YOUNG = "too-young"
     EXPIRED = "expired"
@@ -29,8 +30,10 @@ class Reason(StrEnum):
 class Withheld(StrEnum):
     """Why `force` was asked for and not given."""
 
-    PUBLIC = "public"
-    SHARED_CONTENT = "shared-content"
+    PUBLIC = "public"  # others may use the content of what is not PRIVATE
+    SHARED_CONTENT = "shared-content"  # a record that stays needs it, or another that goes takes it along
+    WORKSPACE_UNSEEN = "workspace-unseen"  # there may be such a record where nobody could look
+    NOT_ASKED_BY_ALL = "not-asked-by-all"  # a record of the same content goes by a rule without `force`
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

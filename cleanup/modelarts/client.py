@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from cleanup.errors import CredentialsLost, InventoryError
-from cleanup.image import Image, Status, content_key
+from cleanup.image import Image, Status
 from cleanup.in_use import Use
 from cleanup.modelarts import wire
 from cleanup.modelarts.http.messages import Request, Response, Result, segment
 from cleanup.modelarts.http.rate_limit import RateLimiter
 from cleanup.modelarts.http.transport import Transport, as_bytes
 from cleanup.modelarts.paging import Listing, PageItems, Paging, read_all
+from cleanup.reference import parse_reference
 
 T = TypeVar("T")
 _IMAGES = 200  # the page sizes the API documents: its default for images, the largest one for notebooks
@@ -216,9 +217,9 @@ def _notebook(record: msgspec.Raw) -> Notebook:
 
 def _repository(image: Image) -> dict[str, str]:
     """The namespace and the name to ask for, each only where the image's path agrees with it."""
-    *_, namespace, last = ("", "", *(content_key(image.swr_path) or "").split("/"))
-    found = {"namespace": (image.namespace, namespace), "name": (image.name, last.partition(":")[0])}
-    return {key: own for key, (own, told) in found.items() if own and own.casefold() == told}
+    told = parse_reference(image.swr_path or "", namespace=image.namespace)
+    found = {"namespace": (image.namespace, told.namespace), "name": (image.name, told.name)}
+    return {key: own for key, (own, path) in found.items() if own and own.lower() == path}
 
 
 def describe(result: Result[Any]) -> str:

@@ -1,6 +1,6 @@
 """What a policy says, as frozen values: conditions in three-valued logic, rules, protections, limits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -147,6 +147,21 @@ Condition: TypeAlias = FieldCondition | ResourceTagCondition | SizeCondition | A
 EVERY_IMAGE = All(())
 
 
+def fields_of(condition: Condition) -> Iterator[str]:
+    """The image's fields that a condition asks about, anywhere in it."""
+    match condition:
+        case FieldCondition():
+            yield condition.attribute
+        case ResourceTagCondition():
+            yield "resource_tags"
+        case SizeCondition():
+            yield "size"
+        case Not():
+            yield from fields_of(condition.part)
+        case All() | AnyOf():
+            yield from (field for part in condition.parts for field in fields_of(part))
+
+
 def _traces(parts: "Iterable[Condition]", image: Image, depth: int) -> Iterable[Finding]:
     return (finding for part in parts for finding in part.trace(image, depth))
 
@@ -204,6 +219,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     force: bool
     limits: Limits | None
     location: Location
+
+    @property
+    def names_visibility(self) -> bool:
+        """The match says something about visibility: only such a rule may delete PUBLIC images."""
+        return "visibility" in fields_of(self.match)
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

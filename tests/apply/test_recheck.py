@@ -101,7 +101,7 @@ class TestSharedContent:
         assert carrier.force is False
 
     def test_a_newcomer_keeps_the_content(self) -> None:
-        newcomer = make_image("new", swr_path=PATH.upper())
+        newcomer = make_image("new", swr_path=PATH.replace("swr.example.com", "100.125.0.198:20202"))
         due = check(self.both, self.first, self.carrier, newcomer).due
         assert {one.image.id: one.force for one in due} == {"first": False, "carrier": False}
 

@@ -56,7 +56,7 @@ class TestExplain:
         assert later.decision.action == "delete"
 
     def test_old_enough_soon_but_then_still_kept(self, policy: Policy) -> None:
-        told = ask(make_image("a", age=10, tag="1.0", visibility=None), policy)
+        told = ask(make_image("a", age=10, tag="1.0", visibility="private"), policy)
         assert told.changes_at is not None
         alone = ask(make_image("a", age=10), policy)
         assert alone.decision.reason == "keep-last"

@@ -1,7 +1,7 @@
 """The decision, by goldens: inventory + policy + now -> decisions with reasons; and the ties, one by one.
 
-Each golden is a YAML file with `policy`, `images` (the fields that differ from an ordinary image),
-`in_use` and `expect`. UPDATE_GOLDENS=1 writes down what is decided now.
+Each golden is a YAML file with `policy`, `images` and `others` (the fields that differ from an ordinary
+image), `unseen`, `in_use` and `expect`. UPDATE_GOLDENS=1 writes down what is decided now.
 """
 
 import os
@@ -45,7 +45,15 @@ def test_golden(path: Path, tmp_path: Path) -> None:
     case = yaml.safe_load(path.read_text(encoding="utf-8"))
     images = [make_image(id_, **fields) for id_, fields in case["images"].items()]
     in_use = InUse(Use(**use) for use in case.get("in_use", []))
-    decisions = select(images, policy_of(case["policy"], tmp_path), in_use, NOW)
+    others = [make_image(id_, **fields) for id_, fields in case.get("others", {}).items()]
+    decisions = select(
+        images,
+        policy_of(case["policy"], tmp_path),
+        in_use,
+        NOW,
+        others=others,
+        unseen=case.get("unseen", ()),
+    )
     found = {decision.image.id: shown(decision) for decision in decisions}
     if os.environ.get("UPDATE_GOLDENS"):
         written = path.read_text(encoding="utf-8").split("expect:")[0]
@@ -67,6 +75,7 @@ def test_there_is_a_golden_for_each_reason() -> None:
         "in-use",
         "no-rule",
         "unknown",
+        "public",
         "keep-last",
         "too-young",
         "expired",

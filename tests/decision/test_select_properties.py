@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from itertools import combinations
 
 import msgspec
 from hypothesis import given, settings
@@ -27,12 +28,34 @@ from cleanup.policy.language import (
     Rule,
 )
 from cleanup.policy.patterns import text_pattern
+from cleanup.reference import same_content
 from cleanup.strict_yaml.location import Location
 from tests.support.builders import NOW, make_image
 
 HERE = Location("generated.yaml", 1, 1)
 NAMESPACES = ("ml-vision", "ml-nlp", "prod-serving", "sandbox")
 TAGS = ("latest", "dev-1", "dev-2", "pr-7", "1.4.0")
+
+
+X, Y = f"@sha256:{'0a' * 32}", f"@sha256:{'0b' * 32}"
+
+
+def paths() -> st.SearchStrategy[str | None]:
+    """References to few contents in many spellings, digests and unreadable ones among them."""
+    spelled = st.builds(
+        "{}{}{}".format,
+        st.sampled_from(["swr.example.com/", "https://SWR.a.eu:443/", "10.0.0.1:20202/", ""]),
+        st.sampled_from(
+            ["ml-vision/trainer", "ML-Vision//trainer", "sandbox/team/server", "sandbox/team$server"]
+        ),
+        st.sampled_from([":0", ":1", ":1", ":V1", ":v1", "", ":latest", f":1{X}", f":0{X}", X, Y]),
+    )
+    return (
+        st.none()
+        | spelled
+        | spelled
+        | st.sampled_from(["?", "trainer:1", "ml-vision/trainer:", "x y/trainer:1"])
+    )
 
 
 def images() -> st.SearchStrategy[list[Image]]:
@@ -45,8 +68,8 @@ def images() -> st.SearchStrategy[list[Image]]:
             "status": st.sampled_from(["ACTIVE", "active", "ERROR", "CREATING", "INIT", "NEW"]) | st.none(),
             "type": st.sampled_from(["DEDICATED", "DEDICATED", "DEDICATED", "BUILD_IN"]) | st.none(),
             "size": st.integers(0, 1 << 40) | st.none(),
-            "swr_path": st.sampled_from([f"swr.example.com/ml-vision/trainer:{n}" for n in range(4)])
-            | st.none(),
+            "swr_path": paths(),
+            "swr_instance_id": st.sampled_from([None, None, None, "8f1c"]),
             "age": st.integers(-5, 400) | st.none(),
         }
     )
@@ -125,19 +148,86 @@ def policies() -> st.SearchStrategy[Policy]:
     )
 
 
+def sharers() -> st.SearchStrategy[list[Image]]:
+    """Ordinary records of very few contents, most of them old enough to go."""
+    spelled = st.builds(
+        "{}ml-vision/trainer{}".format,
+        st.sampled_from(["swr.example.com/", "10.0.0.1:20202/", ""]),
+        st.sampled_from([":1", ":1", ":2", ":2", ":3", f":1{X}", f":2{X}", X, Y]),
+    )
+    one = st.fixed_dictionaries(
+        {
+            "tag": st.sampled_from(["dev-1", "dev-1", "1.4.0"]),
+            "visibility": st.sampled_from(["PRIVATE", "PRIVATE", "PRIVATE", "PUBLIC"]),
+            "swr_path": st.integers(0, 9).flatmap(lambda odd: spelled if odd else paths()),
+            "age": st.sampled_from([1, 100, 100, 101, 102, 103, 104]),
+        }
+    )
+    return st.lists(one, min_size=2, max_size=5).map(
+        lambda found: [make_image(f"id-{number}", **fields) for number, fields in enumerate(found)]
+    )
+
+
+def nobody() -> st.SearchStrategy[list[Image]]:
+    return st.just([])
+
+
+def forcing() -> st.SearchStrategy[Policy]:
+    """Policies that take whatever is old, and ask for its content too, mostly."""
+
+    def rule(name: str, match: Condition, force: bool) -> Rule:
+        return Rule(
+            name=name,
+            description=None,
+            match=match,
+            older_than=OlderThan(clock=Clock.UPDATE_AT, age=timedelta(days=90)),
+            keep_last=None,
+            delete_all=False,
+            force=force,
+            limits=None,
+            location=HERE,
+        )
+
+    visible = FieldCondition(
+        "visibility", text_pattern("*", ignores_case=True, location=HERE), "visibility: *"
+    )
+    tagged = FieldCondition("tag", text_pattern("1.*", ignores_case=False, location=HERE), "tag: 1.*")
+    return st.builds(
+        Policy,
+        rules=st.sampled_from(
+            [(rule("rest", visible, True),), (rule("gentle", tagged, False), rule("rest", visible, True))]
+        ),
+        protect=st.just(()),
+        limits=st.just(Limits()),
+        files=st.just(()),
+        sha256=st.just(""),
+    )
+
+
+def single_users() -> st.SearchStrategy[Use]:
+    by_id = st.builds(Use, user=st.just("notebook"), image_id=st.sampled_from(["id-0", "ID-1", "id-2"]))
+    by_path = st.builds(
+        Use, user=st.just("job"), swr_path=paths().filter(lambda path: path not in (None, "?"))
+    )
+    by_name = st.builds(
+        lambda *parts: Use(user="pin", name="{}/{}:{}".format(*parts)),
+        st.sampled_from(NAMESPACES),
+        st.sampled_from(["trainer", "server"]),
+        st.sampled_from(TAGS),
+    )
+    return by_id | by_path | by_name
+
+
 def users() -> st.SearchStrategy[InUse]:
-    use = st.builds(
-        Use, user=st.just("notebook"), image_id=st.sampled_from(["id-0", "id-1", "id-2"])
-    ) | st.builds(Use, user=st.just("pin"), swr_path=st.just("swr.example.com/ml-vision/trainer:1"))
-    return st.lists(use, max_size=2).map(InUse)
+    return st.lists(single_users(), max_size=2).map(InUse)
 
 
 def deleted(decisions: tuple[Decision, ...]) -> set[str]:
     return {decision.image.id for decision in decisions if decision.action is Action.DELETE}
 
 
-def content_taken(decisions: tuple[Decision, ...]) -> set[str | None]:
-    return {decision.image.content for decision in decisions if decision.force}
+def forced(decisions: tuple[Decision, ...]) -> set[str]:
+    return {decision.image.id for decision in decisions if decision.force}
 
 
 @given(images(), policies(), users())
@@ -157,13 +247,14 @@ def test_every_image_is_decided_once_and_a_delete_is_never_of_the_untouchable(
             assert decision.rule
 
 
-@given(images(), policies(), users(), protections())
+@given(images() | sharers(), policies() | forcing(), users(), protections())
 def test_a_protection_more_never_deletes_more(
     inventory: list[Image], policy: Policy, in_use: InUse, extra: Protection
 ) -> None:
     stricter = msgspec.structs.replace(policy, protect=(*policy.protect, extra))
     before, after = (select(inventory, p, in_use, NOW) for p in (policy, stricter))
     assert deleted(after) <= deleted(before)
+    assert forced(after) <= forced(before)
     assert {
         decision.image.id for decision in after if extra.match.evaluate(decision.image) is not False
     }.isdisjoint(deleted(after))
@@ -200,7 +291,7 @@ def test_a_higher_age_never_deletes_more(
     )
 
 
-@given(images(), policies(), users(), st.randoms(use_true_random=False))
+@given(images() | sharers(), policies() | forcing(), users(), st.randoms(use_true_random=False))
 def test_the_order_of_the_inventory_changes_nothing(
     inventory: list[Image], policy: Policy, in_use: InUse, random: object
 ) -> None:
@@ -211,20 +302,72 @@ def test_the_order_of_the_inventory_changes_nothing(
     assert first == second
 
 
-@given(images(), policies(), users())
-def test_content_that_somebody_still_uses_is_never_taken(
-    inventory: list[Image], policy: Policy, in_use: InUse
+@given(images() | sharers(), policies() | forcing(), users(), nobody() | sharers(), st.booleans())
+@settings(max_examples=300)
+def test_no_content_that_anybody_names_by_any_spelling_is_ever_taken(
+    inventory: list[Image], policy: Policy, in_use: InUse, elsewhere: list[Image], all_seen: bool
 ) -> None:
-    decisions = select(inventory, policy, in_use, NOW)
-    staying = {decision.image.content for decision in decisions if decision.action is Action.KEEP} - {None}
-    assert not content_taken(decisions) & staying
-    assert None not in content_taken(decisions)
+    others = renamed(elsewhere)
+    decisions = select(inventory, policy, in_use, NOW, others=others, unseen=() if all_seen else ("w",))
+    staying = [decision.image for decision in decisions if decision.action is Action.KEEP] + others
+    named = [reference for use in in_use.uses for reference in use.references if not use.image_id]
     for decision in decisions:
-        if decision.force:
-            assert decision.image.is_private
-            assert decision.action is Action.DELETE
-    carriers = [decision.image.content for decision in decisions if decision.force]
-    assert len(carriers) == len(set(carriers))
+        if not decision.force:
+            assert decision.force_withheld is None or decision.action is Action.DELETE
+            continue
+        assert decision.action is Action.DELETE
+        assert decision.force_withheld is None
+        assert decision.image.is_private
+        assert decision.image.content
+        assert all_seen
+        reference = decision.image.reference
+        assert not any(same_content(reference, image.reference) for image in staying)
+        assert not any(same_content(reference, one) for one in named)
+
+
+@given(sharers(), policies() | forcing())
+@settings(max_examples=300)
+def test_content_goes_once_and_only_if_all_that_share_it_go_and_ask_for_it(
+    inventory: list[Image], policy: Policy
+) -> None:
+    decisions = select(inventory, policy, InUse(), NOW)
+    asking = {rule.name for rule in policy.rules if rule.force}
+    for one in decisions:
+        sharing = [d for d in decisions if same_content(one.image.reference, d.image.reference)]
+        if one.force:
+            assert all(d.action is Action.DELETE and d.rule in asking for d in sharing)
+        if one.action is Action.DELETE:
+            assert (one.force or bool(one.force_withheld)) == (one.rule in asking)
+    carriers = [decision.image.reference for decision in decisions if decision.force]
+    assert not any(same_content(*pair) for pair in combinations(carriers, 2))
+
+
+def renamed(images: list[Image]) -> list[Image]:
+    return [msgspec.structs.replace(one, id=f"other-{one.id}") for one in images]
+
+
+@given(images() | sharers(), policies() | forcing(), users(), single_users())
+@settings(max_examples=300)
+def test_a_user_or_pin_more_never_deletes_more(
+    inventory: list[Image], policy: Policy, in_use: InUse, extra: Use
+) -> None:
+    before, after = (select(inventory, policy, uses, NOW) for uses in (in_use, in_use | InUse([extra])))
+    assert deleted(after) <= deleted(before)
+    assert forced(after) <= forced(before)
+
+
+@given(images() | sharers(), policies() | forcing(), users(), nobody() | sharers(), sharers())
+@settings(max_examples=300)
+def test_a_workspace_more_never_takes_more(
+    inventory: list[Image], policy: Policy, in_use: InUse, some: list[Image], more: list[Image]
+) -> None:
+    some, more = renamed(some), renamed(renamed(more))
+    before = select(inventory, policy, in_use, NOW, others=some)
+    after = select(inventory, policy, in_use, NOW, others=some + more)
+    unseen = select(inventory, policy, in_use, NOW, others=some, unseen=["w"])
+    assert deleted(after) == deleted(before) == deleted(unseen)
+    assert forced(after) <= forced(before)
+    assert not forced(unseen)
 
 
 @given(

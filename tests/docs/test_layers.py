@@ -16,7 +16,7 @@ import cleanup
 ROOT = Path(__file__).parents[2] / "cleanup"
 # A row may not import within itself; what is one row in CONTRIBUTING.md may be several here.
 LAYERS = [
-    ["errors", "durations", "runtime", "stop"],
+    ["errors", "durations", "runtime", "stop", "reference"],
     ["simulator", "image", "strict_yaml"],
     ["in_use", "outcome"],
     ["policy", "progress"],
@@ -37,7 +37,7 @@ REACHES = (
     r"\bsys\.argv",
 )
 CLOCKS_AND_CHANCE = {"time", "random", "secrets"}
-PURE = ["image", "in_use", "outcome", "decision", "apply/recheck"]
+PURE = ["reference", "image", "in_use", "outcome", "decision", "apply/recheck"]
 WORLD = {"os", "sys", "time", "random", "socket", "subprocess", "aiohttp", "structlog", "logging"}
 
 

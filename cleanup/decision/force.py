@@ -1,0 +1,83 @@
+"""Which deletes take the content in the registry along: at most one a content, and none that is needed. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from cleanup.decision.keep_last import newest_first
+from cleanup.decision.types import Action, Decision, Withheld
+from cleanup.image import Image
+from cleanup.policy.language import Policy
+from cleanup.reference import Reference, ReferenceIndex, of_content
+
+
+def with_force(
+    decided: Sequence[Decision], policy: Policy, others: Iterable[Image], *, all_seen: bool
+) -> tuple[Decision, ...]:
+    """The decisions, with `force` or why it is withheld for the deletes whose rule asks for it.
+
+    `others` are records that are not decided on, so they stay. Without `all_seen` there may be
+    records that could not be read, which may need any content.
+    """
+    rules = {rule.name for rule in policy.rules if rule.force}
+    going = {d.image.id: d for d in decided if d.action is Action.DELETE}
+    asked = {id_: d for id_, d in going.items() if d.rule in rules}
+    if not asked:
+        return tuple(decided)
+    records = [*(d.image for d in decided), *(one for one in others if one.id not in going)]
+    related = ReferenceIndex(_related(records, asked))
+    forced: dict[str, Decision] = {}
+
+    def withheld(image: Image) -> Withheld | None:
+        if not image.is_private:
+            return Withheld.PUBLIC
+        if image.content is None:
+            return Withheld.SHARED_CONTENT
+        sharing = sharing_content(image, related).keys()
+        if sharing - going.keys():
+            return Withheld.SHARED_CONTENT
+        if not all_seen:
+            return Withheld.WORKSPACE_UNSEEN
+        if sharing - asked.keys():
+            return Withheld.NOT_ASKED_BY_ALL
+        taken = any(id_ in forced and forced[id_].force for id_ in sharing)
+        return Withheld.SHARED_CONTENT if taken else None
+
+    # The youngest record of a content takes it along; one that says its tag comes before one that does not.
+    for one in sorted(asked.values(), key=lambda d: (d.image.reference.tag is None, newest_first(d.image))):
+        why = withheld(one.image)
+        forced[one.image.id] = msgspec.structs.replace(one, force=why is None, force_withheld=why)
+    return tuple(forced.get(d.image.id, d) for d in decided)
+
+
+def sharing_content(image: Image, records: ReferenceIndex[Image]) -> dict[str, Image]:
+    """The other records, by id, that may have the same content, directly or by a digest that links two tags."""
+    found: dict[str, Image] = {}
+    to_follow = [image]
+    while to_follow:
+        new = {one.id: one for one in records.find(to_follow.pop().reference) if one.id not in found}
+        found |= new
+        to_follow += [one for one in new.values() if one.reference.exact and one.reference.digest]
+    found.pop(image.id, None)
+    return found
+
+
+def _related(records: Iterable[Image], asked: Mapping[str, Decision]) -> Iterator[tuple[Reference, Image]]:
+    """The records that may share a content with those that ask for force: few of very many."""
+    references = [decision.image.reference for decision in asked.values()]
+    keys = {key for reference in references for key in reference.keys}
+    repositories = {reference.repository for reference in references if not reference.tag}
+    for image in records:
+        reference = image.reference
+        if not reference.exact or reference.repository in repositories or not keys.isdisjoint(reference.keys):
+            yield reference, image
+
+
+class NeededContents:
+    """The registry contents that images which stay may still need."""
+
+    def __init__(self, staying: Iterable[Image]) -> None:
+        self._index = ReferenceIndex((image.reference, image) for image in staying)
+
+    def __contains__(self, content: str) -> bool:
+        return any(True for _ in self._index.find(of_content(content)))

@@ -1,0 +1,33 @@
+"""What the policy alone says about an image: protections and the rule that decides. Pure."""
+
+import msgspec
+
+from cleanup.image import Image
+from cleanup.policy.language import Policy, Protection, Rule
+
+
+class RuleMatch(msgspec.Struct, frozen=True, kw_only=True):
+    """What the policy alone says about one image, before clocks and groups are asked.
+
+    `protection` is the first entry that holds; `unclear_protection` the first that cannot be
+    evaluated. `rule` is the first whose match holds, or (with `unclear`) cannot be evaluated.
+    """
+
+    protection: Protection | None = None
+    unclear_protection: Protection | None = None
+    rule: Rule | None = None
+    unclear: bool = False
+
+
+def match_rules(image: Image, policy: Policy) -> RuleMatch:
+    """Ask `protect` and the rules' `match` in three-valued logic; the first rule that is not False ends it."""
+    asked = [(entry, entry.match.evaluate(image)) for entry in policy.protect]
+    protection = next((entry for entry, truth in asked if truth), None)
+    unclear = None if protection else next((entry for entry, truth in asked if truth is None), None)
+    for rule in policy.rules:
+        truth = rule.match.evaluate(image)
+        if truth is not False:
+            return RuleMatch(
+                protection=protection, unclear_protection=unclear, rule=rule, unclear=truth is None
+            )
+    return RuleMatch(protection=protection, unclear_protection=unclear)

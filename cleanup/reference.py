@@ -1,0 +1,176 @@
+"""References to images: one parser, and one notion of which of them may name the same content.
+
+The forms of a reference and where they occur: cleanup/modelarts/API.md.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+BASIC: Final = "basic"  # the registry of every host that is not known to be an enterprise instance's
+_LATEST: Final = "latest"
+
+T = TypeVar("T")
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_NAMESPACE = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._/-]*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|[a-z0-9+._-]+:[0-9a-f]{96,}")
+_AT_THE_ENDS: Final = " \t\r\n\v\f\u00a0\u200b\u2060\ufeff"
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reference names; None is a part that is not said or cannot be read, so it may be anything.
+
+    `registry` is BASIC or the id of an enterprise instance, `name` the repository without its
+    namespace (with `/` where it is nested). A tag is as it is written, everything else lower case.
+    """
+
+    registry: str | None = None
+    namespace: str | None = None
+    name: str | None = None
+    tag: str | None = None
+    digest: str | None = None
+
+    @property
+    def repository(self) -> str | None:
+        """`namespace/name`; None where a part of it is unknown."""
+        return f"{self.namespace}/{self.name}" if self.namespace and self.name else None
+
+    @property
+    def exact(self) -> bool:
+        """The repository and a tag are known; what is not exact may be one of many contents."""
+        return bool(self.namespace and self.name and self.tag)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Spellings of the content without its registry: by tag and by digest, as far as they are known.
+
+        Exact references may name the same content exactly when they have a key in common.
+        """
+        if not (repository := self.repository):
+            return ()
+        by_tag = (f"{repository}:{self.tag}",) if self.tag else ()
+        return (*by_tag, f"{repository}@{self.digest}") if self.digest else by_tag
+
+    def __str__(self) -> str:
+        end = f":{self.tag}" if self.tag else f"@{self.digest}" if self.digest else ":?"
+        return f"{self.registry or '?'}/{self.namespace or '?'}/{self.name or '?'}{end}"
+
+
+def parse_reference(text: str, *, registry: str | None = BASIC, namespace: str | None = None) -> Reference:
+    """Read `[host/]namespace/name[:tag][@digest]`; never fails, parts that make no sense are None.
+
+    The first part is a host only if it has a `.` or a `:` or is `localhost`, and is not the
+    `namespace` that is known from elsewhere. Without tag and digest, `latest` is meant.
+    """
+    path = _SCHEME.sub("", text.strip(_AT_THE_ENDS), count=1)
+    path, at, digest = path.partition("@")
+    if at and "/" in digest:  # user@host/...: no form that is known
+        return Reference()
+    # The registry's API writes $ for / in nested names; doubled and trailing slashes say nothing.
+    parts = [part for part in path.replace("$", "/").split("/") if part]
+    if len(parts) > 1 and _is_host(parts[0]) and not (namespace and parts[0] == namespace.lower()):
+        del parts[0]
+    if not parts or (len(parts) == 1 and _is_host(parts[0]) and ":" not in parts[0]):
+        return Reference()  # a host alone names no image
+    parts[-1], colon, tag = parts[-1].partition(":")
+    name = _valid(_NAME, "/".join(parts[1:] or parts).lower())
+    if name and not colon and not at:  # of what cannot be read nothing is known, so no `latest` either
+        tag = _LATEST
+    return Reference(
+        registry=registry,
+        namespace=_valid(_NAMESPACE, parts[0].lower()) if len(parts) > 1 else None,
+        name=name,
+        tag=_valid(_TAG, tag),
+        digest=_valid(_DIGEST, digest.lower()),
+    )
+
+
+def of_content(content: str) -> Reference:
+    """What a content key (`Image.content`) was made from, but for a digest beside a tag."""
+    registry, _, key = content.partition("/")
+    return parse_reference(key, registry=registry, namespace=key.partition("/")[0])
+
+
+def readings(text: str, *, registry: str | None = None) -> tuple[Reference, ...]:
+    """All that a text of unknown origin may mean: `my.org/team/img` names a host or a namespace."""
+    first = text.strip(_AT_THE_ENDS).partition("/")[0]
+    with_host = parse_reference(text, registry=registry)
+    without = parse_reference(text, registry=registry, namespace=first)
+    return (with_host,) if with_host == without else (with_host, without)
+
+
+def from_fields(
+    namespace: str | None, name: str | None, tag: str | None, *, registry: str | None = None
+) -> Reference:
+    """A reference out of a record's own fields; what the record does not say is unknown, no `latest`."""
+    return Reference(
+        registry=registry,
+        namespace=_valid(_NAMESPACE, (namespace or "").lower()),
+        name=_valid(_NAME, (name or "").replace("$", "/").lower()),
+        tag=_valid(_TAG, tag or ""),
+    )
+
+
+def _is_host(part: str) -> bool:
+    return "." in part or ":" in part or part.lower() == "localhost"
+
+
+def _valid(form: re.Pattern[str], text: str) -> str | None:
+    return text if form.fullmatch(text) else None
+
+
+def same_content(one: Reference, other: Reference) -> bool:
+    """Whether both may name the same content, that is, nothing known tells them apart. Symmetric.
+
+    Between references of known registry, repository and tag this is an equivalence; a digest
+    beside a tag only adds an equality, since a tag may have moved since the digest was written.
+    """
+    if one.registry and other.registry and one.registry != other.registry:
+        return False
+    if not _same_repository(one, other):
+        return False
+    if (one.tag and one.tag == other.tag) or (one.digest and one.digest == other.digest):
+        return True
+    if one.tag and other.tag:
+        return False
+    # Two bare digests that differ are two contents. A bare digest beside a tag may be that tag's.
+    return bool(one.tag or other.tag or not (one.digest and other.digest))
+
+
+def _same_repository(one: Reference, other: Reference) -> bool:
+    if one.namespace and other.namespace:
+        return one.namespace == other.namespace and (one.name == other.name or not (one.name and other.name))
+    if not (one.name and other.name):
+        return True
+    # `img` alone may be the end of the nested team/img.
+    return f"/{one.name}".endswith(f"/{other.name}") or f"/{other.name}".endswith(f"/{one.name}")
+
+
+class ReferenceIndex(Generic[T]):
+    """Things by reference: finds all whose content may be the one that a reference names."""
+
+    def __init__(self, entries: Iterable[tuple[Reference, T]]) -> None:
+        self._entries = tuple(entries)
+        self._by_key: dict[str, list[tuple[Reference, T]]] = {}
+        # By repository, or by None where that is unknown, what does not say which tag of it is meant.
+        self._vague: dict[str | None, list[tuple[Reference, T]]] = {}
+        for entry in self._entries:
+            reference, _ = entry
+            for key in reference.keys:
+                self._by_key.setdefault(key, []).append(entry)
+            if not reference.exact:
+                self._vague.setdefault(reference.repository, []).append(entry)
+
+    def find(self, reference: Reference) -> Iterator[T]:
+        """Everything added whose reference may name the same content, each entry once."""
+        candidates: Iterable[tuple[Reference, T]] = self._entries
+        if reference.exact:
+            found = [entry for key in reference.keys for entry in self._by_key.get(key, ())]
+            vague = [entry for at in (reference.repository, None) for entry in self._vague.get(at, ())]
+            candidates = {id(entry): entry for entry in (*found, *vague)}.values()
+        return (thing for other, thing in candidates if same_content(reference, other))

@@ -1,0 +1,217 @@
+"""References to images: what each form means, which of them may name one content, and the laws of that."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cleanup.image import Image
+from cleanup.reference import (
+    BASIC,
+    Reference,
+    ReferenceIndex,
+    from_fields,
+    of_content,
+    parse_reference,
+    readings,
+    same_content,
+)
+
+X, Y = f"sha256:{'0a' * 32}", f"sha256:{'0b' * 32}"
+
+
+def ref(
+    namespace: str | None = None, name: str | None = None, tag: str | None = None, digest: str | None = None
+) -> Reference:
+    return Reference(registry=BASIC, namespace=namespace, name=name, tag=tag, digest=digest)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # the forms in which references occur
+        ("swr.cn-north-4.myhuaweicloud.com/vision/trainer:2.4", ref("vision", "trainer", "2.4")),
+        ("vision/trainer:2.4", ref("vision", "trainer", "2.4")),
+        ("10.125.0.198:20202/vision/trainer:2.4", ref("vision", "trainer", "2.4")),
+        ("localhost/vision/trainer:2.4", ref("vision", "trainer", "2.4")),
+        ("registry:5000/vision/trainer", ref("vision", "trainer", "latest")),
+        ("[::1]:5000/vision/trainer", ref("vision", "trainer", "latest")),
+        ("swr.example.com/vision/team/deep/trainer:1", ref("vision", "team/deep/trainer", "1")),
+        ("vision/team$deep$trainer:1", ref("vision", "team/deep/trainer", "1")),
+        # a first part without dot and colon is a namespace
+        ("org/team/img:1", ref("org", "team/img", "1")),
+        ("my-registry/team/img:1", ref("my-registry", "team/img", "1")),
+        # spellings that say nothing
+        ("https://swr.example.com/a/b:1", ref("a", "b", "1")),
+        ("DOCKER://SWR.Example.com:443/a/b:1", ref("a", "b", "1")),
+        (" swr.example.com/A/B:1 \n", ref("a", "b", "1")),
+        ("\ufeffswr.example.com//a//b/", ref("a", "b", "latest")),
+        # tags keep their case; no tag is latest
+        ("a/b:V1", ref("a", "b", "V1")),
+        ("a/b", ref("a", "b", "latest")),
+        # digests
+        (f"a/b:1@{X}", ref("a", "b", "1", X)),
+        (f"a/b@{X.upper()}", ref("a", "b", None, X)),
+        ("a/b@sha256:0a0a", ref("a", "b")),
+        # what makes no sense is unknown, and so may be anything
+        ("a/b:", ref("a", "b")),
+        ("a/b:no tag", ref("a", "b")),
+        ("a/b:1:2", ref("a", "b")),
+        (f"a/b:{'x' * 129}", ref("a", "b")),
+        ("a b/c:1", ref(None, "c", "1")),
+        ("a/b c:1", ref("a", None, "1")),
+        ("a/b c", ref("a", None, None)),
+        ("a/*:1", ref("a", None, "1")),
+        ("img:1", ref(None, "img", "1")),
+        ("swr.example.com/img:1", ref(None, "img", "1")),
+        ("?", ref(None, None, None)),
+    ],
+)
+def test_what_a_text_means(text: str, expected: Reference) -> None:
+    assert parse_reference(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "  ", "/", "swr.example.com", "user@swr.example.com/a/b:1", "https://"])
+def test_what_names_nothing_may_be_anything(text: str) -> None:
+    assert parse_reference(text) == Reference()
+    assert same_content(parse_reference(text), ref("a", "b", "1"))
+
+
+def test_a_dotted_namespace_is_known_by_the_record_and_otherwise_read_both_ways() -> None:
+    assert parse_reference("my.org/team/img:1", namespace="My.org") == ref("my.org", "team/img", "1")
+    assert set(readings("my.org/team/img:1", registry=BASIC)) == {
+        ref("team", "img", "1"),
+        ref("my.org", "team/img", "1"),
+    }
+    assert len(readings("org/team/img:1")) == 1
+
+
+SAME = [
+    ("team/ocr:1", "100.125.0.198:20202/team/ocr:1"),
+    ("swr.a.com/team/ocr:1", "swr.b.eu:443/team/ocr:1"),
+    ("team/ocr", "team/ocr:latest"),
+    (f"team/ocr:1@{X}", "team/ocr:1"),
+    (f"team/ocr:1@{X}", f"team/ocr:1@{Y}"),  # the tag moved, it is one tag all the same
+    (f"team/ocr:1@{X}", f"team/ocr:2@{X}"),
+    (f"team/ocr@{X}", "team/ocr:1"),  # the tag may point at this digest
+    (f"team/ocr@{X}", f"team/ocr:1@{Y}"),  # or may have moved there since
+    (f"team/ocr@{X}", f"team/ocr@{X.upper()}"),
+    ("ocr:1", "team/ocr:1"),
+    ("ocr:1", "team/deep/ocr:1"),
+    ("team/o cr:1", "team/ocr:1"),
+    ("team/ocr:?", "team/ocr:1"),
+]
+DIFFERENT = [
+    ("team/ocr:V1", "team/ocr:v1"),
+    ("team/ocr:1", "team/ocr:1.0"),
+    ("team/ocr:1", "other/ocr:1"),
+    ("team/ocr:1", "team/deep/ocr:1"),
+    (f"team/ocr@{X}", f"team/ocr@{Y}"),
+    (f"team/ocr@{X}", f"team/ocr2@{X}"),
+    (f"team/ocr:1@{X}", "team/ocr:2"),
+    ("ocr:1", "team/socr:1"),
+    ("team/ocr:?", "other/ocr:1"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_what_may_be_the_same_content(one: str, other: str) -> None:
+    assert same_content(parse_reference(one), parse_reference(other))
+
+
+@pytest.mark.parametrize(("one", "other"), DIFFERENT)
+def test_what_is_certainly_not(one: str, other: str) -> None:
+    assert not same_content(parse_reference(one), parse_reference(other))
+
+
+def test_an_enterprise_instance_is_a_registry_of_its_own() -> None:
+    basic, instance, any_ = (parse_reference("a/b:1", registry=one) for one in (BASIC, "8f1c", None))
+    assert not same_content(basic, instance)
+    assert same_content(any_, basic)
+    assert same_content(any_, instance)
+
+
+HOSTS = st.sampled_from(["", "swr.a.com/", "SWR.B.eu:443/", "10.125.0.198:20202/", "localhost/", "[::1]:1/"])
+REPOSITORIES = st.sampled_from(["team/ocr", "team/ocr2", "org/team/img", "team/img"])
+TAGS = st.sampled_from(["", ":latest", ":1", ":V1", ":v1", ":2"])
+DIGESTS = st.sampled_from(["", f"@{X}", f"@{Y}"])
+ODD = st.sampled_from(
+    ["", "img:1", "te am/ocr:1", "team/oc r", "team/ocr:", f"team/ocr@{X[:20]}", "?", "a@b/c", "my.org/img"]
+)
+EXACT = st.builds(lambda *parts: "".join(parts), HOSTS, REPOSITORIES, TAGS)
+TEXTS = EXACT | st.builds(lambda *parts: "".join(parts), HOSTS, REPOSITORIES, TAGS, DIGESTS) | ODD
+REFERENCES = st.builds(
+    lambda text, registry: parse_reference(text, registry=registry),
+    TEXTS,
+    st.sampled_from([BASIC, "8f1c", None]),
+)
+
+
+@given(REFERENCES, REFERENCES)
+def test_being_the_same_is_reflexive_and_symmetric(one: Reference, other: Reference) -> None:
+    assert same_content(one, one)
+    assert same_content(one, other) == same_content(other, one)
+
+
+@given(EXACT, EXACT, EXACT)
+def test_between_references_that_say_a_tag_it_is_an_equivalence(one: str, other: str, third: str) -> None:
+    a, b, c = map(parse_reference, (one, other, third))
+    assert same_content(a, b) == (a == b)
+    if same_content(a, b) and same_content(b, c):
+        assert same_content(a, c)
+
+
+@given(REPOSITORIES, TAGS, DIGESTS, HOSTS, HOSTS, st.sampled_from(["", "http://", "HTTPS://"]), st.booleans())
+def test_spelling_changes_nothing(
+    repository: str, tag: str, digest: str, host: str, other: str, scheme: str, nested: bool
+) -> None:
+    plain = parse_reference(f"{host or 'swr.a.com/'}{repository}{tag}{digest}")
+    shown = repository.upper().replace("/", "$" if nested else "//")
+    assert parse_reference(f" {scheme}{other or 'x:1/'}{shown}{tag}{digest}\t") == plain
+
+
+@given(REFERENCES, REFERENCES, st.sampled_from(["registry", "namespace", "name", "tag", "digest"]))
+def test_knowing_less_tells_less_apart(one: Reference, other: Reference, part: str) -> None:
+    poorer = msgspec.structs.replace(one, **{part: None})
+    # But for a digest beside a tag, which is an additional likeness and never a difference.
+    if same_content(one, other) and not (part in ("tag", "digest") and one.tag and one.digest):
+        assert same_content(poorer, other)
+
+
+@given(st.lists(REFERENCES, max_size=12), REFERENCES)
+def test_the_index_finds_exactly_what_may_be_the_same(entries: list[Reference], wanted: Reference) -> None:
+    found = list(ReferenceIndex((one, number) for number, one in enumerate(entries)).find(wanted))
+    assert sorted(found) == [n for n, one in enumerate(entries) if same_content(one, wanted)]
+
+
+@given(st.text(max_size=30), st.none() | st.text(max_size=5))
+def test_no_text_fails(text: str, namespace: str | None) -> None:
+    parsed = parse_reference(text, namespace=namespace)
+    assert same_content(parsed, parsed)
+
+
+class TestOfAnImage:
+    def test_the_path_says_where_the_content_is(self) -> None:
+        image = Image(id="i", namespace="x", name="y", tag="z", swr_path="10.0.0.1:80/Team/OCR:V1")
+        assert image.content == "basic/team/ocr:V1"
+        assert of_content(image.content) == image.reference
+
+    @pytest.mark.parametrize("path", [None, "", " ", "?", "ocr:1", "team/o cr:1", "team/ocr:"])
+    def test_a_path_that_does_not_say_it_all_has_no_content_key(self, path: str | None) -> None:
+        image = Image(id="i", namespace="team", name="ocr", tag="1", swr_path=path)
+        assert image.content is None
+        assert same_content(image.reference, ref("team", "ocr", "1"))
+
+    def test_fields_that_are_missing_may_be_anything(self) -> None:
+        assert Image(id="i").reference == ref()
+        assert from_fields("Team", "a$b", "no tag", registry=BASIC) == ref("team", "a/b")
+
+    def test_an_instance_is_another_registry(self) -> None:
+        path = "x.swr-pro.com/team/ocr:1"
+        image = Image(id="i", swr_path=path, swr_instance_id="8F1C")
+        assert image.content == "8f1c/team/ocr:1"
+
+    def test_a_dotted_namespace_of_its_own_is_no_host(self) -> None:
+        image = Image(id="i", namespace="my.org", name="team/img", swr_path="my.org/team/img:1")
+        assert image.content == "basic/my.org/team/img:1"
+        assert of_content(image.content) == image.reference
