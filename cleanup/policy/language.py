@@ -10,7 +10,7 @@ import msgspec
 
 from cleanup.image import Image
 from cleanup.policy.bounds import Bounds
-from cleanup.policy.patterns import Pattern
+from cleanup.policy.patterns import Pattern, SinglePattern, nfc, singles
 from cleanup.strict_yaml.location import Location
 
 # Kleene's three values: None is "cannot be evaluated, a field is missing".
@@ -40,7 +40,7 @@ class FieldCondition:
 
     def evaluate(self, image: Image) -> Truth:
         value: str | None = getattr(image, self.attribute)
-        return None if value is None else self.pattern.matches(value)
+        return None if value is None else self.pattern.matches(nfc(value))
 
     def trace(self, image: Image, depth: int = 0) -> tuple[Finding, ...]:
         return (Finding(self.text, getattr(image, self.attribute), self.evaluate(image), depth),)
@@ -57,12 +57,16 @@ class ResourceTagCondition:
     def evaluate(self, image: Image) -> Truth:
         if image.resource_tags is None:
             return None
-        value = image.resource_tags.get(self.key)
-        return value is not None and self.pattern.matches(value)
+        value = self._value(image.resource_tags)
+        return value is not None and self.pattern.matches(nfc(value))
+
+    def _value(self, tags: dict[str, str]) -> str | None:
+        return next((value for key, value in tags.items() if nfc(key) == nfc(self.key)), None)
 
     def trace(self, image: Image, depth: int = 0) -> tuple[Finding, ...]:
         tags = image.resource_tags
-        value = None if tags is None else tags.get(self.key, f"no {self.key}")
+        value = None if tags is None else self._value(tags)
+        value = f"no {self.key}" if tags is not None and value is None else value
         return (Finding(self.text, value, self.evaluate(image), depth),)
 
 
@@ -145,6 +149,21 @@ class Not:
 Condition: TypeAlias = FieldCondition | ResourceTagCondition | SizeCondition | All | AnyOf | Not
 
 EVERY_IMAGE = All(())
+
+
+def patterns_of(condition: Condition) -> Iterator[tuple[str, SinglePattern]]:
+    """Every single pattern of a condition with the field that it is on."""
+    match condition:
+        case FieldCondition():
+            yield from ((condition.attribute, single) for single in singles(condition.pattern))
+        case ResourceTagCondition():
+            yield from (("resource_tags", single) for single in singles(condition.pattern))
+        case Not():
+            yield from patterns_of(condition.part)
+        case All() | AnyOf():
+            yield from (found for part in condition.parts for found in patterns_of(part))
+        case SizeCondition():
+            pass
 
 
 def fields_of(condition: Condition) -> Iterator[str]:

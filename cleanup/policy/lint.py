@@ -1,7 +1,7 @@
 """Warnings about a policy that is valid and probably not what was meant. Pure; nothing here refuses."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
@@ -9,28 +9,27 @@ from cleanup.errors import Problem
 from cleanup.image import Image
 from cleanup.policy.conditions import ENUMERATED
 from cleanup.policy.coverage import covers
+from cleanup.policy.impossible import why_impossible
 from cleanup.policy.language import (
     EVERY_IMAGE,
     All,
     AnyOf,
     Condition,
     FieldCondition,
-    Not,
     Policy,
     Protection,
-    ResourceTagCondition,
     Rule,
-    SizeCondition,
+    patterns_of,
 )
-from cleanup.policy.patterns import Either, Exact, Except, Glob, Pattern, Regex, Semver, text_pattern
+from cleanup.policy.patterns import Either, Exact, Glob, Semver, text_pattern
+from cleanup.policy.versions import parse_version
 from cleanup.strict_yaml.location import Location
 from cleanup.strict_yaml.mappings import suggestion
 
 _FREE_TEXTS: Final = frozenset({"description", "resource_tags"})
-# Signs of a regular expression; the first set cannot occur in any name, tag, path or word of the API.
-_FOREIGN = re.compile(r"[\^$\\()|+]|^\.\*|^[^0-9]*\.\*")
+# Signs of a regular expression in a glob that some value can match all the same.
+_REGEX_IN_NAME = re.compile(r"^[^0-9]*\.\*")
 _REGEX_IN_TEXT = re.compile(r"^\^|\$$|\\[a-zA-Z.]|^\.\*|\.\*$")
-_SEVERAL = re.compile(r"[,{} ]")
 _NEVER_DELETED: Final = "images that are still being saved are never deleted anyway"
 _UNFINISHED: Final = FieldCondition(
     "status",
@@ -50,15 +49,16 @@ def lint(policy: Policy) -> tuple[Problem, ...]:
         _undecided_rules(policy.rules),
         _extreme_rules(policy),
         _idle_protections(policy.protect),
-        chain.from_iterable(_doubtful_patterns(field, pattern) for field, pattern in _patterns(policy)),
+        _doubtful_patterns(policy),
     )
     return tuple(sorted(set(found)))
 
 
 def lint_against(policy: Policy, images: Sequence[Image]) -> tuple[Problem, ...]:
-    """Protections and rules that do nothing on this inventory; silent where it cannot tell.
+    """Protections and rules that do nothing on this inventory, a line each; silent where it cannot tell.
 
-    A field that the inventory leaves out matches perhaps, so it never makes a warning.
+    A field that the inventory leaves out matches perhaps, so it never makes a warning. Also the
+    tags that a semver in `protect` cannot read, since they are in no range and so not protected.
     """
     if not images:
         return ()
@@ -67,7 +67,7 @@ def lint_against(policy: Policy, images: Sequence[Image]) -> tuple[Problem, ...]
         for entry in policy.protect
         if all(entry.match.evaluate(image) is False for image in images)
     )
-    return tuple(sorted(chain(idle, _unmatched_rules(policy.rules, images))))
+    return tuple(sorted(chain(idle, _idle_rules(policy.rules, images), _unread_tags(policy.protect, images))))
 
 
 def _undecided_rules(rules: Sequence[Rule]) -> Iterator[Problem]:
@@ -111,52 +111,22 @@ def _idle_protections(protect: Sequence[Protection]) -> Iterator[Problem]:
             )
 
 
-def _patterns(policy: Policy) -> Iterator[tuple[str, Pattern]]:
-    """Every single pattern of the policy with the field that it is on."""
+def _doubtful_patterns(policy: Policy) -> Iterator[Problem]:
+    """What reads otherwise than it was probably meant; in `protect` what can never match is an error already."""
     conditions = chain((rule.match for rule in policy.rules), (entry.match for entry in policy.protect))
-    for field, pattern in chain.from_iterable(map(_of_condition, conditions)):
-        yield from ((field, single) for single in _singles(pattern))
+    for field, pattern in chain.from_iterable(map(patterns_of, conditions)):
+        doubt = why_impossible(field, pattern)
+        if doubt is None and isinstance(pattern, Exact | Glob):
+            doubt = _like_a_regex(field, pattern.text) or _unknown_word(field, pattern)
+        if doubt:
+            yield pattern.location.problem(doubt)
 
 
-def _of_condition(condition: Condition) -> Iterator[tuple[str, Pattern]]:
-    match condition:
-        case FieldCondition():
-            yield condition.attribute, condition.pattern
-        case ResourceTagCondition():
-            yield "resource_tags", condition.pattern
-        case All() | AnyOf():
-            yield from chain.from_iterable(map(_of_condition, condition.parts))
-        case Not():
-            yield from _of_condition(condition.part)
-        case SizeCondition():
-            pass
-
-
-def _singles(pattern: Pattern) -> "Iterator[Exact | Glob | Regex | Semver]":
-    match pattern:
-        case Either():
-            yield from chain.from_iterable(map(_singles, pattern.parts))
-        case Except():
-            yield from _singles(pattern.part)
-        case _:
-            yield pattern
-
-
-def _doubtful_patterns(field: str, pattern: Pattern) -> Iterator[Problem]:
-    if not isinstance(pattern, Exact | Glob):
-        return
-    if doubt := _mistaken(field, pattern.text) or _unknown_word(field, pattern):
-        yield pattern.location.problem(doubt)
-
-
-def _mistaken(field: str, text: str) -> str | None:
-    """What a text that is no glob was probably meant to be."""
-    signs = _REGEX_IN_TEXT if field in _FREE_TEXTS else _FOREIGN
-    if signs.search(text):
-        return f"'{text}' looks like a regular expression and is read as a glob: write {{regex: '{text}'}}"
-    if field not in _FREE_TEXTS and _SEVERAL.search(text):
-        return f"no {field} has a comma, a brace or a blank in it, '{text}' has: for several write a list, [a, b]"
-    return None
+def _like_a_regex(field: str, text: str) -> str | None:
+    signs = _REGEX_IN_TEXT if field in _FREE_TEXTS else _REGEX_IN_NAME
+    if not signs.search(text):
+        return None
+    return f"'{text}' looks like a regular expression and is read as a glob: write {{regex: '{text}'}}"
 
 
 def _unknown_word(field: str, pattern: Exact | Glob) -> str | None:
@@ -166,15 +136,57 @@ def _unknown_word(field: str, pattern: Exact | Glob) -> str | None:
     return f"the API documents no {field} '{pattern.text}': {suggestion(pattern.text.upper(), words)}"
 
 
-def _unmatched_rules(rules: Sequence[Rule], images: Sequence[Image]) -> Iterator[Problem]:
-    left = list(images)
-    for rule in rules:
-        matched = [image for image in images if rule.match.evaluate(image) is not False]
+def _idle_rules(rules: Sequence[Rule], images: Sequence[Image]) -> Iterator[Problem]:
+    waiting = {rule.name: rule for rule in rules}  # for an image that they decide on
+    for image in images:
+        if not waiting:
+            return
+        first = next((rule for rule in rules if rule.match.evaluate(image) is not False), None)
+        if first:
+            waiting.pop(first.name, None)
+    for rule in waiting.values():
+        matched = sum(rule.match.evaluate(image) is not False for image in images)
         if not matched:
             yield rule.location.problem(f"the rule '{rule.name}' matches none of the {len(images)} images")
-        elif not any(rule.match.evaluate(image) is not False for image in left):
+        else:
             yield rule.location.problem(
-                f"the rule '{rule.name}' decides on none of the {len(matched)} images it matches: "
+                f"the rule '{rule.name}' decides on none of the {matched} images it matches: "
                 "earlier rules take them all"
             )
-        left = [image for image in left if rule.match.evaluate(image) is False]
+
+
+def _unread_tags(protect: Iterable[Protection], images: Sequence[Image]) -> Iterator[Problem]:
+    for entry in protect:
+        ranges = tuple(_ranges(entry.match))
+        if not ranges:
+            continue
+        others = _without(ranges, entry.match)
+        meant = [image for image in images if image.tag and others.evaluate(image) is not False]
+        unprotected = {image.tag or "" for image in meant if entry.match.evaluate(image) is False}
+        if unread := sorted(tag for tag in unprotected if parse_version(tag) is None):
+            tags = {image.tag for image in meant}
+            shown = ", ".join(unread[:3]) + (f" and {len(unread) - 3} more" if len(unread) > 3 else "")
+            text = ranges[0].text.partition(": ")[2]
+            yield entry.location.problem(
+                f"{len(unread)} of {len(tags)} tags are no versions, so '{text}' does not protect them: {shown}"
+            )
+
+
+def _ranges(condition: Condition) -> Iterator[FieldCondition]:
+    """The conditions that protect by a range of versions; below a `not` no version is what protects."""
+    match condition:
+        case FieldCondition():
+            parts = condition.pattern.parts if isinstance(condition.pattern, Either) else (condition.pattern,)
+            if any(isinstance(part, Semver) for part in parts):
+                yield condition
+        case All() | AnyOf():
+            yield from chain.from_iterable(map(_ranges, condition.parts))
+
+
+def _without(ranges: Sequence[Condition], condition: Condition) -> Condition:
+    """The condition as if every version lay in these ranges."""
+    match condition:
+        case All() | AnyOf():
+            return type(condition)(tuple(_without(ranges, part) for part in condition.parts))
+        case _:
+            return EVERY_IMAGE if condition in ranges else condition

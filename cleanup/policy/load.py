@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Final
 import yaml
 
 from cleanup.errors import PolicyError, Problem, UsageError
+from cleanup.policy.impossible import impossible_patterns
 from cleanup.policy.language import Limits, Policy
 from cleanup.policy.rules import FILE_KEYS, PolicyFile, policy_file
 from cleanup.strict_yaml.document import location_of, parse
@@ -35,15 +37,20 @@ def load(paths: Sequence[Path], *, partial: bool = False) -> Policy:
     """Read policy files, and folders of them (`*.yaml`, `*.yml`, in name order), as one policy.
 
     Rules keep that order, `protect` is the union, the strictest limit counts; a file met twice is
-    read once. `partial`: a part of a policy, such as shared protections, which needs no rules.
+    read once, and one in a folder that looks like a policy and is not read is an error. `partial`:
+    a part of a policy, such as shared protections, which needs no rules.
     Raises PolicyError with all problems of all files, sorted by file and line.
     """
     if not paths:
         raise UsageError("no policy is given: name a policy file or a folder of them")
     found, missing = attempt(paths, policy_files)
-    sources, unreadable = attempt(_once(chain.from_iterable(found)), _source)
+    files = _once(chain.from_iterable(found))
+    sources, unreadable = attempt(files.values(), _source)
     parts, mistakes = attempt(sources, lambda source: policy_file(source.root))
-    problems = [*missing, *unreadable, *mistakes, *_repeated_names(sources)]
+    problems = [*missing, *unreadable, *mistakes, *_repeated_names(sources), *_overlooked(paths, files)]
+    # A protection that can never hold protects nothing and nobody would notice: no warning but an error.
+    entries = [entry for part in parts for entry in part.protect]
+    problems += chain.from_iterable(impossible_patterns(entry.match) for entry in entries)
     if not (missing or unreadable or partial):
         problems += _no_rules(sources)
     if problems:
@@ -69,7 +76,55 @@ def policy_files(path: Path) -> tuple[Path, ...]:
 
 def is_policy_name(name: str) -> bool:
     """A YAML file that is neither hidden nor a test file."""
-    return name.endswith(_SUFFIXES) and not name.endswith(_TEST_SUFFIXES) and not name.startswith(".")
+    return name.endswith(_SUFFIXES) and not _no_policy(name)
+
+
+def policy_paths(texts: Sequence[str]) -> list[Path]:
+    """The paths of `-p` as they were written. Raises UsageError for an empty one, which is no folder."""
+    for text in texts:
+        if not text.strip():
+            raise UsageError("-p '' names no policy: is a variable empty? The current folder is written -p .")
+    return [Path(text) for text in texts]
+
+
+def _overlooked(paths: Sequence[Path], read: Mapping[str, Path]) -> Iterator[Problem]:
+    """Files in the folders that look like policies and are not read: a protection in one would not protect."""
+    for path in paths:
+        # Hidden folders are no part of a policy; a mounted ConfigMap keeps its older versions in some.
+        for folder, below, names in os.walk(path):
+            below[:] = sorted(name for name in below if not name.startswith("."))
+            for file in (Path(folder, name) for name in sorted(names)):
+                if os.path.realpath(file) in read or _no_policy(file.name):
+                    continue
+                advice = _misnamed(file.name)
+                if advice is None and Path(folder) != path and _is_policy(file):
+                    advice = "name its folder too, with a -p of its own"
+                if advice:
+                    message = f"looks like a policy and is not read: {advice}, or move it away"
+                    yield Problem(str(file), 1, 1, message)
+
+
+def _misnamed(name: str) -> str | None:
+    """What to do about `10-PROTECT.YAML` and `protect.yaml.txt`."""
+    found = re.fullmatch(r"(.*)(\.ya?ml)(\.\w+)?", name, re.IGNORECASE)
+    if found is None or name.endswith(_SUFFIXES):
+        return None
+    return f"rename it to {found[1]}{found[2].lower()}"
+
+
+def _is_policy(file: Path) -> bool:
+    """A YAML file with the words that every policy has; other YAML may well lie in a subfolder."""
+    if not file.name.endswith(_SUFFIXES):
+        return False
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return True
+    return bool(re.search(rb"\bversion\b", content) and re.search(rb"\b(protect|rules)\b", content))
+
+
+def _no_policy(name: str) -> bool:
+    return name.startswith(".") or name.endswith(_TEST_SUFFIXES)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -91,12 +146,12 @@ def _source(path: Path) -> _Source:
     return _Source(str(path), content, parse(content, str(path)))
 
 
-def _once(files: Iterable[Path]) -> Iterable[Path]:
-    """Each file at its first mention, however it is spelt later."""
+def _once(files: Iterable[Path]) -> dict[str, Path]:
+    """Each file at its first mention, by the path that it really has, however it is spelt later."""
     first: dict[str, Path] = {}
     for file in files:
         first.setdefault(os.path.realpath(file), file)  # Path.resolve raises on links in a circle
-    return first.values()
+    return first
 
 
 def _repeated_names(sources: Iterable[_Source]) -> Iterator[Problem]:

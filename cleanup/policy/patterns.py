@@ -1,8 +1,10 @@
 """Patterns on one known text: equality, globs and regular expressions (RE2), versions, and mixes."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
+from unicodedata import normalize
 
 import re2
 
@@ -90,23 +92,42 @@ class Except:
         return not self.part.matches(value)
 
 
-Pattern: TypeAlias = Exact | Glob | Regex | Semver | Either | Except
+SinglePattern: TypeAlias = Exact | Glob | Regex | Semver
+Pattern: TypeAlias = SinglePattern | Either | Except
+
+
+def singles(pattern: Pattern) -> Iterator[SinglePattern]:
+    """The patterns that a pattern is put together from."""
+    match pattern:
+        case Either():
+            yield from (single for part in pattern.parts for single in singles(part))
+        case Except():
+            yield from singles(pattern.part)
+        case _:
+            yield pattern
 
 
 _PERL_ONLY = re.compile(r"perl operator|escape sequence: \\[1-9]")
 
 
+def nfc(text: str) -> str:
+    """Unicode's composed form: one character, one spelling. Patterns and values are compared in it."""
+    return text if text.isascii() else normalize("NFC", text)
+
+
 def text_pattern(text: str, *, ignores_case: bool, location: Location) -> Exact | Glob:
     """A plain text, or a glob where it has wildcards; raises ValueError for a glob that is malformed."""
+    text = nfc(text)
     if not any(wildcard in text for wildcard in "*?["):
         return Exact(text, ignores_case, text.casefold() if ignores_case else text, location)
-    expression = "".join(map(_glob_part, _GLOB_PART.finditer(text)))
+    expression = "".join(_glob_part(kind, part) for kind, part in glob_parts(text))
     compiled = _compile(expression, ignores_case=ignores_case, dot_matches_newline=True)
     return Glob(text, ignores_case, compiled, location)
 
 
 def regex(text: str, *, ignores_case: bool, location: Location) -> Regex:
     """An RE2 expression; raises ValueError with RE2's own complaint where it is malformed."""
+    text = nfc(text)
     return Regex(text, ignores_case, _compile(text, ignores_case=ignores_case), location)
 
 
@@ -126,23 +147,28 @@ def _compile(source: str, *, ignores_case: bool, dot_matches_newline: bool = Fal
 
 
 _GLOB_PART = re.compile(
-    r"(?P<run>\*+)|(?P<one>\?)|\[(?P<set>[!^]?\]?[^]]*)\]|(?P<open>\[)|(?P<literal>[^*?[]+)"
+    r"(?P<run>\*+)|(?P<one>\?)|(?P<set>\[[!^]?\]?[^]]*\])|(?P<open>\[)|(?P<literal>[^*?[]+)"
 )
 
 
-def _glob_part(part: re.Match[str]) -> str:
+def glob_parts(text: str) -> Iterator[tuple[str, str]]:
+    """The parts of a glob with their kinds: `run` (of `*`), `one` (`?`), `set`, `literal`, `open` for a stray `[`."""
+    return ((str(part.lastgroup), part[0]) for part in _GLOB_PART.finditer(text))
+
+
+def _glob_part(kind: str, part: str) -> str:
     """One part of a glob as an RE2 expression."""
-    match part.lastgroup:
+    match kind:
         case "run":
             return ".*"
         case "one":
             return "."
         case "set":
-            return _glob_set(part["set"])
+            return _glob_set(part[1:-1])
         case "open":
             raise ValueError("'[' without its ']', a literal bracket is written [[]")
         case _:
-            return str(re2.escape(part["literal"]))
+            return str(re2.escape(part))
 
 
 def _glob_set(inside: str) -> str:

@@ -291,7 +291,7 @@ DEFINITIONS: Final[dict[str, Any]] = {
 def schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a policy file, from the tables that it is read by.
 
-    What it cannot say (keys given twice, unique names, depth) `validate` does.
+    What it cannot say (keys given twice, unique names, impossible patterns) `validate` does.
     """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

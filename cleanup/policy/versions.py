@@ -7,10 +7,11 @@ from cleanup.policy.bounds import Bounds
 
 _NUMBER = "(?:0|[1-9][0-9]*)"
 _IDENTIFIER = f"(?:{_NUMBER}|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)"
+# No tag can hold a `+`, so registries write `_` before build metadata: 1.4.0_build.7.
 VERSION_SYNTAX: Final = (
     rf"v?({_NUMBER})\.({_NUMBER})\.({_NUMBER})"
     rf"(?:-({_IDENTIFIER}(?:\.{_IDENTIFIER})*))?"
-    r"(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?"
+    r"(?:[+_][0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?"
 )
 _VERSION = re.compile(VERSION_SYNTAX)
 _BOUND_SYNTAX = rf" *(?:<=|<|>=|>|!=|=) *{re.sub(r'[(](?![?])', '(?:', VERSION_SYNTAX)} *"

