@@ -155,7 +155,7 @@ def sharers() -> st.SearchStrategy[list[Image]]:
         st.sampled_from(["swr.example.com/", "10.0.0.1:20202/", ""]),
         st.sampled_from([":1", ":1", ":2", ":2", ":3", f":1{X}", f":2{X}", X, Y]),
     )
-    one = st.fixed_dictionaries(
+    one: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         {
             "tag": st.sampled_from(["dev-1", "dev-1", "1.4.0"]),
             "visibility": st.sampled_from(["PRIVATE", "PRIVATE", "PRIVATE", "PUBLIC"]),
