@@ -158,7 +158,7 @@ class TestAllFaultsAtOnce:
     @pytest.mark.parametrize(
         ("images", "seed", "options"),
         [
-            (2600, 1, ()),
+            (2800, 1, ()),
             (150, 2, ("--max-staleness", "0s")),
             (300, 3, ("--concurrency", "3")),
             (300, 4, ("--concurrency", "64")),
