@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import anyio
 import msgspec
@@ -18,6 +18,7 @@ from cleanup.journal import DeleteIntent, DeleteResult, Journal
 from cleanup.modelarts import deletion
 from cleanup.modelarts.client import Client
 from cleanup.outcome import BAD, Outcome, Verdict
+from cleanup.policy.language import Policy
 from cleanup.stop import Cause, Stop
 
 _LOOKS = 5
@@ -59,10 +60,10 @@ class _Deletion:
 class Executor:
     """Deletes what is due through a client, ahead of each DELETE in a journal, on fresh knowledge of use.
 
-    `clock` is in monotonic seconds. No DELETE leaves on an observation older than `max_staleness`
-    seconds, it is renewed before; with 0 every image is looked at first, one at a time, and its
-    DELETE leaves within `grace` seconds of that look. After `breaker` bad results in a row the run
-    stops (0 switches that off). `ended` is told each outcome.
+    `policy` is the plan's; `clock` is in monotonic seconds. No DELETE leaves on an observation older
+    than `max_staleness` seconds, it is renewed before; with 0 every image is looked at first, one at a
+    time, and its DELETE leaves within `grace` seconds of that look. After `breaker` bad results in a row
+    the run stops (0 switches that off). `ended` is told each outcome.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Executor:
         users: FreshUse,
         stop: Stop,
         *,
+        policy: Policy,
         clock: Callable[[], float],
         concurrency: int = 16,
         max_staleness: float = 300.0,
@@ -84,6 +86,7 @@ class Executor:
         self._journal = journal
         self._users = users
         self._stop = stop
+        self._policy = policy
         self._clock = clock
         self._concurrency = concurrency
         self._max_staleness = max_staleness
@@ -95,8 +98,11 @@ class Executor:
         self._breaker = breaker or math.inf
         self._ended = ended
 
-    async def execute(self, due: Sequence[Due]) -> dict[str, Verdict]:
-        """Delete what is due, in order, and return a verdict for every image, also when stopped."""
+    async def execute(
+        self, due: Sequence[Due], known: Mapping[str, Verdict] | None = None
+    ) -> dict[str, Verdict]:
+        """Delete what is due, in order; a verdict for every image, also when stopped, beside those `known`."""
+        self.verdicts = dict(known or {})
         self._settled = {one.image.id: anyio.Event() for one in due}
         try:
             await work_off(due, self._delete, self._stop, min(self._concurrency, len(due)))
@@ -128,7 +134,7 @@ class Executor:
 
     async def _after_its_siblings(self, one: Due) -> Due:
         """Wait until all records of the same content have ended; take the content only if all are gone."""
-        for image_id in one.after:
+        for image_id in one.after - self.verdicts.keys():
             await self._settled[image_id].wait()
         all_gone = all(self.verdicts[image_id].outcome in _GONE for image_id in one.after)
         return one if all_gone else msgspec.structs.replace(one, force=False)
@@ -169,7 +175,8 @@ class Executor:
                 return await self._second_look(one, in_use, since)
         except CleanupError as error:
             return self._unseen(error)
-        return objection(one.image, one.image, in_use) or (one, min(since, one.seen_at or since))
+        trouble = objection(one, one.image, in_use, self._policy)
+        return trouble or (one, min(since, one.seen_at or since))
 
     async def _second_look(self, one: Due, in_use: InUse, since: float) -> tuple[Due, float] | Verdict:
         """Look the image up alone; what is known then is as old as the oldest of it, the users of `since`."""
@@ -178,7 +185,7 @@ class Executor:
         found = await deletion.current(self._client, one.image.id)
         if isinstance(found, Verdict):
             return found
-        return objection(one.image, found, in_use) or (one, since)
+        return objection(one, found, in_use, self._policy) or (one, since)
 
     async def _shared(self, image: Image) -> bool:
         """Whether a record that is not ours to delete before this one has come to share the content."""

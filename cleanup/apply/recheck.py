@@ -1,26 +1,33 @@
-"""Plan against cloud, right before deleting: what is still as the plan saw it is due, the rest is left alone."""
+"""A plan against the cloud of now: deleted is only what is as the plan saw it and would be planned again. Pure."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from cleanup.decision.select import NeededContents
-from cleanup.decision.types import Decision
+from cleanup.decision.force import sharing_content, with_force
+from cleanup.decision.match import match_rules
+from cleanup.decision.types import Action, Decision, Reason
+from cleanup.durations import format_moment
 from cleanup.image import Image, same_word
 from cleanup.in_use import InUse
 from cleanup.outcome import Outcome, Verdict
+from cleanup.policy.language import Policy
+from cleanup.reference import ReferenceIndex
+
+_UNLISTED = "the service lists it no more, so it could not be decided on again; plan again"
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
-    """One image to delete. `seen_at` is the monotonic second of its last observation, None when
-    the fresh listing did not show it. `after` names the records that share its content and must
-    be gone before `force` may take the content too."""
+    """One image to delete. `seen_at` is the monotonic second of its last observation, None when it has to
+    be looked up first; not `listed`: today's inventory does not have it, so it may only be found gone.
+    `after` names the records that share its content and must be gone before `force` may take the
+    content too."""
 
     image: Image
     rule: str | None
     force: bool
     seen_at: float | None = None
+    listed: bool = True
     after: frozenset[str] = frozenset()
 
 
@@ -32,49 +39,73 @@ class Rechecked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def recheck(
-    planned: Sequence[Decision], live: Mapping[str, Image], in_use: InUse, seen_at: float
+    planned: Sequence[Decision],
+    today: Sequence[Decision],
+    policy: Policy,
+    *,
+    others: Iterable[Image] = (),
+    all_seen: bool = True,
+    seen_at: float,
 ) -> Rechecked:
-    """Compare each planned image with the live inventory (by id) and with who uses what now.
+    """Due is what the plan deletes, `today` deletes, and has not changed; all else is left alone.
 
-    An image that the listing does not show is due with `seen_at` None: it is looked up alone.
-    `force` is taken back where a record that stays has come to need the content.
+    `today` are the decisions of the plan's own `policy` about the inventory of now, `others` and
+    `all_seen` as in `select`. `force` needs both, and is asked again for what really goes.
     """
+    decided = {decision.image.id: decision for decision in today}
     due: list[Due] = []
     left_alone: list[tuple[Due, Verdict]] = []
-    for decision in planned:
-        found = live.get(decision.image.id)
-        one = Due(
-            image=decision.image,
-            rule=decision.rule,
-            force=decision.force,
-            seen_at=None if found is None else seen_at,
-        )
-        if trouble := objection(decision.image, found or decision.image, in_use):
-            left_alone.append((msgspec.structs.replace(one, force=False), trouble))
+    for plan in planned:
+        image, now = plan.image, decided.get(plan.image.id)
+        if now is None:
+            due.append(Due(image=image, rule=plan.rule, force=plan.force, listed=False))
+        elif trouble := _changed(image, now.image) or _kept(now):
+            left_alone.append((Due(image=image, rule=plan.rule, force=False), trouble))
         else:
-            due.append(one)
-    going = {one.image.id for one in due}
-    staying = (image for id_, image in live.items() if id_ not in going)
-    return Rechecked(due=_in_order(due, NeededContents(staying)), left_alone=tuple(left_alone))
+            due.append(Due(image=image, rule=now.rule, force=plan.force, seen_at=seen_at))
+    going = {one.image.id for one in due if one.listed}
+    # What this run does not delete stays, also where the policy of today would let it go.
+    staying = [d if d.image.id in going else msgspec.structs.replace(d, action=Action.KEEP) for d in today]
+    forced = {d.image.id for d in with_force(staying, policy, others, all_seen=all_seen) if d.force}
+    return Rechecked(due=_in_order(due, forced), left_alone=tuple(left_alone))
 
 
-def objection(planned: Image, live: Image, in_use: InUse) -> Verdict | None:
-    """Why this image must be left alone after all; None when it is as the plan saw it and unused."""
-    if changes := tuple(drift(planned, live)):
-        return _drifted(f"changed since the plan: {'; '.join(changes)}", live)
+def objection(due: Due, live: Image, in_use: InUse, policy: Policy) -> Verdict | None:
+    """Why this image, looked at once more, must be left alone after all; None when it is still due."""
+    if not due.listed:
+        return _left_alone(_UNLISTED, live)
+    if trouble := _changed(due.image, live):
+        return trouble
     if use := in_use.of(live):
-        return _drifted(f"now used by {use.user}", live)
+        return _left_alone(f"{Reason.IN_USE}: used by {use.user}", live)
+    match = match_rules(live, policy)
+    if entry := match.protection or match.unclear_protection:
+        return _left_alone(f"{Reason.PROTECTED}: protected by '{entry.text}'", live)
+    if match.unclear or match.rule is None or match.rule.name != due.rule:
+        return _left_alone(f"{Reason.NO_RULE}: it is no longer in the scope of rule '{due.rule}'", live)
     return None
 
 
-def _drifted(why: str, live: Image) -> Verdict:
+def _changed(planned: Image, live: Image) -> Verdict | None:
+    changes = tuple(drift(planned, live))
+    return _left_alone(f"changed since the plan: {'; '.join(changes)}", live) if changes else None
+
+
+def _kept(now: Decision) -> Verdict | None:
+    if now.action is Action.DELETE:
+        return None
+    return _left_alone(f"would be kept now: {now.reason}, {now.detail}", now.image)
+
+
+def _left_alone(why: str, live: Image) -> Verdict:
     return Verdict(outcome=Outcome.DRIFTED, image_status=live.status, error_msg=why)
 
 
 def drift(planned: Image, live: Image) -> Iterator[str]:
     """Each difference in the fingerprint: update_at, status, visibility, tag, swr_path."""
     if planned.updated_at != live.updated_at:
-        yield f"update_at {_moment(planned)} -> {_moment(live)}"
+        before, now = (format_moment(image.updated_at, "milliseconds") for image in (planned, live))
+        yield f"update_at {before} -> {now}"
     for field in ("status", "visibility"):
         if not same_word(getattr(planned, field), getattr(live, field)):
             yield f"{field} {getattr(planned, field)} -> {getattr(live, field)}"
@@ -83,28 +114,12 @@ def drift(planned: Image, live: Image) -> Iterator[str]:
             yield f"{field} {getattr(planned, field)} -> {getattr(live, field)}"
 
 
-def _moment(image: Image) -> str:
-    return image.updated_at.isoformat(timespec="milliseconds") if image.updated_at else "unknown"
-
-
-def _in_order(due: Iterable[Due], needed: NeededContents) -> tuple[Due, ...]:
+def _in_order(due: Sequence[Due], forced: set[str]) -> tuple[Due, ...]:
     """Plan order, but a record that takes shared content along comes after all that share it."""
-    sharing: dict[str, set[str]] = defaultdict(set)
-    ready = [_without_needed_content(one, needed) for one in due]
-    for one in ready:
-        if one.image.content:
-            sharing[one.image.content].add(one.image.id)
-    linked = [
-        msgspec.structs.replace(one, after=frozenset(sharing[one.image.content or ""] - {one.image.id}))
-        if one.force
-        else one
-        for one in ready
-    ]
-    return tuple(sorted(linked, key=lambda one: bool(one.after)))
-
-
-def _without_needed_content(one: Due, needed: NeededContents) -> Due:
-    content = one.image.content
-    if one.force and (content is None or content in needed):
-        return msgspec.structs.replace(one, force=False)
-    return one
+    index = ReferenceIndex((one.image.reference, one.image) for one in due)
+    ready = []
+    for one in due:
+        force = one.force and one.image.id in forced
+        after = frozenset(sharing_content(one.image, index)) if force else frozenset()
+        ready.append(msgspec.structs.replace(one, force=force, after=after))
+    return tuple(sorted(ready, key=lambda one: bool(one.after)))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from cleanup.apply.run import check_limits, delete, require_complete
+from cleanup.apply.run import check_again, delete, require_complete
 from cleanup.config.connect import connect
 from cleanup.config.job import Job
 from cleanup.config.settings import Target
@@ -32,12 +32,12 @@ def target_of(journal: JournalFile, targets: Sequence[Target]) -> Target:
     return found[0]
 
 
-def plan_of(journal: JournalFile) -> Plan:
+def plan_of(journal: JournalFile, key: str | None) -> Plan:
     """The plan that the journal's last apply was made from, unchanged. Raises RecordRejected."""
     path = plan_path_of(journal)
     if not path.exists():
         raise RecordRejected(f"the journal's plan {path} is gone; put it back there, or plan again")
-    plan = plan_file.read(path)
+    plan = plan_file.read(path, key)
     if plan.summary.sha256 != journal.chain[0].started.plan_sha256:
         raise RecordRejected(
             f"{path} is not the plan that {journal.path} was made from: put that one back, or plan again"
@@ -66,11 +66,11 @@ async def resume(job: Job, journal: JournalFile, plan: Plan, todo: tuple[Decisio
     async with connect(job.target, job.settings, job.runtime, job.stop) as client:
         inventory = await look(job, client)
         inventory.require_complete()
-        check_limits(plan, todo, inventory.images)
+        checked = check_again(job, plan, todo, inventory)
         settled = await job.stop.unless_requested(lambda: _settle(client, journal, todo))
         if settled is None:
             raise Interrupted(f"{job.stop.why}: nothing was deleted")
-        return await delete(job, client, plan, todo, inventory, settled=settled, resumed=journal)
+        return await delete(job, client, plan, todo, checked, inventory, settled=settled, resumed=journal)
 
 
 async def _settle(client: Client, journal: JournalFile, todo: Sequence[Decision]) -> Mapping[str, Verdict]:

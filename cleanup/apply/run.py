@@ -1,19 +1,19 @@
 """From a plan to its outcomes: check it, look again, delete what is still due, write everything down."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import cleanup
 from cleanup import outcome
 from cleanup.apply.executor import Executor
 from cleanup.apply.fresh_use import FreshUse
-from cleanup.apply.recheck import Due, recheck
+from cleanup.apply.recheck import Due, Rechecked, recheck
 from cleanup.config.connect import connect
 from cleanup.config.job import Job
 from cleanup.decision import limits
+from cleanup.decision.select import select
 from cleanup.decision.types import Decision
 from cleanup.errors import InventoryError, JournalWriteError, LimitExceeded, UsageError
-from cleanup.image import Image
 from cleanup.journal import DeleteResult, Journal, JournalFile, RunFinished, RunStarted
 from cleanup.modelarts.client import Client
 from cleanup.modelarts.inventory import Inventory
@@ -31,19 +31,19 @@ async def apply_plan(job: Job, plan: Plan) -> RunFinished:
     async with connect(job.target, job.settings, job.runtime, job.stop) as client:
         inventory = await look(job, client)
         inventory.require_complete()
-        check_limits(plan, plan.deletes, inventory.images)
-        return await delete(job, client, plan, plan.deletes, inventory)
+        checked = check_again(job, plan, plan.deletes, inventory)
+        return await delete(job, client, plan, plan.deletes, checked, inventory)
 
 
 async def run_policy(job: Job, policy: Policy, show: Callable[[Plan], None]) -> RunFinished:
     """Plan and apply on one inventory, as long as that is fresh; the plan lies beside the journal."""
     async with connect(job.target, job.settings, job.runtime, job.stop) as client:
         inventory = await look(job, client)
-        plan = plan_file.write(build_plan(inventory, policy, job), job.plan)
+        plan = plan_file.write(build_plan(inventory, policy, job), job.plan, job.plan_key)
         show(plan)
         inventory.require_complete()
-        check_limits(plan, plan.deletes, inventory.images)
-        return await delete(job, client, plan, plan.deletes, inventory)
+        checked = check_again(job, plan, plan.deletes, inventory, plan.decisions)
+        return await delete(job, client, plan, plan.deletes, checked, inventory)
 
 
 def require_complete(plan: Plan) -> None:
@@ -53,16 +53,27 @@ def require_complete(plan: Plan) -> None:
         raise InventoryError(f"the plan was made on an inventory that is not complete ({doubts}): plan again")
 
 
-def check_limits(plan: Plan, planned: Iterable[Decision], images: Sequence[Image]) -> None:
-    """Raise LimitExceeded when the plan is, or on this inventory has come to be, over its limits.
+def check_again(
+    job: Job,
+    plan: Plan,
+    planned: Sequence[Decision],
+    inventory: Inventory,
+    today: Sequence[Decision] | None = None,
+) -> Rechecked:
+    """Decide again, by the plan's own policy on the inventory of now, and hold the plan against that.
 
-    Of `planned` only what the inventory still shows counts: what is gone cannot be deleted.
+    `today` are these decisions where they have just been made. Raises LimitExceeded when the plan
+    was, or what is still to be deleted has come to be, over the policy's limits.
     """
-    there = {image.id for image in images}
-    still = [decision for decision in planned if decision.image.id in there]
-    found = plan.summary.over_limits or limits.violations(still, images, plan.header.policy.limits)
-    if found:
+    if today is None:
+        today = select(inventory.images, plan.policy, inventory.in_use, job.runtime.now())
+    checked = recheck(planned, today, plan.policy, seen_at=inventory.seen_at)
+    deletes = {decision.image.id: decision for decision in today}
+    going = [deletes[one.image.id] for one in checked.due if one.listed]
+    over = limits.violations(going, inventory.images, limits.RunLimits.of(plan.policy))
+    if found := plan.summary.over_limits or over:
         raise LimitExceeded("nothing was deleted: " + "; ".join(found))
+    return checked
 
 
 async def delete(
@@ -70,12 +81,13 @@ async def delete(
     client: Client,
     plan: Plan,
     planned: tuple[Decision, ...],
+    checked: Rechecked,
     inventory: Inventory,
     *,
     settled: Mapping[str, Verdict] | None = None,
     resumed: JournalFile | None = None,
 ) -> RunFinished:
-    """Delete what of `planned` is still as the plan saw it; one result each, whatever happens.
+    """Delete what of `planned` is `checked` to be due; one result each, whatever happens.
 
     `settled` are verdicts that are known already (the doubts of the `resumed` journal). The journal
     has its `run.started` and `run.finished` when this returns. Raises UsageError when the journal
@@ -90,12 +102,9 @@ async def delete(
         except JournalWriteError as error:
             raise UsageError(str(error)) from error
         verdicts = dict(settled or {})
-        open_ones = [decision for decision in planned if decision.image.id not in verdicts]
-        checked = recheck(
-            open_ones, {image.id: image for image in inventory.images}, inventory.in_use, inventory.seen_at
-        )
         known = [(_unforced(one), verdicts[one.image.id]) for one in planned if one.image.id in verdicts]
-        for one, verdict in (*known, *checked.left_alone):
+        left_alone = [pair for pair in checked.left_alone if pair[0].image.id not in verdicts]
+        for one, verdict in (*known, *left_alone):
             verdicts[one.image.id] = verdict
             journal.write(DeleteResult.of(one.image, one.rule, verdict))
             job.progress.ended(verdict.outcome)
@@ -104,13 +113,15 @@ async def delete(
             journal,
             FreshUse(job, client, inventory),
             job.stop,
+            policy=plan.policy,
             clock=job.runtime.clock,
             concurrency=job.target.concurrency,
             max_staleness=job.settings.max_staleness,
             breaker=job.settings.breaker,
             ended=job.progress.ended,
         )
-        verdicts |= await executor.execute(checked.due)
+        due = [one for one in checked.due if one.image.id not in verdicts]
+        verdicts = await executor.execute(due, verdicts)
         finished = _finished(job, client, planned, verdicts, job.runtime.clock() - began)
         if job.stop.cause is not Cause.JOURNAL:
             journal.write(finished)
@@ -129,7 +140,7 @@ def _started(job: Job, plan: Plan, planned: int, resumed: JournalFile | None) ->
         plan_sha256=plan.summary.sha256,
         policy_sha256=header.policy.sha256,
         planned=planned,
-        limits=header.policy.limits,
+        limits=limits.RunLimits.of(plan.policy),
         rate=job.target.rate,
         concurrency=job.target.concurrency,
         endpoint=header.target.endpoint,

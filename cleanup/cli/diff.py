@@ -6,12 +6,13 @@ from typing import Annotated
 from cleanup.cli import event_loop
 from cleanup.cli.explain import look
 from cleanup.cli.options import Connecting, Working
-from cleanup.cli.output import say
+from cleanup.cli.output import log, say
 from cleanup.cli.parsing import Option
 from cleanup.decision.diff import changes
 from cleanup.decision.select import select
 from cleanup.errors import UsageError
 from cleanup.policy import load
+from cleanup.policy.lint import lint, lint_against
 from cleanup.reports.diff_view import render_comparison
 from cleanup.reports.view import ProseFormat
 
@@ -31,6 +32,10 @@ def diff(
         )
     old, new = (load([path]) for path in policy)
     inventory = look(connecting, working)
+    for warning in (
+        one for policy in (old, new) for one in (*lint(policy), *lint_against(policy, inventory.images))
+    ):
+        log().warning(str(warning))
     now = event_loop.runtime().now()
     before, after = (select(inventory.images, one, inventory.in_use, now) for one in (old, new))
     say(render_comparison(changes(before, after), len(inventory.images), format))

@@ -16,6 +16,7 @@ from cleanup.config.settings import Settings, Target
 from cleanup.errors import CleanupError, RecordRejected, UsageError
 from cleanup.journal import RunFinished, require_writable
 from cleanup.journal import read as read_journal
+from cleanup.plan.file import PLAN_KEY
 from cleanup.progress import Progress
 from cleanup.reports import Format, summary_line
 from cleanup.reports.formatting import count
@@ -114,8 +115,17 @@ def new_job(
         progress=Progress(None if target.from_file else sys.stderr, note=log().info),
         run_id=event_loop.new_id(),
         plan=plan,
+        plan_key=plan_key(),
         journal=journal,
     )
+
+
+def plan_key() -> str | None:
+    """The key that plans are sealed with, None where there is none. Raises UsageError for an empty one."""
+    key = event_loop.runtime().environment.get(PLAN_KEY)
+    if key is not None and not key.strip():
+        raise UsageError(f"{PLAN_KEY} is set but empty: unset it or give it a value")
+    return key
 
 
 def new_run(

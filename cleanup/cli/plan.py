@@ -65,7 +65,7 @@ def plan(
             with job.progress:
                 made = await make_plan(job, policies[target.name], expires=lifetime, as_of=moment)
             path = jobs.plan_path(output, target, job.run_id)
-            made = plan_file.write(made, path)
+            made = plan_file.write(made, path, job.plan_key)
             show(made, format)
             warn(made)
             applicable = not (made.header.as_of or made.header.inventory.doubts or made.summary.over_limits)
@@ -88,7 +88,9 @@ def show(made: Plan, format: Format) -> None:
 
 
 def warn(made: Plan) -> None:
-    """Say loudly what keeps a plan from being applied."""
+    """Say what the policy's author should know, and loudly what keeps a plan from being applied."""
+    for warning in made.header.warnings:
+        log().warning(warning)
     for doubt in made.header.inventory.doubts:
         log().warning(f"the inventory is not complete, so this plan cannot be applied: {doubt}")
     for violation in made.summary.over_limits:

@@ -24,7 +24,7 @@ def resume(
     settings = working.settings(connecting, deleting)
     earlier = read(journal)
     target = target_of(earlier, connecting.fleet(working))
-    plan = plan_of(earlier)
+    plan = plan_of(earlier, jobs.plan_key())
     plan_file.check_applicable(plan, target.ref, event_loop.runtime().now())
     todo = unfinished(plan, earlier)
     if not todo:

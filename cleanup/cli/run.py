@@ -50,6 +50,8 @@ def run(
             def shown(plan: Plan) -> None:
                 job.progress.pause()
                 show(plan, format)
+                for warning in plan.header.warnings:
+                    log().warning(warning)
 
             return await jobs.finish(job, run_policy(job, policies[target.name], shown))
 

@@ -13,7 +13,8 @@ from cleanup.stop import Stop
 class Job:
     """`run_id` names the run or the plan and sorts by time.
 
-    `plan` is the plan file that is applied or written, `journal` the one that is written or resumed.
+    `plan` is the plan file that is applied or written, `plan_key` what it is sealed with, `journal`
+    the one that is written or resumed.
     """
 
     target: Target
@@ -23,4 +24,5 @@ class Job:
     progress: Progress
     run_id: str
     plan: Path = Path()
+    plan_key: str | None = None
     journal: Path = Path()

@@ -13,6 +13,7 @@ from cleanup.modelarts.client import Client
 from cleanup.modelarts.inventory import Inventory, read_inventory
 from cleanup.plan.file import Header, InventoryRef, Plan, PolicyRef, in_plan_order, summarize
 from cleanup.policy.language import Policy
+from cleanup.policy.lint import lint, lint_against
 
 LIFETIME = timedelta(hours=24)
 
@@ -69,7 +70,7 @@ def build_plan(
         expires_at=now + expires,
         tool_version=cleanup.__version__,
         target=job.target.ref,
-        policy=PolicyRef(sha256=policy.sha256, files=policy.files, limits=run_limits),
+        policy=PolicyRef(sha256=policy.sha256, files=policy.files, document=policy.document),
         inventory=InventoryRef(
             images=len(inventory.images),
             notebooks=inventory.notebooks,
@@ -79,8 +80,9 @@ def build_plan(
             pins=inventory.pins,
             doubts=inventory.doubts,
         ),
+        warnings=tuple(map(str, (*lint(policy), *lint_against(policy, inventory.images)))),
         as_of=as_of,
     )
     deletes = [decision for decision in decisions if decision.action is Action.DELETE]
     over_limits = limits.violations(deletes, inventory.images, run_limits)
-    return Plan(header=header, decisions=decisions, summary=summarize(decisions, over_limits))
+    return Plan(header=header, policy=policy, decisions=decisions, summary=summarize(decisions, over_limits))

@@ -5,29 +5,34 @@ covers every byte before it.
 """
 
 import hashlib
+import hmac
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO, Final
 
 import msgspec
 
 from cleanup.config.settings import TargetRef
-from cleanup.decision.limits import RunLimits
 from cleanup.decision.types import Action, Decision, Reason, Withheld
-from cleanup.errors import RecordRejected, UsageError
+from cleanup.errors import PolicyError, RecordRejected, UsageError
 from cleanup.image import Image
 from cleanup.modelarts.wire import decode_image
+from cleanup.policy.language import Policy
+from cleanup.policy.load import from_document
 
+PLAN_KEY: Final = "IMAGE_CLEANUP_PLAN_KEY"
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class PolicyRef(msgspec.Struct, frozen=True, kw_only=True):
+    """The policy that was decided by: the digest of its files, their names, and all that they say."""
+
     sha256: str
     files: tuple[str, ...]
-    limits: RunLimits
+    document: dict[str, Any]
 
 
 class InventoryRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +57,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="p
     target: TargetRef
     policy: PolicyRef
     inventory: InventoryRef
+    warnings: tuple[str, ...] = ()
     as_of: Moment | None = None
 
 
@@ -78,10 +84,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="
     by_reason: dict[str, int]
     over_limits: tuple[str, ...] = ()
     sha256: str = ""
+    hmac_sha256: str | None = None
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan; `policy` is what its header carries, read."""
+
     header: Header
+    policy: Policy
     decisions: tuple[Decision, ...]
     summary: Summary
 
@@ -148,15 +158,15 @@ def require_writable(path: Path) -> None:
         raise UsageError(f"cannot write the plan {path}: choose another place with -o")
 
 
-def write(plan: Plan, path: Path) -> Plan:
-    """Write the plan, whole or not at all, and return it with its digest.
+def write(plan: Plan, path: Path, key: str | None = None) -> Plan:
+    """Write the plan, whole or not at all, and return it with its digest; `key` seals it with an HMAC too.
 
     Raises UsageError when the file cannot be written.
     """
     partial = path.with_name(path.name + ".partial")
     try:
         with partial.open("wb") as file:
-            sealed = _write_lines(plan, file)
+            sealed = _write_lines(plan, file, key)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -168,14 +178,22 @@ def write(plan: Plan, path: Path) -> Plan:
     return msgspec.structs.replace(plan, summary=sealed)
 
 
-def _write_lines(plan: Plan, file: BinaryIO) -> Summary:
+def _write_lines(plan: Plan, file: BinaryIO, key: str | None) -> Summary:
     digest = hashlib.sha256()
     for line in _lines(plan):
         digest.update(line)
         file.write(line)
     sealed = msgspec.structs.replace(plan.summary, sha256=digest.hexdigest())
+    if key:
+        sealed = msgspec.structs.replace(sealed, hmac_sha256=_hmac(sealed, key))
     file.write(msgspec.json.encode(sealed) + b"\n")
     return sealed
+
+
+def _hmac(summary: Summary, key: str) -> str:
+    """Over the summary, and through its digest over all lines before it."""
+    unsealed = msgspec.json.encode(msgspec.structs.replace(summary, hmac_sha256=None))
+    return hmac.new(key.encode(), unsealed, hashlib.sha256).hexdigest()
 
 
 def _lines(plan: Plan) -> Iterator[bytes]:
@@ -200,8 +218,8 @@ def _line(decision: Decision) -> DecisionLine:
     )
 
 
-def read(path: Path) -> Plan:
-    """Read and prove a plan.
+def read(path: Path, key: str | None = None) -> Plan:
+    """Read and prove a plan; with a `key` only one that was sealed with it.
 
     Raises UsageError when there is no such file, RecordRejected when it is not a whole, unchanged plan.
     """
@@ -211,16 +229,22 @@ def read(path: Path) -> Plan:
         raise UsageError(f"cannot read the plan {path}: {error.strerror}") from error
     body, summary = _unseal(content, path)
     lines = body.split(b"\n")[:-1]
+    if key and not hmac.compare_digest(summary.hmac_sha256 or "", _hmac(summary, key)):
+        raise RecordRejected(
+            f"the plan {path} is not sealed with the key in {PLAN_KEY}: plan again with that key"
+        )
     try:
         header = msgspec.json.decode(lines[0], type=Header)
+        carried = header.policy
+        policy = from_document(carried.document, carried.files, carried.sha256)
         decisions = tuple(_decision(line) for line in lines[1:])
-    except (msgspec.MsgspecError, ValueError, IndexError) as error:
+    except (msgspec.MsgspecError, ValueError, IndexError, PolicyError) as error:
         raise RecordRejected(f"the plan {path} is damaged ({error}): plan again") from error
     if header.schema != 1:
         raise RecordRejected(
             f"the plan {path} has schema {header.schema}; this version reads schema 1: plan again"
         )
-    plan = Plan(header=header, decisions=decisions, summary=summary)
+    plan = Plan(header=header, policy=policy, decisions=decisions, summary=summary)
     _check_counts(plan, path)
     return plan
 
@@ -268,6 +292,16 @@ def _check_counts(plan: Plan, path: Path) -> None:
         raise RecordRejected(f"the plan {path} takes content that is not its to take: plan again")
     if len(ids) != len(plan.decisions):
         raise RecordRejected(f"the plan {path} is damaged: it names an image twice: plan again")
+
+
+def require_policy(plan: Plan, policy: Policy) -> None:
+    """Raise RecordRejected unless the plan was made from exactly this policy."""
+    carried = plan.header.policy
+    if (carried.sha256, carried.document) != (policy.sha256, policy.document):
+        raise RecordRejected(
+            f"the plan was made from another policy ({', '.join(carried.files)}, sha256 {carried.sha256[:12]}) "
+            f"than {', '.join(policy.files)} (sha256 {policy.sha256[:12]}): plan again"
+        )
 
 
 def check_applicable(plan: Plan, target: TargetRef, now: datetime) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -248,7 +248,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Several policy files read as one. `limits` has the defaults filled in.
 
-    `files` are the files in the order read; `sha256` is over their contents in that order.
+    `files` are the files in the order read; `sha256` is over their contents in that order. `document`
+    is the policy as one file of plain values, limits included: what a plan carries.
     """
 
     rules: tuple[Rule, ...]
@@ -256,3 +257,4 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     files: tuple[str, ...]
     sha256: str
+    document: dict[str, Any] = {}

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
+import msgspec
 import yaml
 
 from cleanup.errors import PolicyError, Problem, UsageError
@@ -18,6 +19,7 @@ from cleanup.policy.rules import FILE_KEYS, PolicyFile, policy_file
 from cleanup.strict_yaml.document import location_of, parse
 from cleanup.strict_yaml.location import Location
 from cleanup.strict_yaml.mappings import attempt
+from cleanup.strict_yaml.plain import node_of, plain_value
 
 DEFAULT_LIMITS: Final = Limits(max_deletes=1000, max_percent=50.0)
 _SUFFIXES: Final = (".yaml", ".yml")
@@ -193,12 +195,37 @@ def _no_rules(sources: Sequence[_Source]) -> Iterator[Problem]:
 
 
 def _merged(sources: Sequence[_Source], parts: Sequence[PolicyFile]) -> Policy:
+    limits = _strictest([part.limits for part in parts if part.limits])
+    plain = [cast(dict[str, Any], plain_value(source.root)) for source in sources]
+    document: dict[str, Any] = {"version": 1}
+    for key in ("protect", "rules"):
+        if entries := [entry for one in plain for entry in one.get(key, ())]:
+            document[key] = entries
+    document["limits"] = {
+        name: value for name, value in msgspec.structs.asdict(limits).items() if value is not None
+    }
     return Policy(
         rules=tuple(rule for part in parts for rule in part.rules),
         protect=tuple(entry for part in parts for entry in part.protect),
-        limits=_strictest([part.limits for part in parts if part.limits]),
+        limits=limits,
         files=tuple(source.file for source in sources),
         sha256=hashlib.sha256(b"".join(source.content for source in sources)).hexdigest(),
+        document=document,
+    )
+
+
+def from_document(document: dict[str, Any], files: Sequence[str], sha256: str) -> Policy:
+    """The policy that a plan carries, read as strictly as its files. Raises PolicyError."""
+    part = policy_file(node_of(document, "the plan's policy"))
+    if problems := [one for entry in part.protect for one in impossible_patterns(entry.match)]:
+        raise PolicyError(problems)
+    return Policy(
+        rules=part.rules,
+        protect=part.protect,
+        limits=_strictest([part.limits] if part.limits else []),
+        files=tuple(files),
+        sha256=sha256,
+        document=document,
     )
 
 

@@ -19,7 +19,7 @@ from cleanup.modelarts.client import Client
 from cleanup.modelarts.http.messages import Result
 from cleanup.outcome import Outcome, Verdict
 from cleanup.stop import Cause, Stop
-from tests.support.builders import make_image
+from tests.support.builders import EVERYTHING, make_image
 
 DELETED = b'{"status": "DELETED"}'
 
@@ -96,6 +96,7 @@ async def execute(
         cast(Journal, cloud),
         cast(FreshUse, cloud),
         Stop() if stop is None else stop,
+        policy=EVERYTHING,
         clock=cloud.clock,
         **options,
     )
@@ -214,9 +215,12 @@ async def test_a_namesake_of_unknown_path_keeps_the_content() -> None:
 
 async def test_an_image_the_listing_did_not_show_is_looked_up() -> None:
     cloud = Cloud(seen={"i0": None})
-    one = Due(image=make_image("i0"), rule="r", force=False, seen_at=None)
+    one = Due(image=make_image("i0"), rule="r", force=False, listed=False)
     verdicts = await execute([one], cloud, Stop())
     assert verdicts["i0"].outcome is Outcome.ALREADY_GONE
+    cloud = Cloud(seen={"i0": make_image("i0")})
+    verdicts = await execute([one], cloud, Stop())
+    assert verdicts["i0"].outcome is Outcome.DRIFTED
     assert cloud.deleted == []
 
 
@@ -242,7 +246,7 @@ async def test_what_cannot_be_looked_up_is_not_deleted() -> None:
     assert cloud.deleted == []
 
 
-def pair(**fields: object) -> list[Due]:
+def pair(**fields: Any) -> list[Due]:
     """Two records of one content; the second takes the content along."""
     path = "swr.example.com/ml-vision/trainer:1"
     return [

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleanup.apply.recheck import Rechecked, recheck
+from cleanup.apply.recheck import Due, Rechecked, objection, recheck
+from cleanup.decision.select import select
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.image import Image
 from cleanup.in_use import InUse, Use
 from cleanup.outcome import Outcome
-from tests.support.builders import NOW, make_image
+from cleanup.policy.load import from_document
+from tests.support.builders import EVERYTHING, NOW, make_image
 
 PATH = "swr.example.com/ml-vision/trainer:shared"
 
@@ -33,7 +35,8 @@ def planned(*images: Image, force: frozenset[str] = frozenset()) -> list[Decisio
 
 
 def check(plan: list[Decision], *live: Image, in_use: InUse | None = None) -> Rechecked:
-    return recheck(plan, {image.id: image for image in live}, in_use or InUse(), 5.0)
+    today = select(live, EVERYTHING, in_use or InUse(), NOW)
+    return recheck(plan, today, EVERYTHING, seen_at=5.0)
 
 
 def test_what_is_unchanged_is_due() -> None:
@@ -77,12 +80,76 @@ def test_what_came_into_use() -> None:
         planned(image), image, in_use=InUse([Use(user="notebook n (RUNNING)", swr_path=image.swr_path)])
     )
     ((_, verdict),) = result.left_alone
-    assert verdict.error_msg == "now used by notebook n (RUNNING)"
+    assert verdict.error_msg == "would be kept now: in-use, used by notebook n (RUNNING)"
 
 
-def test_what_the_listing_does_not_show_is_to_be_looked_up() -> None:
-    (due,) = check(planned(make_image("a"))).due
-    assert due.seen_at is None
+def test_what_the_listing_does_not_show_is_to_be_looked_up_and_never_deleted() -> None:
+    image = make_image("a")
+    (due,) = check(planned(image)).due
+    assert (due.seen_at, due.listed) == (None, False)
+    verdict = objection(due, image, InUse(), EVERYTHING)
+    assert verdict is not None
+    assert "lists it no more" in (verdict.error_msg or "")
+
+
+class TestDecidingAgain:
+    """Deleted is only what a plan of this minute would delete, whatever the plan says."""
+
+    def against(self, policy: dict[str, Any], plan: list[Decision], *live: Image) -> Rechecked:
+        made = from_document({"version": 1, **policy}, ["p.yaml"], "")
+        return recheck(plan, select(live, made, InUse(), NOW), made, seen_at=5.0)
+
+    def why(self, result: Rechecked) -> dict[str, str]:
+        assert not result.due
+        return {one.image.id: verdict.error_msg or "" for one, verdict in result.left_alone}
+
+    def test_a_group_keeps_its_newest_also_when_newer_ones_went_meanwhile(self) -> None:
+        rules = [{"name": "r", "keep_last": 2}]
+        old = [make_image(f"old-{age}", age=age) for age in (300, 200)]
+        result = self.against({"rules": rules}, planned(*old), *old)
+        assert self.why(result)["old-300"].startswith(
+            "would be kept now: keep-last, number 2 of the newest 2"
+        )
+
+    def test_a_forged_line_deletes_nothing(self) -> None:
+        young, public = make_image("young", age=1), make_image("public", visibility="PUBLIC")
+        protected = make_image("protected", tag="stable")
+        policy = {
+            "protect": [{"tag": "stable"}],
+            "rules": [{"name": "r", "older_than": "90d", "force": True}],
+        }
+        images = (young, public, protected)
+        forged = planned(*images, force=frozenset(image.id for image in images))
+        why = self.why(self.against(policy, forged, *images))
+        assert {id_: text.split(",")[0].rpartition(" ")[2] for id_, text in why.items()} == {
+            "young": "too-young",
+            "public": "public",
+            "protected": "protected",
+        }
+
+    def test_content_goes_only_where_the_rule_asks_for_it(self) -> None:
+        image = make_image("a")
+        (due,) = self.against(
+            {"rules": [{"name": "r", "older_than": "1d"}]}, planned(image, force=frozenset("a")), image
+        ).due
+        assert due.force is False
+
+    def test_what_came_to_be_protected_while_it_waited_is_left_alone(self) -> None:
+        policy = from_document(
+            {
+                "version": 1,
+                "protect": [{"description": "keep*"}],
+                "rules": [{"name": "r", "delete_all": True}],
+            },
+            ["p.yaml"],
+            "",
+        )
+        image = make_image("a", description="an old one")
+        due = Due(image=image, rule="r", force=False)
+        assert objection(due, image, InUse(), policy) is None
+        verdict = objection(due, msgspec.structs.replace(image, description="keep me"), InUse(), policy)
+        assert verdict is not None
+        assert "protected by 'description: keep*'" in (verdict.error_msg or "")
 
 
 class TestSharedContent:

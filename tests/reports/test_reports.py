@@ -19,7 +19,6 @@ from rich.cells import cell_len
 
 import cleanup.reports
 from cleanup.config.settings import TargetRef
-from cleanup.decision.limits import RunLimits
 from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.durations import format_elapsed
 from cleanup.journal import DeleteIntent, DeleteResult, Journal, JournalFile, RunFinished, RunStarted, read
@@ -30,7 +29,7 @@ from cleanup.progress import Progress
 from cleanup.reports import Format, plan_line, render, summary_line
 from cleanup.reports import formatting as text
 from cleanup.reports.markdown import span
-from tests.support.builders import NOW, ROOT, make_image, run_finished, run_started
+from tests.support.builders import EVERYTHING, NOW, ROOT, make_image, run_finished, run_started
 
 GOLDENS = ROOT / "tests" / "goldens" / "reports"
 HOSTILE = "\x1b[31mred\x1b[0m [red]rich[/red]\r\n| a | `b` | <script>alert(1)</script> @team \u202e=1+1"
@@ -49,9 +48,7 @@ def header(**changes: Any) -> Header:
             project_id="0a1b2c3d4e5f",
             workspaces=("0",),
         ),
-        "policy": PolicyRef(
-            sha256="ab" * 32, files=("policies/vision.yaml",), limits=RunLimits(max_deletes=1000)
-        ),
+        "policy": PolicyRef(sha256="ab" * 32, files=("policies/vision.yaml",), document=EVERYTHING.document),
         "inventory": InventoryRef(images=8, own=7, notebooks=3, complete=True),
     }
     return Header(**(values | changes))
@@ -80,7 +77,12 @@ def keep(
 
 def make_plan(decisions: Sequence[Decision], over_limits: Sequence[str] = (), **changes: Any) -> Plan:
     ordered = in_plan_order(decisions)
-    return Plan(header=header(**changes), decisions=ordered, summary=summarize(ordered, over_limits))
+    return Plan(
+        header=header(**changes),
+        policy=EVERYTHING,
+        decisions=ordered,
+        summary=summarize(ordered, over_limits),
+    )
 
 
 def ordinary_plan() -> Plan:

@@ -16,6 +16,7 @@ from cleanup.decision.limits import RunLimits
 from cleanup.image import Image
 from cleanup.journal import RunFinished, RunStarted
 from cleanup.outcome import Outcome
+from cleanup.policy.load import from_document
 
 ROOT = Path(__file__).parents[2]
 GOLDENS = ROOT / "tests" / "goldens"
@@ -65,6 +66,14 @@ def bundled(name: str) -> dict[str, str]:
     """Small files that lie in one of the goldens, by their names; each begins after a line `=== NAME`."""
     parts = re.split(r"^=== (.+)\n", (GOLDENS / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+# A policy under which everything goes, with its content.
+EVERYTHING = from_document(
+    {"version": 1, "rules": [{"name": "r", "delete_all": True, "force": True}]},
+    ["everything.yaml"],
+    "ab" * 32,
+)
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
