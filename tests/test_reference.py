@@ -1,11 +1,14 @@
 """References to images: what each form means, which of them may name one content, and the laws of that."""
 
+import re
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cleanup.image import Image
+from cleanup.in_use import InUse, Use, read_pin
 from cleanup.reference import (
     BASIC,
     Reference,
@@ -215,3 +218,128 @@ class TestOfAnImage:
         image = Image(id="i", namespace="my.org", name="team/img", swr_path="my.org/team/img:1")
         assert image.content == "basic/my.org/team/img:1"
         assert of_content(image.content) == image.reference
+
+
+def used(image: Image, *uses: Use) -> list[str]:
+    return [use.user for use in InUse(uses).users_of(image)]
+
+
+class TestUse:
+    image = Image(id="A1", namespace="team", name="ocr", tag="1", swr_path="swr.a.com/team/ocr:1")
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"image_id": "a1"},
+            {"swr_path": "10.0.0.1:20202/team/ocr:1"},
+            {"swr_path": "team/ocr:1"},
+            {"swr_path": f"team/ocr@{X}"},
+            {"swr_path": "ocr:1"},
+            {"swr_path": "team/o cr:1"},
+            {"name": "team/ocr:1"},
+            {"image_id": "gone", "name": "Team/OCR:1"},
+            {},
+            {"swr_path": " "},
+            {"swr_path": "?"},
+            {"swr_path": "swr.a.com/"},
+        ],
+    )
+    def test_whoever_may_mean_it_uses_it(self, fields: dict[str, str]) -> None:
+        assert used(self.image, Use(user="u", **fields)) == ["u"]
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"image_id": "a2"},
+            {"swr_path": "team/ocr:2"},
+            {"swr_path": "team/ocr"},
+            {"name": "org/ocr:1"},
+            {"image_id": "gone", "swr_path": "?"},
+        ],
+    )
+    def test_whoever_means_another_does_not(self, fields: dict[str, str]) -> None:
+        assert used(self.image, Use(user="u", **fields)) == []
+
+    def test_a_user_may_mean_any_registry(self) -> None:
+        image = msgspec.structs.replace(self.image, swr_instance_id="8f1c")
+        assert used(image, Use(user="u", swr_path="team/ocr:1")) == ["u"]
+
+    def test_a_name_counts_beside_a_path(self) -> None:
+        image = msgspec.structs.replace(self.image, swr_path="swr.a.com/other/path:1")
+        assert used(
+            image, Use(user="name", name="team/ocr:1"), Use(user="path", swr_path="other/path:1")
+        ) == [
+            "path",
+            "name",
+        ]
+
+    def test_an_image_that_says_little_is_used_by_whoever_may_mean_it(self) -> None:
+        uses = [
+            Use(user="a", name="team/ocr:1"),
+            Use(user="b", name="org/ocr:1"),
+            Use(user="c", image_id="x"),
+        ]
+        assert used(Image(id="i"), *uses) == ["a", "b"]
+        assert used(Image(id="i", namespace="org"), *uses) == ["b"]
+
+    def test_all_users_are_found_once(self) -> None:
+        uses = [Use(user=name, image_id="A1", swr_path="team/ocr:1", name="team/ocr:1") for name in "abc"]
+        assert used(self.image, *uses) == ["a", "b", "c"]
+        first = InUse(uses).of(self.image)
+        assert first is not None
+        assert first.user == "a"
+        assert InUse(uses).of(Image(id="z", swr_path="y/z:1")) is None
+
+
+class TestPins:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "c9ab2b2f-edda-4556-bdbb-494e868d043c",
+            "team/ocr:1",
+            "swr.a.com/team/ocr:V1",
+            "https://swr.a.com/team/deep$ocr:1",
+            f"team/ocr@{X}",
+            f"localhost:5000/team/ocr:1@{X}",
+        ],
+    )
+    def test_the_forms_of_a_pin(self, text: str) -> None:
+        use = read_pin(text, "pin p:1")
+        assert use.user == "pin p:1"
+        assert text in (use.image_id, use.swr_path)
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            (
+                "team/ocr:v[[:digit:]]*",
+                "'team/ocr:v[[:digit:]]*' has a '*' in it, a pin is one image: one a line, ",
+            ),
+            ("!team/ocr:1", "'!team/ocr:1' has a '!' in it"),
+            ("team/{ocr,asr}:1", "'team/{ocr,asr}:1' has a '{' in it"),
+            ("team/ocr:1,team/ocr:2", "'team/ocr:1,team/ocr:2' has a ',' in it"),
+            ("team/ocr:1 team/ocr:2", "'team/ocr:1 team/ocr:2' has a ' ' in it"),
+            ("team/ocr:${TAG}", "'${TAG}' is not filled in here: write the value itself"),
+            ("team/ocr:$TAG", "'$TAG' is not filled in here: write the value itself"),
+            (
+                "\ufeffteam/ocr:1",
+                "'?team/ocr:1' has a character that cannot be seen (U+FEFF): type it anew",
+            ),
+            (
+                "team/oc\u00adr:1",
+                "'team/oc?r:1' has a character that cannot be seen (U+00AD): type it anew",
+            ),
+            ("team/ocr:1+2", "no tag can hold '+', registries write '_' for it: write team/ocr:1_2"),
+            ("team/ocr", "'team/ocr' names no tag: write team/ocr:latest if that is meant"),
+            ("docker://swr.a.com/team/ocr:1", "'docker://swr.a.com/team/ocr:1' has a scheme"),
+            ("team/ocr@sha256:0123", "'team/ocr@sha256:0123' is no image: write the image's id, "),
+            ("team/ocr:", "'team/ocr:' is no image: "),
+            ("team/#ocr:1", "'team/#ocr:1' is no image: "),
+            ("ocr:1", "'ocr:1' is no image: "),
+            ("trainer", "'trainer' is no image: "),
+            ("", "'' is no image: "),
+        ],
+    )
+    def test_what_would_protect_nothing_is_refused(self, text: str, message: str) -> None:
+        with pytest.raises(ValueError, match=re.escape(message)):
+            read_pin(text, "pin")

@@ -134,6 +134,7 @@ _IMAGE_KEYS: Final = {
             "name",
             "tag",
             "swr_path",
+            "swr_instance_id",
             "type",
             "visibility",
             "status",

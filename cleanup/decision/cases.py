@@ -132,10 +132,9 @@ def _use(reference: _Reference, images: Sequence[Image]) -> Use:
     user, text, location = reference
     if image := next((image for image in images if image.id == text), None):
         return Use(user=user, image_id=text, swr_path=image.swr_path)
-    if any(image.label == text for image in images):
-        return Use(user=user, name=text)
-    if text.count("/") > 1:
-        return Use(user=user, swr_path=text)
+    use = Use(user=user, swr_path=text)
+    if text.count("/") > 1 or ("/" in text and any(map(InUse([use]).of, images))):
+        return use
     message = f"the {user} '{text}' is none of the images: write an id, namespace/name:tag or a path"
     raise PolicyError([location.problem(message)])
 

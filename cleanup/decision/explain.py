@@ -1,19 +1,22 @@
 """Why one image is kept or deleted: every entry and rule asked, every value met, and when that would change. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
-from cleanup.decision.keep_last import Rank, rank
+from cleanup.decision.force import all_sharing
+from cleanup.decision.keep_last import Rank, newest_first, rank
 from cleanup.decision.match import RuleMatch, match_rules
-from cleanup.decision.select import select, time_of
+from cleanup.decision.select import select, time_of, unknown
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.durations import format_duration
 from cleanup.errors import UsageError
 from cleanup.image import Image
-from cleanup.in_use import InUse
+from cleanup.in_use import InUse, Use
 from cleanup.policy.language import Finding, Policy, Rule, Truth
+from cleanup.reference import Reference, readings
 
 _A_MOMENT = timedelta(milliseconds=1)
 
@@ -33,31 +36,75 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     terms: str = ""
 
 
+class Sharer(msgspec.Struct, frozen=True, kw_only=True):
+    """Another record that may have the same content. `why` says by what; `stays` whether it is kept."""
+
+    id: str
+    label: str
+    workspace_id: str | None
+    reference: str
+    why: str
+    stays: bool
+
+
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole answer. `changes_at` is when the image becomes deletable if nothing else changes."""
+    """The whole answer. `changes_at` is when the image becomes deletable if nothing else changes.
+
+    `reference` is what names the content as it was read; `users` are all of them, `used_by` the first.
+    """
 
     decision: Decision
     protections: tuple[Asked, ...]
+    reference: str
     used_by: str | None
+    users: tuple[str, ...]
+    sharing: tuple[Sharer, ...]
     rules: tuple[Asked, ...]
     place: Rank | None
     forward: str
     changes_at: datetime | None = None
 
 
+class _Inventory(NamedTuple):
+    """All that a decision is made from."""
+
+    images: Sequence[Image]
+    policy: Policy
+    in_use: InUse
+    others: Sequence[Image]
+    unseen: Collection[str]
+
+    def decide(self, now: datetime) -> dict[str, Decision]:
+        """The decisions by id."""
+        decisions = select(self.images, self.policy, self.in_use, now, others=self.others, unseen=self.unseen)
+        return {decision.image.id: decision for decision in decisions}
+
+
 def explain(
-    image: Image, images: Sequence[Image], policy: Policy, in_use: InUse, now: datetime
+    image: Image,
+    images: Sequence[Image],
+    policy: Policy,
+    in_use: InUse,
+    now: datetime,
+    *,
+    others: Sequence[Image] = (),
+    unseen: Collection[str] = (),
 ) -> Explanation:
-    """Explain the decision about `image`, which is one of `images`."""
-    decision = _decided(image, images, policy, in_use, now)
+    """Explain the decision about `image`, which is one of `images`; the rest is as for `select`."""
+    inventory = _Inventory(images, policy, in_use, others, unseen)
+    decisions = inventory.decide(now)
+    decision = decisions[image.id]
     matches = [match_rules(one, policy) for one in images]
     own = next(one for one, other in zip(matches, images, strict=True) if other.id == image.id)
-    changes_at, forward = _forward(decision, images, policy, in_use, now)
-    use = in_use.of(image)
+    users = tuple(use.user for use in in_use.users_of(image))
+    changes_at, forward = _forward(decision, own, users, inventory, now)
     return Explanation(
         decision=decision,
         protections=_protections(image, policy, decision),
-        used_by=use.user if use else None,
+        reference=str(image.reference),
+        used_by=users[0] if users else None,
+        users=users,
+        sharing=_sharing(image, [*images, *others], decisions),
         rules=_rules(image, policy, own, decision),
         place=rank(images, matches, now).get(image.id),
         forward=forward,
@@ -65,8 +112,45 @@ def explain(
     )
 
 
-def _decided(image: Image, images: Sequence[Image], policy: Policy, in_use: InUse, now: datetime) -> Decision:
-    return next(d for d in select(images, policy, in_use, now) if d.image.id == image.id)
+def named(text: str, images: Iterable[Image]) -> tuple[Image, ...]:
+    """The images that an id or a reference in any spelling names; an id is preferred."""
+    inventory = tuple(images)
+    if found := tuple(image for image in inventory if image.id.lower() == text.strip().lower()):
+        return found
+    wanted = InUse([Use(user="", swr_path=text)])
+    exact = any(reading.repository for reading in readings(text))
+    return tuple(image for image in inventory if wanted.of(image)) if exact else ()
+
+
+def _sharing(image: Image, records: Sequence[Image], decisions: Mapping[str, Decision]) -> tuple[Sharer, ...]:
+    found = all_sharing(image, records)
+    return tuple(
+        Sharer(
+            id=one.id,
+            label=one.label,
+            workspace_id=one.workspace_id,
+            reference=one.swr_path or str(one.reference),
+            why=_likeness(image.reference, one.reference),
+            stays=one.id not in decisions or decisions[one.id].action is Action.KEEP,
+        )
+        for one in sorted(found.values(), key=newest_first)
+    )
+
+
+def _likeness(one: Reference, other: Reference) -> str:
+    """Why two references may name the same content."""
+    if one.exact and other.exact:
+        if one.tag == other.tag and one.repository == other.repository:
+            return "the same reference"
+        return (
+            "the same digest" if one.digest and one.digest == other.digest else "linked by another's digest"
+        )
+    if one.digest and one.digest == other.digest:
+        return "the same digest"
+    vague = other if one.exact else one
+    parts = {"namespace": vague.namespace, "name": vague.name, "tag": vague.tag}
+    missing = " and ".join(part for part, value in parts.items() if not value)
+    return f"cannot be told apart, {missing} not known"
 
 
 def _protections(image: Image, policy: Policy, decision: Decision) -> tuple[Asked, ...]:
@@ -117,13 +201,15 @@ def terms_of(rule: Rule) -> str:
 
 
 def _forward(
-    decision: Decision, images: Sequence[Image], policy: Policy, in_use: InUse, now: datetime
+    decision: Decision, match: RuleMatch, users: Sequence[str], inventory: _Inventory, now: datetime
 ) -> tuple[datetime | None, str]:
+    """When the image becomes deletable, if that is known, and what would have to change."""
+    image = decision.image
     match decision.reason:
         case Reason.EXPIRED:
             return now, "the next apply deletes it if nothing changes"
         case Reason.TOO_YOUNG:
-            return _when_old_enough(decision, images, policy, in_use, now)
+            return _when_old_enough(decision, inventory, now)
         case Reason.KEEP_LAST:
             return (
                 None,
@@ -132,26 +218,28 @@ def _forward(
         case Reason.PROTECTED:
             return None, "it stays as long as a protect entry holds"
         case Reason.IN_USE:
-            return None, f"it stays as long as it is {decision.detail}"
+            return None, f"it stays as long as it is used by {', '.join(users)}"
         case Reason.PUBLIC:
             return None, "it stays as long as it is PUBLIC and the match of its rule does not name visibility"
         case Reason.UNKNOWN:
-            return None, "it stays as long as that is unknown"
+            gap = unknown(image, match, match.rule, now) if image.type and match.rule else None
+            wanted = gap.wanted if gap else "that its type is DEDICATED"
+            return None, f"it stays until the service says {wanted}"
         case Reason.NO_RULE:
             return None, "it stays as long as no rule's match holds for it"
-        case Reason.BUILT_IN | Reason.BUSY:
+        case Reason.BUSY:
+            return None, "it stays until the service says that its status is ACTIVE, ERROR or CREATE_FAILED"
+        case Reason.BUILT_IN:
             return None, "it is never deleted in this state"
 
 
-def _when_old_enough(
-    decision: Decision, images: Sequence[Image], policy: Policy, in_use: InUse, now: datetime
-) -> tuple[datetime | None, str]:
-    rule = next(rule for rule in policy.rules if rule.name == decision.rule)
+def _when_old_enough(decision: Decision, inventory: _Inventory, now: datetime) -> tuple[datetime | None, str]:
+    rule = next(rule for rule in inventory.policy.rules if rule.name == decision.rule)
     moment = time_of(decision.image, rule.older_than.clock) if rule.older_than else None
     if rule.older_than is None or moment is None:
         return None, "it is too young"
     then = moment + rule.older_than.age + _A_MOMENT
-    later = _decided(decision.image, images, policy, in_use, then)
+    later = inventory.decide(then)[decision.image.id]
     if later.action is Action.DELETE:
         wait = format_duration(then - now)
         return then, f"becomes deletable on {then:%Y-%m-%d} (in {wait}) if nothing changes"

@@ -1,6 +1,6 @@
 """Which deletes take the content in the registry along: at most one a content, and none that is needed. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -8,7 +8,7 @@ from cleanup.decision.keep_last import newest_first
 from cleanup.decision.types import Action, Decision, Withheld
 from cleanup.image import Image
 from cleanup.policy.language import Policy
-from cleanup.reference import Reference, ReferenceIndex, of_content
+from cleanup.reference import ReferenceIndex, of_content
 
 
 def with_force(
@@ -25,7 +25,7 @@ def with_force(
     if not asked:
         return tuple(decided)
     records = [*(d.image for d in decided), *(one for one in others if one.id not in going)]
-    related = ReferenceIndex(_related(records, asked))
+    related = _related(records, [d.image for d in asked.values() if d.image.content])
     forced: dict[str, Decision] = {}
 
     def withheld(image: Image) -> Withheld | None:
@@ -33,7 +33,7 @@ def with_force(
             return Withheld.PUBLIC
         if image.content is None:
             return Withheld.SHARED_CONTENT
-        sharing = sharing_content(image, related).keys()
+        sharing = _sharing(image, related).keys()
         if sharing - going.keys():
             return Withheld.SHARED_CONTENT
         if not all_seen:
@@ -50,7 +50,7 @@ def with_force(
     return tuple(forced.get(d.image.id, d) for d in decided)
 
 
-def sharing_content(image: Image, records: ReferenceIndex[Image]) -> dict[str, Image]:
+def _sharing(image: Image, records: ReferenceIndex[Image]) -> dict[str, Image]:
     """The other records, by id, that may have the same content, directly or by a digest that links two tags."""
     found: dict[str, Image] = {}
     to_follow = [image]
@@ -62,15 +62,31 @@ def sharing_content(image: Image, records: ReferenceIndex[Image]) -> dict[str, I
     return found
 
 
-def _related(records: Iterable[Image], asked: Mapping[str, Decision]) -> Iterator[tuple[Reference, Image]]:
-    """The records that may share a content with those that ask for force: few of very many."""
-    references = [decision.image.reference for decision in asked.values()]
+def all_sharing(image: Image, records: Sequence[Image]) -> dict[str, Image]:
+    """The other records, by id, that may have the same content as this image."""
+    found: dict[str, Image] = {}
+    while True:  # what was found may link to more, which was not related before
+        linked = [one for one in found.values() if one.reference.exact]
+        more = _sharing(image, _related(records, [image, *linked]))
+        if len(more) == len(found):
+            return found
+        found = more
+
+
+def _related(records: Iterable[Image], images: Iterable[Image]) -> ReferenceIndex[Image]:
+    """The records that may share a content with one of the images: few of very many."""
+    references = [image.reference for image in images]
     keys = {key for reference in references for key in reference.keys}
-    repositories = {reference.repository for reference in references if not reference.tag}
-    for image in records:
-        reference = image.reference
-        if not reference.exact or reference.repository in repositories or not keys.isdisjoint(reference.keys):
-            yield reference, image
+    # What does not say its tag may share with all of its repository; without a repository, with all there is.
+    repositories = {reference.repository for reference in references if not reference.exact}
+    return ReferenceIndex(
+        (one.reference, one)
+        for one in records
+        if None in repositories
+        or one.reference.repository in repositories
+        or not one.reference.exact
+        or not keys.isdisjoint(one.reference.keys)
+    )
 
 
 class NeededContents:

@@ -5,6 +5,7 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 from cleanup.decision.force import NeededContents, with_force
 from cleanup.decision.keep_last import Rank, group_of, rank
@@ -15,7 +16,7 @@ from cleanup.image import Image, Status, makes_sense, same_word
 from cleanup.in_use import InUse
 from cleanup.policy.language import Clock, Condition, Policy, Rule
 
-__all__ = ["NeededContents", "select", "time_of"]
+__all__ = ["NeededContents", "select", "time_of", "unknown"]
 
 
 def select(
@@ -61,8 +62,8 @@ def _decide(image: Image, match: RuleMatch, in_use: InUse, rank: Rank | None, no
     if (rule := match.rule) is None:
         return _decided(image, Reason.NO_RULE, "in no rule's scope")
     # Whatever protections and this rule need must be known.
-    if unknown := _unknown(image, match, rule, now):
-        return _decided(image, Reason.UNKNOWN, unknown, rule)
+    if gap := unknown(image, match, rule, now):
+        return _decided(image, Reason.UNKNOWN, gap.detail, rule)
     # Anybody may use a PUBLIC image by its id, unseen by us: it goes only where a rule says that in so many words.
     if _is_public(image) and not rule.names_visibility:
         detail = (
@@ -98,26 +99,41 @@ def _decided(image: Image, reason: Reason, detail: str, rule: Rule | None = None
     )
 
 
-def _unknown(image: Image, match: RuleMatch, rule: Rule, now: datetime) -> str | None:
-    """What would have to be known for this rule to decide, as a sentence; None when all is known."""
+class Gap(NamedTuple):
+    """What is not known, as a sentence, and what the service would have to say instead."""
+
+    detail: str
+    wanted: str
+
+
+def unknown(image: Image, match: RuleMatch, rule: Rule, now: datetime) -> Gap | None:
+    """The first thing that would have to be known for this rule to decide; None when all is known."""
+    named = f"rule '{rule.name}'"
     if entry := match.unclear_protection:
-        return f"protect entry '{entry.text}' needs {_missing(entry.match, image)}"
+        fields = _missing(entry.match, image)
+        detail = f"protect entry '{entry.text}' needs {fields}, which the API did not say"
+        return Gap(detail, f"its {fields}, and '{entry.text}' does not hold for it")
     if match.unclear:
-        return f"rule '{rule.name}' needs {_missing(rule.match, image)}"
+        fields = _missing(rule.match, image)
+        return Gap(
+            f"{named} needs {fields}, which the API did not say", f"its {fields}, and a match holds for it"
+        )
     if image.known_status is None:
-        return f"status is {image.status or 'missing'}, so it may be in the making"
+        detail = f"status is {image.status or 'missing'}, so it may be in the making"
+        return Gap(detail, "that its status is ACTIVE, ERROR or CREATE_FAILED")
+    if not (image.is_private or _is_public(image) or rule.names_visibility):
+        detail = f"visibility is {image.visibility or 'missing'}, so others may use it"
+        return Gap(detail, f"that its visibility is PRIVATE, or the match of {named} names visibility")
     clocks = {rule.older_than.clock} if rule.older_than else set()
     for clock in sorted(clocks | {Clock.UPDATE_AT} if rule.keep_last else clocks):
         if not makes_sense(moment := time_of(image, clock), now):
             trouble = "in the future" if moment and moment > now else "missing or zero"
             if moment and moment <= now:
                 trouble = f"{moment:%Y-%m-%d}, which makes no sense"
-            return f"rule '{rule.name}' needs {clock}, which is {trouble}"
-    if not (image.is_private or _is_public(image) or rule.names_visibility):
-        return f"visibility is {image.visibility or 'missing'}, so others may use it"
+            return Gap(f"{named} needs {clock}, which is {trouble}", f"an {clock} that lies in the past")
     for field in rule.keep_last.per if rule.keep_last else ():
         if getattr(image, field) is None:
-            return f"rule '{rule.name}' needs {field}, which is missing"
+            return Gap(f"{named} needs {field}, which is missing", f"its {field}")
     return None
 
 
@@ -125,8 +141,7 @@ def _missing(condition: Condition, image: Image) -> str:
     unclear = (
         finding for finding in condition.trace(image) if finding.truth is None and finding.value is None
     )
-    fields = dict.fromkeys(finding.text.partition(":")[0] for finding in unclear)
-    return f"{', '.join(fields)}, which the API did not say"
+    return ", ".join(dict.fromkeys(finding.text.partition(":")[0] for finding in unclear))
 
 
 def time_of(image: Image, clock: Clock) -> datetime | None:

@@ -12,6 +12,7 @@ from cleanup.policy.language import Finding, Truth
 from cleanup.reports.formatting import plain
 from cleanup.reports.view import ProseFormat, indented
 
+_MOST = 20  # records that are named, where very many may share a content
 _SIGNS = {True: "yes", False: "no", None: "unknown"}
 
 
@@ -45,7 +46,15 @@ def _lines(one: Explanation, now: datetime) -> Iterator[str]:
     yield f"  updated {updated}, created {created}, now {asked_at}"
     if one.place:
         yield f"  number {one.place.rank} of {one.place.size} in its group, newest first"
-    yield f"  in use: {plain(one.used_by) if one.used_by else 'no'}"
+    yield f"  content: {plain(one.reference)}"
+    yield f"  in use: {plain(', '.join(one.users)) if one.users else 'no'}"
+    for other in one.sharing[:_MOST]:
+        workspace = "" if other.workspace_id == image.workspace_id else f" in workspace {other.workspace_id}"
+        fate = "stays" if other.stays else "goes too"
+        told = f"{other.label} ({other.id}){workspace}, {fate}: {other.why}, {other.reference}"
+        yield f"  may share its content: {plain(told)}"
+    if len(one.sharing) > _MOST:
+        yield f"  may share its content: {len(one.sharing) - _MOST} more"
     for title, asked in (("protect", one.protections), ("rules, in order", one.rules)):
         yield f"  {title}:"
         for entry in asked:
