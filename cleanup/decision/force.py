@@ -33,18 +33,20 @@ def with_force(
             return Withheld.PUBLIC
         if image.content is None:
             return Withheld.SHARED_CONTENT
-        sharing = _sharing(image, related).keys()
-        if sharing - going.keys():
+        sharing = _sharing(image, related)
+        if sharing.keys() - going.keys():
             return Withheld.SHARED_CONTENT
         if not all_seen:
             return Withheld.WORKSPACE_UNSEEN
-        if sharing - asked.keys():
+        if sharing.keys() - asked.keys():
             return Withheld.NOT_ASKED_BY_ALL
+        # What only says a digest leaves the content to those that say a tag.
+        named = not image.reference.exact and any(one.reference.exact for one in sharing.values())
         taken = any(id_ in forced and forced[id_].force for id_ in sharing)
-        return Withheld.SHARED_CONTENT if taken else None
+        return Withheld.SHARED_CONTENT if named or taken else None
 
-    # The youngest record of a content takes it along; one that says its tag comes before one that does not.
-    for one in sorted(asked.values(), key=lambda d: (d.image.reference.tag is None, newest_first(d.image))):
+    # The youngest record of a content takes it along.
+    for one in sorted(asked.values(), key=lambda d: newest_first(d.image)):
         why = withheld(one.image)
         forced[one.image.id] = msgspec.structs.replace(one, force=why is None, force_withheld=why)
     return tuple(forced.get(d.image.id, d) for d in decided)

@@ -29,10 +29,10 @@ protect:
   - tag: [latest, stable]
 rules:
   - name: broken
-    match: {status: [ERROR, CREATE_FAILED]}
+    match: {status: [ERROR, CREATE_FAILED], any: &public [{visibility: "*"}, {id: "*"}]}
     older_than: 1d
   - name: old
-    match: {arch: "*"}
+    match: {arch: "*", any: *public}
     older_than: 10d
     keep_last: 1
     force: true
