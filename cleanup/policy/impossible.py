@@ -37,6 +37,8 @@ _VARIABLE = re.compile(r"\$\{\w+[^}]*\}|\$\w+|\$\(\w+\)|\{\{.*\}\}|%\w+%")
 _REGEX = re.compile(r"[\^$\\()|+]|\.\*|\{\d+(,\d*)?\}")
 _BUILD_DATA = re.compile(r"[0-9A-Za-z]\+[0-9A-Za-z*?]")
 _SEVERAL = re.compile(r"[,{}\s]")
+# A whole part of a path between its slashes, or before its tag: namespaces and names have no upper case.
+_UPPER_IN_PATH = re.compile(r"(?<![:/])/([^/:@*?\[]*[A-Z][^/:@*?\[]*)[/:]")
 _META = re.compile(r"[\\.\[\](){}*+?|^$]")
 
 
@@ -53,6 +55,8 @@ def why_impossible(field: str, pattern: SinglePattern) -> str | None:
         return None
     if isinstance(pattern, Regex):
         return _impossible_regex(field, pattern.text)
+    if field == "swr_path" and (upper := _UPPER_IN_PATH.search(pattern.text)):
+        return f"no namespace or name has upper case letters, '{upper[1]}' has: write {upper[1].lower()}"
     if _can_match(field, pattern.text):
         return None
     return _advice(field, pattern.text)
