@@ -327,7 +327,7 @@ class TestTroubleOnTheWay:
         assert checks["get image"]["level"] == "not-checked"
 
     def test_nobody_there(self, examine: Examine) -> None:
-        options = ["--endpoint", "http://127.0.0.1:1", "--project-id", "p", "--auth", "none"]
+        options = ["--endpoint", "http://127.0.0.1:1", "--project-id", "a" * 32, "--auth", "none"]
         called, checks = examine(*options)
         assert called.exit_code == 6
         assert levels(checks)["name"] == "ok"
@@ -357,7 +357,14 @@ class TestTroubleOnTheWay:
         if proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy)
         monkeypatch.setenv("MODELARTS_TOKEN", LOGIN.token)
-        options = ["--endpoint", "https://modelarts.nowhere.invalid", "--project-id", "p", "--auth", "token"]
+        options = [
+            "--endpoint",
+            "https://modelarts.nowhere.invalid",
+            "--project-id",
+            "a" * 32,
+            "--auth",
+            "token",
+        ]
         called, checks = examine(*options)
         assert called.exit_code == 6
         assert checks["name"]["level"] == level
@@ -385,7 +392,7 @@ def test_every_workspace_is_listed(serve_cloud: Serve, examine: Examine) -> None
 
 def test_settings_that_cannot_be_used(cli: Cli, serve_cloud: Serve) -> None:
     assert cli("doctor").exit_code == 2
-    assert cli("doctor", "--endpoint", "http://example.com", "--project-id", "p").exit_code == 2
+    assert cli("doctor", "--endpoint", "http://example.com", "--project-id", "a" * 32).exit_code == 2
     called = cli("doctor", *serve_cloud().options, "--ca-bundle", "no-such-file")
     assert called.exit_code == 2
     assert "--ca-bundle" in called.stderr

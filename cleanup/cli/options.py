@@ -8,10 +8,11 @@ from typing import Annotated, Any
 from cleanup.cli.output import LogFormat
 from cleanup.cli.parsing import Option
 from cleanup.config.settings import Settings, Target, make_target, positive, read_pins, seconds
-from cleanup.config.targets import parse_shard, read_targets, shard_of
+from cleanup.config.strict import PLAIN_VARIABLES, require_plain_environment
+from cleanup.config.targets import SHARD_VARIABLES, parse_shard, read_targets, shard_of
 from cleanup.errors import UsageError
 from cleanup.in_use import InUse
-from cleanup.modelarts.auth.choose import Auth
+from cleanup.modelarts.auth.choose import Auth, variables_read
 from cleanup.modelarts.inventory import Scope
 
 _CONNECTING = "Connecting"
@@ -115,12 +116,14 @@ class Connecting:
             "concurrency": working.concurrency,
         }
         if self.targets is not None:
-            return shard_of(read_targets(self.targets, options), *parse_shard(self.shard, os.environ))
+            if self.shard is None:
+                require_plain_environment(os.environ, SHARD_VARIABLES)
+            share = parse_shard(self.shard, os.environ)
+            return _checked(shard_of(read_targets(self.targets, options), *share))
         if self.shard is not None:
             raise UsageError("--shard shares out the targets of --targets FILE: give one")
-        return (
-            make_target(endpoint=self.endpoint, region=self.region, project_id=self.project_id, **options),
-        )
+        one = make_target(endpoint=self.endpoint, region=self.region, project_id=self.project_id, **options)
+        return _checked((one,))
 
     def one(self, working: "Working") -> Target:
         """The one target of a command that looks at one. Raises UsageError when the targets file has more."""
@@ -131,6 +134,13 @@ class Connecting:
                 "name one with --endpoint and --project-id instead"
             )
         return targets[0]
+
+
+def _checked(targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    """The targets, once what else they make us read of the environment is as it should be. Raises UsageError."""
+    logins = (variables_read(target.auth, target.credentials, os.environ) for target in targets)
+    require_plain_environment(os.environ, PLAIN_VARIABLES, sorted(frozenset().union(*logins)))
+    return targets
 
 
 @dataclass(frozen=True, kw_only=True)

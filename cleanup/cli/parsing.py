@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import click
 
+from cleanup.config.strict import require_plain, require_plain_environment
 from cleanup.errors import UsageError
 
 
@@ -43,7 +44,7 @@ class Argument(Option):
 
     def spelled_out(self, name: str, hint: Any, default: Any) -> click.Parameter:
         says = _typed(hint, self.says)
-        return click.Argument([name], required=True, nargs=-1 if says.pop("multiple", False) else 1, **says)
+        return _Argument([name], required=True, nargs=-1 if says.pop("multiple", False) else 1, **says)
 
 
 def _dashed(name: str) -> str:
@@ -85,15 +86,29 @@ class _Option(click.Option):
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """A variable that is set and empty is a mistake, not left out (as click takes it)."""
-        empty = isinstance(self.envvar, str) and os.environ.get(self.envvar) == ""
-        if empty and not ctx.resilient_parsing:  # completing a word refuses nothing
-            raise click.UsageError(f"{self.envvar} is set but empty: unset it or give it a value", ctx)
+        if isinstance(self.envvar, str) and not ctx.resilient_parsing:  # completing a word refuses nothing
+            require_plain_environment(os.environ, [self.envvar])
         return super().resolve_envvar_value(ctx)
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        if value == "" or (self.multiple and value and "" in value):
-            raise click.BadParameter("empty; leave the option out or give it a value", ctx, self)
+        if not ctx.resilient_parsing:
+            _require_plain(self.opts[-1], value)
         return super().type_cast_value(ctx, value)
+
+
+class _Argument(click.Argument):
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        if not ctx.resilient_parsing:
+            _require_plain(self.make_metavar(ctx), value)
+        return super().type_cast_value(ctx, value)
+
+
+def _require_plain(name: str, value: Any) -> None:
+    """The words as they were typed, one or many."""
+    for word in value if isinstance(value, (tuple, list)) else [value]:
+        if isinstance(word, str):
+            here = "; the current folder is written -p ." if name == "-p" else ""
+            require_plain(name, word, advice=here if not word.strip() else "")
 
 
 class _Command(click.Command):

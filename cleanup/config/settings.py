@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from cleanup.config.strict import require_project, require_region
 from cleanup.durations import parse_duration
 from cleanup.errors import UsageError
 from cleanup.in_use import InUse, Use
@@ -87,6 +88,8 @@ def make_target(
 
     Raises UsageError naming the option and the environment variable.
     """
+    if region is not None:
+        require_region(region, "region" if from_file else "--region (HUAWEICLOUD_REGION)")
     endpoint = _endpoint(endpoint, region)
     if auth is Auth.NONE and not is_loopback(endpoint):
         raise UsageError(f"--auth none is for loopback addresses only, not for {endpoint}")
@@ -94,7 +97,7 @@ def make_target(
     return Target(
         name=name,
         endpoint=endpoint,
-        project_id=_project(project_id),
+        project_id=_project(project_id, "project_id" if from_file else "--project-id"),
         workspaces=workspaces or ("0",),
         auth=auth,
         # OS_AUTH_URL often names the version, which belongs to the path of the call.
@@ -115,12 +118,10 @@ def _endpoint(endpoint: str | None, region: str | None) -> str:
     return checked_url(endpoint or f"https://modelarts.{region}.myhuaweicloud.com", "--endpoint")
 
 
-def _project(project_id: str | None) -> str:
+def _project(project_id: str | None, name: str) -> str:
     if not project_id:
         raise UsageError("no project: give --project-id or set HUAWEICLOUD_SDK_PROJECT_ID")
-    if "/" in project_id or "?" in project_id or project_id.strip() != project_id:
-        raise UsageError(f"--project-id '{project_id}' is no project id: it is 32 hexadecimal digits")
-    return project_id
+    return require_project(project_id, name)
 
 
 def checked_url(url: str, option: str) -> str:
@@ -128,6 +129,8 @@ def checked_url(url: str, option: str) -> str:
 
     Raises UsageError for anything else.
     """
+    if "@" in url:  # before any message that repeats the URL
+        raise UsageError(f"{option} may not carry a user or a password")
     try:
         parts = urlsplit(url)
         port_is_fine = parts.port is None or parts.port > 0
@@ -135,8 +138,8 @@ def checked_url(url: str, option: str) -> str:
         raise UsageError(f"{option} '{url}' is no URL: {error}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine:
         raise UsageError(f"{option} '{url}' is no URL of the form https://host[:port]")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise UsageError(f"{option} may not carry a user, a password, a query or a fragment")
+    if parts.query or parts.fragment:
+        raise UsageError(f"{option} may not carry a query or a fragment")
     if parts.scheme == "http" and not is_loopback(url):
         raise UsageError(f"{option} '{url}': plain http is for loopback addresses only; use https")
     return url.rstrip("/")

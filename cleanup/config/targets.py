@@ -14,6 +14,7 @@ from cleanup.strict_yaml.document import location_of, parse
 from cleanup.strict_yaml.mappings import Key, MappingReader, each, sequence
 from cleanup.strict_yaml.scalars import LINE, ValueType, error_at, integer, is_a, line
 
+SHARD_VARIABLES = ("JOB_COMPLETION_INDEX", "IMAGE_CLEANUP_SHARDS")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -178,7 +179,7 @@ def parse_shard(text: str | None, environment: Mapping[str, str]) -> tuple[int, 
     every pod of an Indexed Job would take everything.
     """
     if text is None:
-        index, count = environment.get("JOB_COMPLETION_INDEX"), environment.get("IMAGE_CLEANUP_SHARDS")
+        index, count = (environment.get(name) for name in SHARD_VARIABLES)
         if index is None and count is None:
             return 0, 1
         if index is None or count is None:

@@ -81,14 +81,6 @@ def is_policy_name(name: str) -> bool:
     return name.endswith(_SUFFIXES) and not _no_policy(name)
 
 
-def policy_paths(texts: Sequence[str]) -> list[Path]:
-    """The paths of `-p` as they were written. Raises UsageError for an empty one, which is no folder."""
-    for text in texts:
-        if not text.strip():
-            raise UsageError("-p '' names no policy: is a variable empty? The current folder is written -p .")
-    return [Path(text) for text in texts]
-
-
 def _overlooked(paths: Sequence[Path], read: Mapping[str, Path]) -> Iterator[Problem]:
     """Files in the folders that look like policies and are not read: a protection in one would not protect."""
     for path in paths:

@@ -57,7 +57,7 @@ def fleet(serve_cloud: Serve, tmp_path: Path) -> Fleet:
 
 BROKEN = (
     f"  - {{name: z-unreachable, endpoint: 'http://127.0.0.1:1', project_id: {PROJECT_ID}, auth: none}}",
-    "  - {name: z-no-login, endpoint: 'http://127.0.0.1:1', project_id: p, auth: token, "
+    f"  - {{name: z-no-login, endpoint: 'http://127.0.0.1:1', project_id: {PROJECT_ID}, auth: token, "
     "credentials: {token_env: NOT_SET_ANYWHERE}}",
 )
 
@@ -141,23 +141,32 @@ def test_a_plan_lies_where_another_targets_plan_should_be(cli: Cli, fleet: Fleet
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
-        ("version: 1\ntargets:\n  - name: a\n    project_id: p\n", ":3:5:", "no endpoint"),
-        ("version: 1\ntargets:\n  - {name: a, region: r}\n", ":3:5:", "needs the key 'project_id'"),
+        (
+            "version: 1\ntargets:\n  - name: a\n    project_id: p\n",
+            ":3:5:",
+            "no endpoint",
+        ),
+        ("version: 1\ntargets:\n  - {name: a, region: cn-north-4}\n", ":3:5:", "needs the key 'project_id'"),
         ("version: 1\ntargets: []\n", ":2:10:", "at least one target"),
         ("version: 2\ntargets: []\n", ":1:10:", "version must be 1"),
-        ("version: 1\ntargets:\n  - {name: a/b, region: r, project_id: p}\n", ":3:12:", "no target name"),
         (
-            "version: 1\ntargets:\n  - {name: a, region: r, project_id: p, rat: 3}\n",
+            "version: 1\ntargets:\n  - {name: a/b, region: cn-north-4, project_id: p}\n",
+            ":3:12:",
+            "no target name",
+        ),
+        (
+            "version: 1\ntargets:\n  - {name: a, region: cn-north-4, project_id: p, rat: 3}\n",
             ":3:",
             "perhaps you meant 'rate'",
         ),
         (
-            "version: 1\ntargets:\n  - {name: a, region: r, project_id: p, credentials: {ak_env: 'x y'}}\n",
+            "version: 1\ntargets:\n  - {name: a, region: cn-north-4, project_id: p, credentials: {ak_env: 'x y'}}\n",
             ":3:",
             "never put the secret itself here",
         ),
         (
-            "version: 1\ntargets:\n  - {name: a, region: r, project_id: p}\n  - {name: A, region: r, project_id: q}\n",
+            "version: 1\ntargets:\n  - {name: a, region: cn-north-4, project_id: p}\n"
+            "  - {name: A, region: cn-north-4, project_id: q}\n",
             ":4:5:",
             "names are unique",
         ),
@@ -166,14 +175,14 @@ def test_a_plan_lies_where_another_targets_plan_should_be(cli: Cli, fleet: Fleet
             ":3:5:",
             "loopback",
         ),
-        ("version: 1\ntargets:\n  - {name: a, region: r, project_id: 012}\n", ":3:", "quotes"),
+        ("version: 1\ntargets:\n  - {name: a, region: cn-north-4, project_id: 012}\n", ":3:", "quotes"),
     ],
 )
 def test_a_targets_file_is_as_strict_as_a_policy(
     cli: Cli, tmp_path: Path, text: str, place: str, message: str
 ) -> None:
     path = tmp_path / "targets.yaml"
-    path.write_text(text)
+    path.write_text(text.replace("project_id: p", f"project_id: {PROJECT_ID}"))
     with pytest.raises(PolicyError) as caught:
         read_targets(path)
     assert any(place in str(problem) and message in str(problem) for problem in caught.value.problems)
@@ -184,14 +193,15 @@ def test_what_a_target_leaves_open_comes_from_the_files_defaults_then_from_the_o
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "targets.yaml"
+    place = f"region: cn-north-4, project_id: {PROJECT_ID}"
     path.write_text(
         "version: 1\ndefaults: {rate: 5}\ntargets:\n"
-        "  - {name: a, region: r, project_id: p}\n  - {name: b, region: r, project_id: p, rate: 7}\n"
+        f"  - {{name: a, {place}}}\n  - {{name: b, {place}, rate: 7}}\n"
     )
     first, second = read_targets(path, {"rate": 3.0, "concurrency": 9})
     assert (first.rate, second.rate) == (5.0, 7.0)
     assert (first.concurrency, second.concurrency) == (9, 9)
-    assert first.endpoint == "https://modelarts.r.myhuaweicloud.com"
+    assert first.endpoint == "https://modelarts.cn-north-4.myhuaweicloud.com"
 
 
 @given(st.sets(st.text("abcdef", min_size=1, max_size=6), max_size=30), st.integers(1, 9))
@@ -200,8 +210,8 @@ def test_shards_take_each_target_once_and_even_shares(names: set[str], count: in
         make_target(
             name=name,
             endpoint=None,
-            region="r",
-            project_id="p",
+            region="cn-north-4",
+            project_id="a" * 32,
             workspaces=(),
             auth=Auth.AUTO,
             iam_endpoint=None,

@@ -162,7 +162,7 @@ def test_the_fleet_ends_with_exit_code_2_until_it_is_filled_in(tmp_path: Path) -
 def test_the_fleets_targets_and_policy_are_valid_once_filled_in(tmp_path: Path) -> None:
     folder = mounted(FLEET, tmp_path)
     targets_file = folder / "targets.yaml"
-    targets_file.write_text(targets_file.read_text().replace('""', "0a1b"))
+    targets_file.write_text(targets_file.read_text().replace('""', "0a1b" * 8))
     targets = read_targets(targets_file)
     names = {name for t in targets for name in (t.credentials.ak_env, t.credentials.sk_env)}
     assert None not in names
@@ -176,7 +176,7 @@ def test_the_fleets_targets_and_policy_are_valid_once_filled_in(tmp_path: Path) 
 
 def test_the_fleets_pods_take_every_target_once(tmp_path: Path) -> None:
     targets_file = mounted(FLEET, tmp_path) / "targets.yaml"
-    targets_file.write_text(targets_file.read_text().replace('""', "0a1b"))
+    targets_file.write_text(targets_file.read_text().replace('""', "0a1b" * 8))
     targets = read_targets(targets_file)
     assert job(FLEET)["completionMode"] == "Indexed"
     assert job(FLEET)["parallelism"] <= job(FLEET)["completions"]
@@ -299,7 +299,7 @@ async def write_journal(path: Path) -> None:
     with Journal(path, "run-1", "default", lambda: NOW) as journal:
         journal.write(
             run_started(
-                planned=3, endpoint="https://modelarts.cn-north-4.myhuaweicloud.com", project_id="0a1b"
+                planned=3, endpoint="https://modelarts.cn-north-4.myhuaweicloud.com", project_id="0a1b" * 8
             )
         )
         for image_id, verdict in ends.items():

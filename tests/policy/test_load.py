@@ -9,7 +9,6 @@ import pytest
 from cleanup.errors import PolicyError, UsageError
 from cleanup.policy import load
 from cleanup.policy.language import EVERY_IMAGE, Clock, KeepLast, Limits, OlderThan
-from cleanup.policy.load import policy_paths
 from cleanup.strict_yaml.location import Location
 
 RULE = "version: 1\nrules:\n  - {{name: {}, keep_last: 1}}\n"
@@ -118,14 +117,6 @@ def test_a_subfolder_that_is_named_too_is_read() -> None:
     Path("eu").mkdir()
     Path("eu", "b.yaml").write_text(RULE.format("b"))
     assert load([Path(), Path("eu")]).files == ("a.yaml", "eu/b.yaml")
-
-
-@pytest.mark.parametrize("empty", ["", "  "])
-def test_an_empty_path_is_never_the_current_folder(empty: str) -> None:
-    write(a=RULE.format("a"))
-    with pytest.raises(UsageError, match="names no policy"):
-        policy_paths(["a.yaml", empty])
-    assert policy_paths(["."]) == [Path()]
 
 
 def test_files_keep_the_order_in_which_they_are_given() -> None:

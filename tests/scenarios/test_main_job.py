@@ -182,7 +182,7 @@ class TestWhatBadInputGets:
         assert cli("validate", bad).exit_code == 2
 
     def test_no_endpoint_no_project(self, cli: Cli, policy: Path) -> None:
-        called = cli("plan", "-p", policy, "--project-id", "p")
+        called = cli("plan", "-p", policy, "--project-id", "a" * 32)
         assert called.exit_code == 2
         assert "--endpoint" in called.stderr
         assert "MODELARTS_ENDPOINT" in called.stderr
@@ -210,7 +210,7 @@ class TestWhatBadInputGets:
             "--endpoint",
             url,
             "--project-id",
-            "p",
+            "a" * 32,
             "--auth",
             "none",
             "--max-attempts",
@@ -233,7 +233,7 @@ class TestWhatBadInputGets:
     def test_plain_http_and_no_login_are_for_loopback_only(
         self, cli: Cli, policy: Path, options: list[str]
     ) -> None:
-        called = cli("plan", "-p", policy, "--project-id", "p", *options)
+        called = cli("plan", "-p", policy, "--project-id", "a" * 32, *options)
         assert called.exit_code == 2
         assert "loopback" in called.stderr
 
@@ -279,7 +279,7 @@ class TestWhatBadInputGets:
     ) -> None:
         monkeypatch.setenv("HTTPS_PROXY", "http://user:s3cr3t/x@proxy:3128")
         monkeypatch.setenv("MODELARTS_TOKEN", "t0ken-t0ken")
-        options = ["--endpoint", "https://modelarts.invalid", "--project-id", "p", "--auth", "token"]
+        options = ["--endpoint", "https://modelarts.invalid", "--project-id", "a" * 32, "--auth", "token"]
         called = cli("plan", "-p", policy, *options, "--max-attempts", 1)
         assert called.exit_code == 2
         assert "HTTPS_PROXY" in called.stderr

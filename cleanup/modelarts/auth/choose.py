@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _TOKEN = "MODELARTS_TOKEN"  # noqa: S105 - the name of a variable
 _USERNAME, _PASSWORD, _DOMAIN = "OS_USERNAME", "OS_PASSWORD", "OS_USER_DOMAIN_NAME"
+_PROJECT_ID = "HUAWEICLOUD_SDK_PROJECT_ID"
 _OTHER_PROVIDERS = ("HUAWEICLOUD_OIDC_PROVIDER_URN", "HUAWEICLOUD_SDK_IDP_ID")
 # Temporary keys live for 15 minutes at least, so that what is resolved this often never expires in use.
 _RESOLVE_AGAIN = timedelta(minutes=5)
@@ -90,6 +91,39 @@ def _decide(names: CredentialNames, environment: Mapping[str, str]) -> Auth:
     if environment.get(_USERNAME) and environment.get(_PASSWORD):
         return Auth.PASSWORD
     return Auth.AKSK
+
+
+def variables_read(auth: Auth, names: CredentialNames, environment: Mapping[str, str]) -> frozenset[str]:
+    """The environment variables that logging in may look at."""
+    if auth is Auth.AUTO and names != CredentialNames():
+        auth = _decide(names, environment)
+    token = {names.token_env or _TOKEN}
+    password = {names.username_env or _USERNAME, names.password_env or _PASSWORD, names.domain_env or _DOMAIN}
+    match auth:
+        case Auth.NONE:
+            return frozenset()
+        case Auth.TOKEN:
+            return frozenset(token)
+        case Auth.PASSWORD:
+            return frozenset(password)
+        case Auth.AKSK:
+            return _variables_of_keys(names, environment)
+        case Auth.AUTO:
+            return _variables_of_keys(names, environment) | token | password
+
+
+def _variables_of_keys(names: CredentialNames, environment: Mapping[str, str]) -> frozenset[str]:
+    if names.ak_env or names.sk_env:
+        named = (names.ak_env or chain.AK, names.sk_env or chain.SK, names.security_token_env)
+        return frozenset(name for name in named if name)
+    if names.profile:
+        return frozenset({chain.FILE})
+    # The vendor's chain reads what begins so; the project's id is an option of ours.
+    return frozenset(
+        name
+        for name in environment
+        if name in _OTHER_PROVIDERS or (name.startswith("HUAWEICLOUD_SDK_") and name != _PROJECT_ID)
+    )
 
 
 async def _nothing() -> Secret[None]:
