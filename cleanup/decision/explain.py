@@ -12,7 +12,6 @@ from cleanup.decision.match import RuleMatch, match_rules
 from cleanup.decision.select import select, time_of, unknown
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.durations import format_duration
-from cleanup.errors import UsageError
 from cleanup.image import Image
 from cleanup.in_use import InUse, Use
 from cleanup.policy.language import Finding, Policy, Rule, Truth
@@ -244,14 +243,3 @@ def _when_old_enough(decision: Decision, inventory: _Inventory, now: datetime) -
         wait = format_duration(then - now)
         return then, f"becomes deletable on {then:%Y-%m-%d} (in {wait}) if nothing changes"
     return None, f"on {then:%Y-%m-%d} it is old enough, and then stays for another reason: {later.detail}"
-
-
-def named(text: str, images: Sequence[Image]) -> list[Image]:
-    """The images that an id or a namespace/name:tag names. Raises UsageError when there are none."""
-    found = [image for image in images if image.id.casefold() == text.casefold() or image.label == text]
-    if not found:
-        raise UsageError(
-            f"there is no image '{text}' among the {len(images)} images of this project: give its id or "
-            "namespace/name:tag, and --workspace if it is in another workspace"
-        )
-    return found

@@ -33,7 +33,7 @@ def with_force(
             return Withheld.PUBLIC
         if image.content is None:
             return Withheld.SHARED_CONTENT
-        sharing = _sharing(image, related)
+        sharing = sharing_content(image, related)
         if sharing.keys() - going.keys():
             return Withheld.SHARED_CONTENT
         if not all_seen:
@@ -52,7 +52,7 @@ def with_force(
     return tuple(forced.get(d.image.id, d) for d in decided)
 
 
-def _sharing(image: Image, records: ReferenceIndex[Image]) -> dict[str, Image]:
+def sharing_content(image: Image, records: ReferenceIndex[Image]) -> dict[str, Image]:
     """The other records, by id, that may have the same content, directly or by a digest that links two tags."""
     found: dict[str, Image] = {}
     to_follow = [image]
@@ -69,7 +69,7 @@ def all_sharing(image: Image, records: Sequence[Image]) -> dict[str, Image]:
     found: dict[str, Image] = {}
     while True:  # what was found may link to more, which was not related before
         linked = [one for one in found.values() if one.reference.exact]
-        more = _sharing(image, _related(records, [image, *linked]))
+        more = sharing_content(image, _related(records, [image, *linked]))
         if len(more) == len(found):
             return found
         found = more

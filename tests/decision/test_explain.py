@@ -10,7 +10,8 @@ from cleanup.image import Image
 from cleanup.in_use import InUse, Use
 from cleanup.policy import load
 from cleanup.policy.language import Policy
-from cleanup.reports.explain_view import ExplanationFormat, render_explanation
+from cleanup.reports.explain_view import render_explanation
+from cleanup.reports.view import ProseFormat
 from tests.support.builders import NOW, make_image
 
 X = f"sha256:{'0a' * 32}"
@@ -79,7 +80,7 @@ def test_who_shares_the_content_and_why(policy: Policy) -> None:
         ("goes", False, "the same reference"),
     ]
     assert told.decision.force_withheld == "shared-content"
-    shown = render_explanation([told], ExplanationFormat.TEXT, NOW)
+    shown = render_explanation([told], ProseFormat.TEXT, NOW)
     assert "content: basic/team/ocr:1\n" in shown
     assert (
         "ml-vision/trainer:dev-elsewhere (elsewhere) in workspace 5, stays: the same reference, team/ocr:1"
