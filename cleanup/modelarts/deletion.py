@@ -18,8 +18,9 @@ from cleanup.modelarts.client import Client, describe
 from cleanup.modelarts.http.messages import Result
 from cleanup.outcome import Outcome, Verdict
 
-_NOT_FOUND = "modelarts.6797"
-_GATEWAY = "apig."
+_NOT_FOUND = frozenset({"modelarts.6797", "modelarts.6404"})
+_LOOKS = 3  # at an image that a 404 hides which is not the service's: it may have been a moment's hiccup
+_FOREIGN = "which is not the service's own word that there is no such image"
 _USED = re.compile(r"\b(in use|(is|being|currently|still) used|used by|occupied)\b", re.IGNORECASE)
 _MOST_RESPONSE = 1 << 16
 _MOST_NESTING = 500  # a body nested deeper could not be written again
@@ -53,22 +54,26 @@ LookUp = Present | Gone | Unclear
 async def look_up(client: Client, image_id: str, *, ignore_stop: bool = False) -> LookUp:
     """Whether the image is there; with `ignore_stop` also while a stop is under way. Never raises CleanupError
     once credentials were found."""
-    result = await client.get_image(image_id, ignore_stop=ignore_stop)
+    for _ in range(_LOOKS):
+        result = await client.get_image(image_id, ignore_stop=ignore_stop)
+        if result.status != 404 or _says_not_found(result):
+            break
     if _says_not_found(result):
         return Gone(result)
     if result.unreadable:
         return Unclear(result, f"the look-up shows no image: {result.trouble}")
     if result.value is None:
-        return Unclear(result, f"the look-up {describe(result)}")
+        foreign = f", {_FOREIGN}" if result.status == 404 else ""
+        return Unclear(result, f"the look-up {describe(result)}{foreign}")
     return Gone(result) if result.value.known_status is Status.DELETED else Present(result.value)
 
 
 def _says_not_found(answer: Result[Any]) -> bool:
-    """404, or the not-found code (documented with 400); a 404 of the gateway means that there is no such API."""
+    """The service's own not-found code, documented with 400 and seen with 404 (API.md, Errors). Any other 404
+    is a proxy's, a gateway's, a router's: it proves nothing."""
     if answer.status not in (400, 404):
         return False
-    code = (wire.decode_error(answer.body).code or "").casefold()
-    return code == _NOT_FOUND or (answer.status == 404 and not code.startswith(_GATEWAY))
+    return (wire.decode_error(answer.body).code or "").casefold() in _NOT_FOUND
 
 
 async def current(client: Client, image_id: str) -> Image | Verdict:
@@ -140,8 +145,10 @@ def read_answer(answer: Result[Any], image_id: str) -> Verdict | Doubt:
     if answer.stopped:
         why = f"stopped before it could be sent again; it {describe(answer)}" if answer.attempts else None
         return _unless_doubtful(answer, Outcome.NOT_ATTEMPTED, why)
-    if _says_not_found(answer):
-        return _verdict(answer, Outcome.ALREADY_GONE)
+    if _says_not_found(answer):  # it can also mean that we may not see it
+        return Doubt(Outcome.ALREADY_GONE, Outcome.FAILED, None)
+    if answer.status == 404:
+        return Doubt(Outcome.ALREADY_GONE, Outcome.FAILED, f"it {describe(answer)}, {_FOREIGN}")
     return _unless_doubtful(answer, _refusal(answer))
 
 

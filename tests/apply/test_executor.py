@@ -30,6 +30,7 @@ def answered(status: int, body: bytes = b"", **more: Any) -> Result[bytes]:
 
 
 GONE = answered(200, DELETED)
+NOT_FOUND = b'{"error_code": "ModelArts.6797", "error_msg": "Specified image cannot be found"}'
 FAILED = answered(400, b'{"error_code": "ModelArts.0104", "error_msg": "no"}')
 
 
@@ -69,7 +70,7 @@ class Cloud:
         if image_id not in self.seen:
             return Result(label="GET", trouble="the service does not answer", attempts=1)
         if (image := self.seen[image_id]) is None:
-            return Result(label="GET", status=404, attempts=1)
+            return Result(label="GET", status=404, body=NOT_FOUND, attempts=1)
         return Result(label="GET", status=200, value=image, attempts=1)
 
     async def same_repository(self, image: Image) -> Iterable[Image]:

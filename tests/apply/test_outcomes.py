@@ -97,6 +97,7 @@ def test_the_seed_example(cli: Cli, serve_cloud: Serve, tmp_path: Path) -> None:
         ("status-error", "failed", 200, 3),
         ("drop-before", "failed", None, 3),
         ("redirect", "failed", 307, 3),
+        ("foreign-404", "failed", 404, 3),
     ],
 )
 def test_what_a_delete_answers(
@@ -119,6 +120,36 @@ def test_nobody_can_tell(cli: Cli, serve_cloud: Serve, tmp_path: Path) -> None:
     faults = Faults([parse_rate("delete:500=1"), parse_rate("show:500=1")])
     code, result, _ = apply(cli, serve_cloud(one_image(), faults=faults), tmp_path)
     assert (result["outcome"], code) == ("unknown", 3)
+
+
+def test_a_404_that_is_not_the_services_proves_nothing_and_siblings_keep_their_content(
+    cli: Cli, serve_cloud: Serve, tmp_path: Path
+) -> None:
+    """A proxy answers for two of three records of one content; `resume` meets it too, then finds them."""
+    twins = [
+        SEED,
+        *(SEED | {"id": f"twin-{number}", "update_at": 1671093486722 + number} for number in (1, 2)),
+    ]
+    contents: dict[Any, Any] = {SEED["swr_path"]: SEED["size"]}
+    world = World(
+        images=tuple(twins), notebooks=(), contents=contents, project_id=PROJECT_ID, user_id=USER_ID
+    )
+    broken = [Step(fault="foreign-404", calls=call, image="twin-1") for call in ("delete", "show")]
+    faults = Faults(script=broken)
+    cloud = serve_cloud(Service(world, real_now), faults=faults)
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    options = ("--journal", "journal.jsonl", *cloud.options)
+    assert cli("run", "--apply", "-p", "policy.yaml", *options).exit_code == 3
+    results = {line["image_id"]: line for line in events(tmp_path / "journal.jsonl", "delete.result")}
+    assert results["twin-1"]["outcome"] == "unknown"
+    assert "not the service's own word" in results["twin-1"]["error_msg"]
+    assert cloud.service.contents == contents
+    assert "twin-1" in cloud.image_ids
+    assert cli("resume", "journal.jsonl", *cloud.options).exit_code == 3
+    *_, last = events(tmp_path / "journal.jsonl", "delete.result")
+    assert (last["image_id"], last["outcome"]) == ("twin-1", "unknown")
+    assert cloud.service.contents == contents
+    assert "twin-1" in cloud.image_ids
 
 
 @pytest.mark.parametrize("status", [400, 404])

@@ -98,12 +98,6 @@ async def test_force_is_a_query_parameter_and_only_sent_when_forced(force: bool)
         (reply(200, {"id": ID.upper(), "status": "DELETED"}), Outcome.DELETED),
         (reply(200, {"status": "DELETED"}), Outcome.DELETED),
         (reply(204), Outcome.DELETED),
-        (reply(404), Outcome.ALREADY_GONE),
-        (reply(404, b"<html>not found</html>"), Outcome.ALREADY_GONE),
-        (NOT_FOUND, Outcome.ALREADY_GONE),
-        (error(400, "ModelArts.6797"), Outcome.ALREADY_GONE),
-        (error(400, "modelarts.6797"), Outcome.ALREADY_GONE),
-        (error(404, "APIG.0101", "The API does not exist"), Outcome.FAILED),
         (reply(409), Outcome.IN_USE),
         (error(409, "ModelArts.0104", "conflict"), Outcome.IN_USE),
         (error(400, "ModelArts.0104", "The image is being used by notebook nb-1."), Outcome.IN_USE),
@@ -125,6 +119,73 @@ async def test_an_answer_that_is_clear(given: Response, outcome: Outcome) -> Non
     verdict, stage = await delete(given)
     assert (verdict.outcome, verdict.http_status, verdict.attempts) == (outcome, given.status, 1)
     assert stage.methods == ["DELETE"]
+
+
+OWN_NOT_FOUND = [
+    NOT_FOUND,
+    error(404, "ModelArts.6404"),
+    *(error(400, code) for code in ("ModelArts.6797", "modelarts.6797", "ModelArts.6404")),
+]
+FOREIGN = [
+    reply(404),
+    reply(404, b"<html>not found</html>"),
+    reply(404, b"null"),
+    reply(404, {"error_code": 6797}),
+    reply(404, {"error": {"code": 404}}),
+    error(404, "APIG.0101", "The API does not exist"),
+    error(404, "ModelArts.0104"),
+    error(404, "ModelArts.67971"),
+]
+
+
+@pytest.mark.parametrize("given", OWN_NOT_FOUND)
+class TestTheServiceDoesNotFindIt:
+    async def test_a_look_up_confirms_it(self, given: Response) -> None:
+        for look in OWN_NOT_FOUND:
+            verdict, stage = await delete(given, look)
+            assert (verdict.outcome, verdict.http_status) == (Outcome.ALREADY_GONE, given.status)
+            assert verdict.error_code is not None
+            assert stage.methods == ["DELETE", "GET"]
+
+    async def test_it_is_there_all_the_same(self, given: Response) -> None:
+        verdict, _ = await delete(given, THERE)
+        assert (verdict.outcome, verdict.image_status) == (Outcome.FAILED, "ACTIVE")
+        assert str(verdict.error_msg).endswith("the image is still there (ACTIVE)")
+
+    @pytest.mark.parametrize("look", [*FOREIGN, reply(403)])
+    async def test_nothing_confirms_it(self, given: Response, look: Response) -> None:
+        verdict, _ = await delete(given, *[look] * (3 if look.status == 404 else 1))
+        assert verdict.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("given", FOREIGN)
+class TestA404ThatIsNotTheServices:
+    async def test_the_look_up_finds_none(self, given: Response) -> None:
+        verdict, stage = await delete(given, NOT_FOUND)
+        assert (verdict.outcome, verdict.http_status) == (Outcome.ALREADY_GONE, 404)
+        assert stage.methods == ["DELETE", "GET"]
+
+    async def test_the_look_up_shows_it(self, given: Response) -> None:
+        verdict, _ = await delete(given, THERE)
+        assert (verdict.outcome, verdict.image_status) == (Outcome.FAILED, "ACTIVE")
+        assert "not the service's own word" in str(verdict.error_msg)
+
+    async def test_the_look_up_meets_the_same(self, given: Response) -> None:
+        for look in FOREIGN:
+            verdict, stage = await delete(given, *[look] * 3)
+            assert verdict.outcome is Outcome.UNKNOWN
+            assert stage.methods == ["DELETE", "GET", "GET", "GET"]
+            assert str(verdict.error_msg).count("not the service's own word") == 2
+
+    async def test_the_look_up_looks_again(self, given: Response) -> None:
+        verdict, _ = await delete(given, reply(404), given, NOT_FOUND)
+        assert verdict.outcome is Outcome.ALREADY_GONE
+        verdict, _ = await delete(given, reply(404), THERE)
+        assert verdict.outcome is Outcome.FAILED
+
+    async def test_a_look_ahead_of_the_delete_proves_nothing(self, given: Response) -> None:
+        with pytest.raises(InventoryError, match="not the service's own word"):
+            await deletion.current(make_client(Stage(given, given, given)), ID)
 
 
 UNUSABLE = [
@@ -179,7 +240,7 @@ class TestAttemptsUsedUpInDoubt:
         assert verdict.error_msg
 
     async def test_gone_on_a_later_attempt(self, passing: Any) -> None:
-        verdict, _ = await delete(passing, passing, NOT_FOUND)
+        verdict, _ = await delete(passing, passing, NOT_FOUND, NOT_FOUND)
         assert (verdict.outcome, verdict.http_status, verdict.attempts) == (Outcome.ALREADY_GONE, 404, 3)
 
     async def test_deleted_on_a_later_attempt(self, passing: Any) -> None:
@@ -331,16 +392,16 @@ class TestLookUps:
         assert (found.image.id, found.image.status) == (ID, status)
 
     @pytest.mark.parametrize(
-        "given", [NOT_FOUND, reply(404), error(400, "ModelArts.6797"), reply(200, EXAMPLE)]
+        "given", [NOT_FOUND, error(404, "ModelArts.6404"), error(400, "ModelArts.6797"), reply(200, EXAMPLE)]
     )
     async def test_gone(self, given: Response) -> None:
         assert isinstance(await self.look_up(given), Gone)
 
     @pytest.mark.parametrize(
-        "given", [reply(400), reply(401), reply(403), error(404, "APIG.0101"), reply(302)]
+        "given", [reply(400), reply(401), reply(403), reply(404), error(404, "APIG.0101"), reply(302)]
     )
     async def test_unclear(self, given: Response) -> None:
-        assert isinstance(await self.look_up(given), Unclear)
+        assert isinstance(await self.look_up(*[given] * (3 if given.status == 404 else 1)), Unclear)
 
     @pytest.mark.parametrize(
         "given", [reply(200), reply(200, b"<html>"), reply(200, {"id": "another"}), reply(200, b"{}")]
@@ -365,7 +426,7 @@ class TestLookUps:
     @pytest.mark.parametrize("given", [reply(400), reply(302), error(404, "APIG.0101")])
     async def test_what_nobody_can_tell_is_no_verdict(self, given: Response) -> None:
         with pytest.raises(InventoryError, match=f"image {ID} "):
-            await deletion.current(make_client(Stage(given)), ID)
+            await deletion.current(make_client(Stage(given, given, given)), ID)
 
 
 class Cloud:
@@ -382,6 +443,8 @@ class Cloud:
             return reply(403)
         if how == "500":
             return reply(500)
+        if how in ("404", "no page"):
+            return reply(404, b"" if how == "404" else b"<html>")
         return self._act(request, how)
 
     def _act(self, request: Request, how: str) -> Response | NoResponse:
@@ -402,7 +465,20 @@ class Cloud:
 
 
 FAULTS = st.sampled_from(
-    ["well", "refused", "throttled", "denied", "500", "502", "lost", "empty", "cut", "error"]
+    [
+        "well",
+        "refused",
+        "throttled",
+        "denied",
+        "500",
+        "502",
+        "lost",
+        "empty",
+        "cut",
+        "error",
+        "404",
+        "no page",
+    ]
 )
 
 
