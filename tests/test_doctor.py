@@ -39,6 +39,13 @@ STEPS = [
     "get image",
     "all notebooks",
     "own notebooks",
+    "training jobs",
+    "algorithms",
+    "models",
+    "services v1",
+    "services v2",
+    "workflows",
+    "workspaces",
     "delete image",
     "register image",
 ]
@@ -87,7 +94,9 @@ def faulty(*rates: str) -> Faults:
 
 def only_reads(cloud: Cloud) -> bool:
     return all(
-        one.method == "GET" or (one.method, one.path) == ("POST", "/v3/auth/tokens")
+        one.method == "GET"
+        or (one.method, one.path.rpartition("/")[2])
+        in (("POST", "tokens"), ("POST", "training-job-searches"))
         for one in cloud.service.requests
     )
 
@@ -105,7 +114,7 @@ def test_all_is_well(cli: Cli, serve_cloud: Serve) -> None:
         assert any(line.startswith(f"  note         {step}") for line in lines), step
     assert "restore --apply" in called.stdout
     assert only_reads(cloud)
-    assert len(cloud.service.requests) == 5
+    assert len(cloud.service.requests) == 5 + 7 + 3, "lists, and the first model and services in detail"
 
 
 def test_json_says_what_text_says(cli: Cli, serve_cloud: Serve, examine: Examine) -> None:
@@ -259,7 +268,12 @@ class TestPermissions:
         ("rates", "expected", "code", "advice"),
         [
             (["show:403"], {"get image": "failure"}, 5, "modelarts:image:get"),
-            (["all-notebooks:403"], {"all notebooks": "warning"}, 0, "--in-use own"),
+            (
+                ["all-notebooks:403"],
+                {"all notebooks": "warning"},
+                0,
+                "grant modelarts:notebook:listAllNotebooks,",
+            ),
             (["notebooks:403"], {"own notebooks": "warning"}, 0, "modelarts:notebook:list"),
             (
                 ["all-notebooks:403", "notebooks:403"],
@@ -289,6 +303,102 @@ class TestPermissions:
         assert called.exit_code == code
         assert not_ok(checks) == expected
         assert any(advice in (checks[name]["next_step"] or "") for name in expected)
+
+    @pytest.mark.parametrize(
+        ("call", "check", "permission", "without"),
+        [
+            (
+                "jobs",
+                "training jobs",
+                "modelarts:trainJob:list",
+                "notebooks,algorithms,models,services,workflows",
+            ),
+            (
+                "algorithms",
+                "algorithms",
+                "modelarts:aiAlgorithm:list",
+                "notebooks,jobs,models,services,workflows",
+            ),
+            ("models", "models", "modelarts:model:list", "notebooks,jobs,algorithms,services,workflows"),
+            ("model", "models", "modelarts:model:get", "notebooks,jobs,algorithms,services,workflows"),
+            (
+                "services-v1",
+                "services v1",
+                "modelarts:service:list",
+                "notebooks,jobs,algorithms,models,workflows",
+            ),
+            (
+                "services",
+                "services v2",
+                "modelarts:service:list",
+                "notebooks,jobs,algorithms,models,workflows",
+            ),
+            ("service", "services v2", "modelarts:service:get", "notebooks,jobs,algorithms,models,workflows"),
+            (
+                "workflows",
+                "workflows",
+                "modelarts:workflow:list",
+                "notebooks,jobs,algorithms,models,services",
+            ),
+        ],
+    )
+    def test_each_user_of_images(
+        self, serve_cloud: Serve, examine: Examine, call: str, check: str, permission: str, without: str
+    ) -> None:
+        cloud = serve_cloud(faults=faulty(f"{call}:403=1"))
+        called, checks = examine(*cloud.options)
+        assert (called.exit_code, not_ok(checks)) == (5, {check: "failure"})
+        assert f"grant {permission} " in checks[check]["next_step"]
+        assert f"--users {without}" in checks[check]["next_step"]
+        called, checks = examine(*cloud.options, "--in-use", "off")
+        assert (called.exit_code, not_ok(checks)) == (0, {check: "warning"})
+
+    @pytest.mark.parametrize("call", ["jobs", "algorithms", "models", "services-v1", "services", "workflows"])
+    def test_a_region_without_one_of_them(self, serve_cloud: Serve, examine: Examine, call: str) -> None:
+        called, checks = examine(*serve_cloud(faults=faulty(f"{call}:404=1")).options)
+        ((name, level),) = not_ok(checks).items()
+        assert (called.exit_code, level) == (6, "failure")
+        assert "does not seem to offer" in checks[name]["detail"]
+        assert "--users notebooks" in checks[name]["next_step"]
+
+    @pytest.mark.parametrize("fault", ["empty", "truncated", "500"])
+    def test_an_answer_that_is_no_list_of_users(
+        self, serve_cloud: Serve, examine: Examine, fault: str
+    ) -> None:
+        called, checks = examine(*serve_cloud(faults=faulty(f"models:{fault}=1")).options)
+        assert (called.exit_code, not_ok(checks)) == (6, {"models": "failure"})
+
+    def test_workspaces(self, serve_cloud: Serve, examine: Examine) -> None:
+        cloud = serve_cloud()
+        _, checks = examine(*cloud.options)
+        assert OTHER_WORKSPACE in checks["workspaces"]["detail"]
+        _, checks = examine(*serve_cloud(faults=faulty("workspaces:403=1")).options)
+        assert "modelarts:workspace:list" in checks["workspaces"]["next_step"]
+        assert not_ok(checks) == {"workspaces": "warning"}
+
+    def test_whose_jobs_are_seen(self, serve_cloud: Serve, examine: Examine) -> None:
+        cloud = serve_cloud()
+        _, checks = examine(*cloud.options)
+        assert "users (" in checks["training jobs"]["detail"]
+        for job in cloud.service.jobs:
+            job["metadata"]["user_name"] = "user-1"
+        _, checks = examine(*cloud.options)
+        assert "all of one user (user-1)" in checks["training jobs"]["detail"]
+
+    def test_policies_to_paste(self, cli: Cli, serve_cloud: Serve) -> None:
+        cloud = serve_cloud()
+        found = json.loads(cli("doctor", "--format", "json", *cloud.options).stdout)
+        actions = {what: set(one["Statement"][0]["Action"]) for what, one in found["policies"].items()}
+        assert {one["Version"] for one in found["policies"].values()} == {"1.1"}
+        assert "modelarts:notebook:listAllNotebooks" in actions["read"]
+        assert not any("delete" in action or "register" in action for action in actions["read"])
+        assert {"modelarts:image:delete", "swr:repo:deleteRepoTag"} <= actions["delete"]
+        assert {"modelarts:image:register", "swr:repo:createRepoDomain"} <= actions["restore"]
+        assert "modelarts::listServices" in found["about_policies"]
+        lines = cli("doctor", *cloud.options).stdout.splitlines()
+        assert [json.loads(line) for line in lines if line.startswith("    {")] == [
+            *found["policies"].values()
+        ]
 
     def test_without_notebooks_it_still_works_where_nobody_asks_for_them(
         self, serve_cloud: Serve, examine: Examine

@@ -20,7 +20,8 @@ def doctor(
 ) -> None:
     """Check endpoint, clock, credentials and permissions, each with what to do about it.
 
-    Nothing is changed: only GET is sent, and a login to IAM where a password is used.
+    Nothing is changed: only what reads is sent, and a login to IAM where a password is used. At the end stand
+    policy documents with the permissions to read, to delete and to restore.
     """
     settings, targets = working.settings(connecting), connecting.fleet(working)
     found: dict[str, Diagnosis] = {}

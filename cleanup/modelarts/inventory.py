@@ -114,7 +114,7 @@ def hidden_users(notebooks: NotebookListing, scope: Scope) -> tuple[str, ...]:
         return ()
     return (
         "other users' notebooks were not visible (403 on notebooks/all): get the permission "
-        "modelarts:notebook:list for all, or accept the risk with --in-use own",
+        "modelarts:notebook:listAllNotebooks, or accept the risk with --in-use own",
     )
 
 

@@ -1,8 +1,10 @@
 """What `doctor` found, as text for people, or as JSON."""
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from cleanup.doctor import IDENTITY_POLICIES, POLICIES
 from cleanup.reports.formatting import plain
 from cleanup.reports.view import ProseFormat, indented
 
@@ -14,8 +16,8 @@ def render_diagnosis(found: Sequence["Diagnosis"], format: ProseFormat) -> str:
     """One section a target; JSON is one document with all of them."""
     if format is ProseFormat.JSON:
         document = {"report": "doctor", "schema": 1, "targets": found}
-        return indented(document)
-    return "\n\n".join("\n".join(_lines(one)) for one in found)
+        return indented(document | {"policies": dict(POLICIES), "about_policies": IDENTITY_POLICIES})
+    return "\n\n".join("\n".join(_lines(one)) for one in found) + "\n\n" + "\n".join(_policies())
 
 
 def _lines(one: "Diagnosis") -> Iterator[str]:
@@ -24,3 +26,11 @@ def _lines(one: "Diagnosis") -> Iterator[str]:
         yield plain(f"  {check.level.replace('-', ' '):13}{check.name:16}{check.detail}")
         if check.next_step:
             yield plain(f"  {'':29}-> {check.next_step}")
+
+
+def _policies() -> Iterator[str]:
+    yield "  Policies to paste; whoever deletes or restores needs the one for reading, too:"
+    for what, document in POLICIES.items():
+        yield f"  to {what}:"
+        yield f"    {json.dumps(document)}"
+    yield f"  ({IDENTITY_POLICIES})"

@@ -1,14 +1,13 @@
 """What `doctor` looks at: the way to a target step by step, each step with what to do about it.
 
-Nothing but GET is sent, and a login to IAM where a password is used.
+Only what reads is sent: GET, the POST that searches training jobs, and a login to IAM where a password is used.
 """
 
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +16,20 @@ import msgspec
 
 from cleanup.config.connect import open_transport
 from cleanup.config.settings import Settings, Target
+from cleanup.doctor import users
+from cleanup.doctor.checks import (
+    DENIED,
+    GRANT,
+    UNREADABLE,
+    Check,
+    CheckLevel,
+    Diagnosis,
+    failure,
+    ok,
+    refused,
+    warning,
+)
+from cleanup.doctor.grants import ALL_NOTEBOOKS, GET_IMAGE, LIST_IMAGES, OWN_NOTEBOOKS
 from cleanup.errors import AccessDenied, InventoryError
 from cleanup.modelarts import wire
 from cleanup.modelarts.auth.choose import Auth
@@ -27,40 +40,8 @@ from cleanup.modelarts.http.transport import Transport, as_bytes
 from cleanup.modelarts.inventory import Scope
 from cleanup.runtime import Runtime
 
-_DENIED, _UNREADABLE = AccessDenied.exit_code, InventoryError.exit_code
 _ATTEMPTS = 3  # enough for a hiccup; whoever asks what is wrong does not want to wait for all of them
 _SKEW_NOTICED, _SKEW_HARMFUL = timedelta(minutes=1), timedelta(minutes=5)
-_GRANT = "grant {} to this user or agency, and check that the project id is right"
-
-
-class CheckLevel(StrEnum):
-    OK = "ok"
-    WARNING = "warning"
-    FAILURE = "failure"
-    NOTE = "note"
-    NOT_CHECKED = "not-checked"
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was looked at. `next_step` is what to do about it; only a failure has an exit code."""
-
-    name: str = ""
-    level: CheckLevel
-    detail: str
-    next_step: str | None = None
-    exit_code: int = 0
-
-
-class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """The checks of one target, and the exit code they come to."""
-
-    name: str
-    endpoint: str
-    project_id: str
-    exit_code: int
-    checks: tuple[Check, ...]
-
-
 _NOTES = (
     Check(
         name="delete image",
@@ -76,18 +57,6 @@ _NOTES = (
         next_step="it is tried along with delete image, see there",
     ),
 )
-
-
-def _ok(detail: str) -> Check:
-    return Check(level=CheckLevel.OK, detail=detail)
-
-
-def _warning(detail: str, next_step: str) -> Check:
-    return Check(level=CheckLevel.WARNING, detail=detail, next_step=next_step)
-
-
-def _failure(exit_code: int, detail: str, next_step: str) -> Check:
-    return Check(level=CheckLevel.FAILURE, detail=detail, next_step=next_step, exit_code=exit_code)
 
 
 async def diagnose(target: Target, settings: Settings, runtime: Runtime) -> Diagnosis:
@@ -150,6 +119,7 @@ class _Examination:
             ("get image", "list images", self._get_image),
             ("all notebooks", "login", self._all_notebooks),
             ("own notebooks", "login", self._own_notebooks),
+            *((name, "login", step) for name, step in self._of_users()),
         )
         checks: dict[str, Check] = {}
         for name, needed, step in steps:
@@ -166,53 +136,53 @@ class _Examination:
         except (OSError, UnicodeError):
             detail = f"{host} cannot be resolved"
             if self.proxied:
-                return _warning(detail, "none if the proxy of HTTPS_PROXY resolves it; the next line tells")
-            return _failure(_UNREADABLE, detail, "check --endpoint or --region, and this machine's DNS")
-        return _ok(f"{host} is {', '.join(sorted({str(address[0]) for *_, address in found}))}")
+                return warning(detail, "none if the proxy of HTTPS_PROXY resolves it; the next line tells")
+            return failure(UNREADABLE, detail, "check --endpoint or --region, and this machine's DNS")
+        return ok(f"{host} is {', '.join(sorted({str(address[0]) for *_, address in found}))}")
 
     async def _connection(self) -> Check:
         """Any answer will do: it comes without credentials, so a refusal is what is expected."""
         self.greeting = await self._ask(self.anonymous, "images", type="DEDICATED", limit="1")
         if self.greeting.status is None:
             step = "check --endpoint, firewalls and HTTPS_PROXY; --ca-bundle for a certificate authority of your own"
-            return _failure(_UNREADABLE, self.greeting.trouble or "no answer", step)
+            return failure(UNREADABLE, self.greeting.trouble or "no answer", step)
         secured = "TLS, its certificate is trusted" if self.endpoint.scheme == "https" else "plain http"
-        return _ok(f"{self.endpoint.netloc} answers ({secured})")
+        return ok(f"{self.endpoint.netloc} answers ({secured})")
 
     async def _clock(self) -> Check:
         if self.greeting.date is None:
-            return _warning("the service does not tell the time", "compare this machine's clock with NTP")
+            return warning("the service does not tell the time", "compare this machine's clock with NTP")
         ahead = self.now() - self.greeting.date
         seconds = round(abs(ahead).total_seconds())
         detail = f"this machine is {seconds} s {'ahead' if ahead > timedelta() else 'behind'}"
         step = "set this machine's clock (NTP): ages are reckoned by it, and signatures fail at 15 minutes"
         if abs(ahead) < _SKEW_NOTICED:
-            return _ok(detail)
+            return ok(detail)
         if abs(ahead) < _SKEW_HARMFUL:
-            return _warning(detail, step)
-        return _failure(_DENIED, detail, step)
+            return warning(detail, step)
+        return failure(DENIED, detail, step)
 
     async def _found_credentials(self) -> Check:
         try:
-            return _ok(await self.credentials.resolve())
+            return ok(await self.credentials.resolve())
         except AccessDenied as error:
             step = "set what is missing or wrong, or choose another way to log in with --auth"
-            return _failure(_DENIED, str(error), step)
+            return failure(DENIED, str(error), step)
         except InventoryError as error:
-            return _failure(_UNREADABLE, str(error), "check --iam-endpoint (OS_AUTH_URL), and the network")
+            return failure(UNREADABLE, str(error), "check --iam-endpoint (OS_AUTH_URL), and the network")
 
     async def _login(self) -> Check:
         self.first_page = await self._list(self.target.workspaces[0])
         if self.first_page.ok:
-            return _ok("the credentials are accepted")
+            return ok("the credentials are accepted")
         told = describe(self.first_page)
         if self.first_page.status == 401:
             step = "check that they are current, for this cloud, and that this machine's clock is right"
-            return _failure(_DENIED, f"the credentials are refused: it {told}", step)
+            return failure(DENIED, f"the credentials are refused: it {told}", step)
         if self.first_page.status == 403:
-            return _warning(f"it {told}", "see below: a permission, the project id or the keys are wrong")
+            return warning(f"it {told}", "see below: a permission, the project id or the keys are wrong")
         step = f"check that {self.target.endpoint} is the endpoint of ModelArts; else try again later"
-        return _failure(_UNREADABLE, f"it {told}", step)
+        return failure(UNREADABLE, f"it {told}", step)
 
     async def _list_images(self) -> Check:
         """One image of each workspace; the first was asked for at the login."""
@@ -221,14 +191,14 @@ class _Examination:
         totals = []
         for workspace, answer in answers.items():
             if not answer.ok:
-                return _refused(answer, "modelarts:image:list", f"workspace {workspace}: ")
+                return refused(answer, LIST_IMAGES, f"workspace {workspace}: ")
             try:
                 total = wire.decode_page(answer.body).total
             except wire.Unreadable as error:
                 step = f"check that {self.target.endpoint} is the endpoint of ModelArts"
-                return _failure(_UNREADABLE, f"workspace {workspace}: no page of images came: {error}", step)
+                return failure(UNREADABLE, f"workspace {workspace}: no page of images came: {error}", step)
             totals.append(f"{'?' if total is None else total} in workspace {workspace}")
-        return _ok(f"images: {', '.join(totals)}")
+        return ok(f"images: {', '.join(totals)}")
 
     async def _get_image(self) -> Check:
         try:
@@ -239,32 +209,32 @@ class _Examination:
             return Check(level=CheckLevel.NOT_CHECKED, detail=detail)
         answer = await self._ask(self.transport, f"images/{segment(image.id)}")
         if answer.ok:
-            return _ok(f"{image.id} can be looked up")
-        return _refused(answer, "modelarts:image:get", f"image {image.id}: ")
+            return ok(f"{image.id} can be looked up")
+        return refused(answer, GET_IMAGE, f"image {image.id}: ")
 
     async def _all_notebooks(self) -> Check:
         answer = await self._notebooks("notebooks/all")
         self.others_visible = answer.ok
         if answer.ok:
-            return _ok("other users' notebooks are visible: --in-use all protects what they use")
+            return ok("other users' notebooks are visible: --in-use all protects what they use")
         if answer.status in (403, 404):
-            step = "grant modelarts:notebook:list for all users, or accept the risk with --in-use own"
-            return _warning(
+            step = f"grant {ALL_NOTEBOOKS}, or accept the risk with --in-use own"
+            return warning(
                 f"other users' notebooks are hidden, so --in-use all deletes nothing: it {describe(answer)}",
                 step,
             )
-        return _refused(answer, "modelarts:notebook:list", "")
+        return refused(answer, ALL_NOTEBOOKS, "")
 
     async def _own_notebooks(self) -> Check:
         answer = await self._notebooks("notebooks")
         if answer.ok:
-            return _ok("your own notebooks are visible: --in-use own protects what they use")
+            return ok("your own notebooks are visible: --in-use own protects what they use")
         if answer.status == 403 and (self.others_visible or self.scope is Scope.OFF):
-            return _warning(
+            return warning(
                 f"--in-use own cannot be used: it {describe(answer)}",
-                _GRANT.format("modelarts:notebook:list"),
+                GRANT.format(OWN_NOTEBOOKS),
             )
-        return _refused(answer, "modelarts:notebook:list", "no plan can be made unless --in-use is off: ")
+        return refused(answer, OWN_NOTEBOOKS, "no plan can be made unless --in-use is off: ")
 
     async def _list(self, workspace: str) -> Result[bytes]:
         return await self._ask(
@@ -276,18 +246,31 @@ class _Examination:
         spelled = {"workspaceId": workspace, "workspace_id": workspace}  # by the pages, and by the SDK
         return await self._ask(self.transport, path, feature="NOTEBOOK", limit="10", offset="0", **spelled)
 
+    def _of_users(self) -> tuple[tuple[str, Callable[[], Awaitable[Check]]], ...]:
+        needed = frozenset() if self.scope is Scope.OFF else frozenset(users.KINDS)
+        return users.steps(self._read, self.target.workspaces, needed)
+
     async def _ask(self, transport: Transport, path: str, **query: str) -> Result[bytes]:
+        return await self._send(transport, f"v1/{{}}/{path}", query)
+
+    async def _read(self, path: str, query: Mapping[str, object], *, posted: bool = False) -> Result[bytes]:
+        if posted:
+            return await self._send(self.transport, path, {}, "POST", msgspec.json.encode(query))
+        return await self._send(self.transport, path, {key: str(value) for key, value in query.items()})
+
+    async def _send(
+        self,
+        transport: Transport,
+        path: str,
+        query: Mapping[str, str],
+        method: str = "GET",
+        body: bytes = b"",
+    ) -> Result[bytes]:
         request = Request(
-            method="GET",
+            method=method,
             origin=f"{self.endpoint.scheme}://{self.endpoint.netloc}",
-            path=f"{self.endpoint.path}/v1/{segment(self.target.project_id)}/{path}",
+            path=f"{self.endpoint.path}/{path.format(segment(self.target.project_id))}",
             query=tuple(query.items()),
+            body=body,
         )
         return await transport.request(request, as_bytes)
-
-
-def _refused(answer: Result[bytes], permission: str, what: str) -> Check:
-    detail = f"{what}it {describe(answer)}"
-    if answer.status in (401, 403):
-        return _failure(_DENIED, detail, _GRANT.format(permission))
-    return _failure(_UNREADABLE, detail, "try again later; the request id helps the service's support")
