@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from cleanup.cli.output import LogFormat
 from cleanup.cli.parsing import Option
-from cleanup.config.settings import Settings, Target, make_target, positive, read_pins, seconds
+from cleanup.config.pins import read_pins
+from cleanup.config.settings import Settings, Target, make_target, positive, seconds
 from cleanup.config.strict import PLAIN_VARIABLES, require_plain_environment
 from cleanup.config.targets import SHARD_VARIABLES, parse_shard, read_targets, shard_of
 from cleanup.errors import UsageError

@@ -15,6 +15,7 @@ from cleanup.modelarts.inventory import Scope
 from cleanup.plan import file as plan_file
 from cleanup.plan.build import make_plan
 from cleanup.plan.file import Plan
+from cleanup.plan.sealed import require_writable
 from cleanup.policy import load
 from cleanup.reports import Format, plan_line, render
 from cleanup.stop import Stop
@@ -57,7 +58,7 @@ def plan(
         )
     policies = {target.name: load(target.policies or policy) for target in targets}
     if output and not from_file:
-        plan_file.require_writable(output)
+        require_writable(output, "plan")
 
     async def work(stop: Stop) -> list[jobs.Ended]:
         async def one(target: Target) -> jobs.Ended:

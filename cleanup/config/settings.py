@@ -10,7 +10,7 @@ import msgspec
 from cleanup.config.strict import require_project, require_region
 from cleanup.durations import parse_duration
 from cleanup.errors import UsageError
-from cleanup.in_use import InUse, Use
+from cleanup.in_use import InUse
 from cleanup.modelarts.auth.choose import Auth, CredentialNames
 from cleanup.modelarts.inventory import Scope
 
@@ -176,42 +176,3 @@ def duration(text: str, option: str) -> timedelta:
         return parse_duration(text)
     except ValueError as error:
         raise UsageError(f"{option} '{text}': {error}") from error
-
-
-def read_pins(path: Path) -> InUse:
-    """Images that are in use elsewhere: ids, `namespace/name:tag` or registry paths, one a line, `#` comments.
-
-    Raises UsageError for a file that cannot be read or a line that is none of these.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the pins {path}: {error}") from error
-    named = ((number, line.split(" #")[0].strip()) for number, line in enumerate(lines, 1))
-    return InUse(_pin(path, number, text) for number, text in named if text and not text.startswith("#"))
-
-
-def _pin(path: Path, number: int, text: str) -> Use:
-    user = f"pin {path.name}:{number}"
-    if any(character.isspace() for character in text):
-        raise UsageError(
-            f"{path}:{number}:1: '{text}' is not one id, one namespace/name:tag or one registry path"
-        )
-    text, _, digest = text.removeprefix("https://").partition("@")
-    if "://" in text or (digest and ":" not in text.rpartition("/")[2]):
-        raise UsageError(
-            f"{path}:{number}:1: '{text}' names no tag: write registry/namespace/name:tag, without a scheme; "
-            "a digest alone does not say which image it is"
-        )
-    match text.count("/"):
-        case 0 if ":" not in text:
-            return Use(user=user, image_id=text)
-        case 1 if ":" in text.partition("/")[2]:
-            return Use(user=user, name=text)
-        case count if count > 1:
-            return Use(user=user, swr_path=text)
-        case _:
-            raise UsageError(
-                f"{path}:{number}:1: '{text}' is no image: write its id, namespace/name:tag, or "
-                "registry/namespace/name:tag"
-            )

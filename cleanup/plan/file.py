@@ -6,20 +6,20 @@ covers every byte before it.
 
 import hashlib
 import hmac
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from cleanup.config.settings import TargetRef
 from cleanup.decision.types import Action, Decision, Reason, Withheld
-from cleanup.errors import PolicyError, RecordRejected, UsageError
+from cleanup.errors import PolicyError, RecordRejected
 from cleanup.image import Image
 from cleanup.modelarts.wire import decode_image
+from cleanup.plan.sealed import read_sealed, write_sealed
 from cleanup.policy.language import Policy
 from cleanup.policy.load import from_document
 
@@ -151,43 +151,22 @@ def _plan_order(decision: Decision) -> tuple[bool, float, str, str]:
     return (False, image.updated_at.timestamp() if image.updated_at else 0.0, "", image.id)
 
 
-def require_writable(path: Path) -> None:
-    """Raise UsageError now, before any request, where a plan could not be written later."""
-    folder = path.absolute().parent
-    if path.is_dir() or not os.access(folder, os.W_OK):
-        raise UsageError(f"cannot write the plan {path}: choose another place with -o")
-
-
 def write(plan: Plan, path: Path, key: str | None = None) -> Plan:
     """Write the plan, whole or not at all, and return it with its digest; `key` seals it with an HMAC too.
 
     Raises UsageError when the file cannot be written.
     """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            sealed = _write_lines(plan, file, key)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise UsageError(
-            f"cannot write the plan {path}: {error.strerror}; choose another place with -o"
-        ) from error
-    return msgspec.structs.replace(plan, summary=sealed)
+    summary = plan.summary
 
+    def last(digest: str) -> bytes:
+        nonlocal summary
+        summary = msgspec.structs.replace(summary, sha256=digest)
+        if key:
+            summary = msgspec.structs.replace(summary, hmac_sha256=_hmac(summary, key))
+        return msgspec.json.encode(summary)
 
-def _write_lines(plan: Plan, file: BinaryIO, key: str | None) -> Summary:
-    digest = hashlib.sha256()
-    for line in _lines(plan):
-        digest.update(line)
-        file.write(line)
-    sealed = msgspec.structs.replace(plan.summary, sha256=digest.hexdigest())
-    if key:
-        sealed = msgspec.structs.replace(sealed, hmac_sha256=_hmac(sealed, key))
-    file.write(msgspec.json.encode(sealed) + b"\n")
-    return sealed
+    write_sealed(path, "plan", _lines(plan), last)
+    return msgspec.structs.replace(plan, summary=summary)
 
 
 def _hmac(summary: Summary, key: str) -> str:
@@ -198,9 +177,9 @@ def _hmac(summary: Summary, key: str) -> str:
 
 def _lines(plan: Plan) -> Iterator[bytes]:
     encode = msgspec.json.Encoder().encode
-    yield encode(plan.header) + b"\n"
+    yield encode(plan.header)
     for decision in plan.decisions:
-        yield encode(_line(decision)) + b"\n"
+        yield encode(_line(decision))
 
 
 def _line(decision: Decision) -> DecisionLine:
@@ -223,12 +202,17 @@ def read(path: Path, key: str | None = None) -> Plan:
 
     Raises UsageError when there is no such file, RecordRejected when it is not a whole, unchanged plan.
     """
+    lines, last, digest = read_sealed(path, "plan")
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read the plan {path}: {error.strerror}") from error
-    body, summary = _unseal(content, path)
-    lines = body.split(b"\n")[:-1]
+        summary = msgspec.json.decode(last, type=Summary)
+    except msgspec.MsgspecError as error:
+        raise RecordRejected(
+            f"{path} does not end in the summary of a plan: is it a plan? plan again"
+        ) from error
+    if summary.sha256 != digest:
+        raise RecordRejected(
+            f"the plan {path} was changed after it was written (its sha256 differs): plan again"
+        )
     if key and not hmac.compare_digest(summary.hmac_sha256 or "", _hmac(summary, key)):
         raise RecordRejected(
             f"the plan {path} is not sealed with the key in {PLAN_KEY}: plan again with that key"
@@ -247,24 +231,6 @@ def read(path: Path, key: str | None = None) -> Plan:
     plan = Plan(header=header, policy=policy, decisions=decisions, summary=summary)
     _check_counts(plan, path)
     return plan
-
-
-def _unseal(content: bytes, path: Path) -> tuple[bytes, Summary]:
-    """Split off the summary line and check that its digest covers what stands before it."""
-    if not content.endswith(b"\n"):
-        raise RecordRejected(f"the plan {path} is cut off: plan again")
-    body, newline, last = content[:-1].rpartition(b"\n")
-    try:
-        summary = msgspec.json.decode(last, type=Summary)
-    except msgspec.MsgspecError as error:
-        raise RecordRejected(
-            f"{path} does not end in the summary of a plan: is it a plan? plan again"
-        ) from error
-    if hashlib.sha256(body + newline).hexdigest() != summary.sha256:
-        raise RecordRejected(
-            f"the plan {path} was changed after it was written (its sha256 differs): plan again"
-        )
-    return body + newline, summary
 
 
 def _decision(line: bytes) -> Decision:

@@ -16,7 +16,7 @@ from cleanup.cli import EPILOG
 from cleanup.cli.jobs import worst
 from cleanup.cli.options import Connecting, Deleting, Working
 from cleanup.cli.plan import SOMETHING_TO_DELETE
-from cleanup.config.settings import read_pins
+from cleanup.config.pins import read_pins
 from cleanup.config.targets import read_targets
 from cleanup.decision.case_syntax import FILE_KEYS as CASE_KEYS
 from cleanup.decision.cases import compare, load_cases

@@ -1,0 +1,80 @@
+"""Pins: images that are in use elsewhere, named in a file one a line; a line that can protect nothing is refused."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from cleanup.errors import UsageError
+from cleanup.in_use import InUse, Use
+from cleanup.policy.impossible import why_impossible
+from cleanup.policy.patterns import text_pattern
+from cleanup.strict_yaml.location import Location
+
+
+def read_pins(path: Path) -> InUse:
+    """Ids, `namespace/name:tag` or registry paths, one a line, `#` comments.
+
+    Raises UsageError with every line that is none of these, or that no image can ever be called.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the pins {path}: {error}") from error
+    uses, mistakes = [], []
+    for number, line in enumerate(lines, 1):
+        text = line.split(" #")[0].strip(" \t")
+        if not text or text.startswith("#"):
+            continue
+        try:
+            uses.append(_pin(text, f"pin {path.name}:{number}"))
+        except ValueError as error:
+            mistakes.append(f"{path}:{number}:1: {error}")
+    if mistakes:
+        raise UsageError("\n".join(mistakes))
+    return InUse(uses)
+
+
+def _pin(text: str, user: str) -> Use:
+    if hidden := next((one for one in text if not one.isprintable() or one.isspace()), None):
+        if hidden.isspace() and hidden.isascii():
+            raise ValueError(f"'{text}' is not one id, one namespace/name:tag or one registry path")
+        raise ValueError(f"a character that cannot be seen (U+{ord(hidden):04X}): type the line anew")
+    path, _, digest = text.removeprefix("https://").partition("@")
+    if "://" in path or (digest and ":" not in path.rpartition("/")[2]):
+        raise ValueError(
+            f"'{text}' names no tag: write registry/namespace/name:tag, without a scheme; "
+            "a digest alone does not say which image it is"
+        )
+    if "/" not in path and ":" not in path:
+        _require_possible([("id", path)])
+        return Use(user=user, image_id=path)
+    if (path.count("/") == 1 and ":" not in path.partition("/")[2]) or "/" not in path:
+        raise ValueError(
+            f"'{text}' is no image: write its id, namespace/name:tag, or registry/namespace/name:tag"
+        )
+    _require_possible(_parts(path))
+    return Use(user=user, name=path) if path.count("/") == 1 else Use(user=user, swr_path=path)
+
+
+def _parts(path: str) -> Iterator[tuple[str, str]]:
+    """What has to be possible of `[registry/]namespace/name[:tag]`, each with the field it stands in."""
+    *folders, last = path.split("/")
+    name, colon, tag = last.partition(":")
+    host = len(folders) > 1 and ("." in folders[0] or ":" in folders[0] or folders[0] == "localhost")
+    for folder in folders[1:] if host else folders:
+        yield "namespace", folder
+    yield "name", name
+    if colon:
+        yield "tag", tag
+
+
+def _require_possible(parts: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> None:
+    """Raises ValueError for what no image is ever called: such a pin would protect nothing."""
+    for field, text in parts:
+        if wild := next((sign for sign in "*?" if sign in text), None):
+            raise ValueError(f"'{text}' has a {wild}: a pin names one image and is no pattern; use `protect`")
+        try:
+            pattern = text_pattern(text, ignores_case=False, location=Location("", 1, 1)) if text else None
+        except ValueError as error:
+            raise ValueError(str(error)) from None
+        if pattern is None or (mistake := why_impossible(field, pattern)):
+            raise ValueError(mistake if pattern else f"its {field} is empty")
