@@ -8,7 +8,6 @@ from cleanup.cli.output import log, say
 from cleanup.cli.parsing import Argument, Option
 from cleanup.decision.explain import explain as explained
 from cleanup.decision.explain import named
-from cleanup.errors import UsageError
 from cleanup.modelarts.inventory import Inventory
 from cleanup.plan.build import read_only_look
 from cleanup.policy import load
@@ -28,11 +27,6 @@ def explain(
     read_policy = load(target.policies or policy)
     inventory = look(connecting, working)
     found = named(image, inventory.images)
-    if not found:
-        raise UsageError(
-            f"there is no image '{image}' among the {len(inventory.images)} images of this project: give its id or "
-            "namespace/name:tag, and --workspace if it is in another workspace"
-        )
     now = event_loop.runtime().now()
     answers = [explained(one, inventory.images, read_policy, inventory.in_use, now) for one in found]
     say(render_explanation(answers, format, now))

@@ -12,11 +12,13 @@ from cleanup.decision.match import RuleMatch, match_rules
 from cleanup.decision.select import select, time_of, unknown
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.durations import format_duration
+from cleanup.errors import UsageError
 from cleanup.image import Image
 from cleanup.in_use import InUse, Use
 from cleanup.policy.language import Finding, Policy, Rule, Truth
-from cleanup.reference import Reference, readings
+from cleanup.reference import Reference, parse_reference, readings
 
+_MOST_CANDIDATES = 20
 _A_MOMENT = timedelta(milliseconds=1)
 
 
@@ -112,13 +114,41 @@ def explain(
 
 
 def named(text: str, images: Iterable[Image]) -> tuple[Image, ...]:
-    """The images that an id or a reference in any spelling names; an id is preferred."""
+    """The images that an id or a reference in any spelling names; an id is preferred.
+
+    Raises UsageError when there are none, with those that may be meant.
+    """
     inventory = tuple(images)
     if found := tuple(image for image in inventory if image.id.lower() == text.strip().lower()):
         return found
     wanted = InUse([Use(user="", swr_path=text)])
-    exact = any(reading.repository for reading in readings(text))
-    return tuple(image for image in inventory if wanted.of(image)) if exact else ()
+    if any(reading.repository for reading in readings(text)):
+        found = tuple(image for image in inventory if wanted.of(image))
+    if not found:
+        raise UsageError(_not_named(text, inventory))
+    return found
+
+
+def _not_named(text: str, images: Sequence[Image]) -> str:
+    """That there is no such image, and what there is of its repository, the newest first."""
+    meant = parse_reference(text)
+    alike = [image for image in images if meant.repository and image.reference.repository == meant.repository]
+    if not alike:
+        return (
+            f"there is no image '{text}' among the {len(images)} images of this project: give its id or "
+            "namespace/name:tag, and --workspace if it is in another workspace"
+        )
+    told = [
+        f"{image.label} (id {image.id}, {image.status or 'status unknown'})"
+        for image in sorted(alike, key=newest_first)[:_MOST_CANDIDATES]
+    ]
+    more = f", and {len(alike) - len(told)} more" if len(alike) > len(told) else ""
+    has_tag = ":" in text.rpartition("/")[2] or "@" in text
+    trouble = "is no image of this project" if has_tag else "names no tag"
+    return (
+        f"'{text}' {trouble}; {meant.repository} has {len(alike)}, the newest first: {', '.join(told)}{more}: "
+        "give one of them, or its id"
+    )
 
 
 def _sharing(image: Image, records: Sequence[Image], decisions: Mapping[str, Decision]) -> tuple[Sharer, ...]:

@@ -204,3 +204,36 @@ def test_the_examples_tests_pass(cli: Cli) -> None:
     assert told.exit_code == 0, told.output
     tested = {path.name.removesuffix(".test.yaml") for path in policies.glob("*.test.yaml")}
     assert tested == {path.stem for path in policies.glob("*.yaml") if not path.name.endswith(".test.yaml")}
+
+
+class TestAnImageWithoutItsTag:
+    """`explain namespace/name` lists what may be meant."""
+
+    @pytest.fixture
+    def cloud(self, serve_cloud: Serve, tmp_path: Path) -> Cloud:
+        (tmp_path / "policy.yaml").write_text(POLICY)
+        return serve_cloud(images=60)
+
+    @pytest.mark.parametrize(
+        "form", ["{}/{}", "swr.example.com/{}/{}", "{}/{}:no-such-tag", "https://swr.x.com/{}/{}"]
+    )
+    def test_the_candidates(self, cli: Cli, cloud: Cloud, form: str) -> None:
+        own = [
+            one
+            for one in cloud.service.images
+            if one["type"] == "DEDICATED" and one.get("workspace_id") == "0"
+        ]
+        first = own[0]
+        alike = [one for one in own if (one["namespace"], one["name"]) == (first["namespace"], first["name"])]
+        called = cli(
+            "explain", form.format(first["namespace"], first["name"]), "-p", "policy.yaml", *cloud.options
+        )
+        assert called.exit_code == 2
+        assert ("names no tag" in called.stderr) is ("no-such-tag" not in form)
+        assert all(f"{one['name']}:{one['tag']} (id {one['id']}" in called.stderr for one in alike[:20])
+        assert "there is no image" not in called.stderr
+
+    def test_nothing_alike(self, cli: Cli, cloud: Cloud) -> None:
+        called = cli("explain", "nobody/nothing", "-p", "policy.yaml", *cloud.options)
+        assert called.exit_code == 2
+        assert "there is no image 'nobody/nothing'" in called.stderr
