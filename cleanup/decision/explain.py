@@ -122,11 +122,16 @@ def named(text: str, images: Iterable[Image]) -> tuple[Image, ...]:
     if found := tuple(image for image in inventory if image.id.lower() == text.strip().lower()):
         return found
     wanted = InUse([Use(user="", swr_path=text)])
-    if any(reading.repository for reading in readings(text)):
+    # Where images say no tag they mean `latest`; people mean that they do not know which.
+    if _has_tag(text) and any(reading.repository for reading in readings(text)):
         found = tuple(image for image in inventory if wanted.of(image))
     if not found:
         raise UsageError(_not_named(text, inventory))
     return found
+
+
+def _has_tag(text: str) -> bool:
+    return ":" in text.rpartition("/")[2] or "@" in text
 
 
 def _not_named(text: str, images: Sequence[Image]) -> str:
@@ -143,8 +148,7 @@ def _not_named(text: str, images: Sequence[Image]) -> str:
         for image in sorted(alike, key=newest_first)[:_MOST_CANDIDATES]
     ]
     more = f", and {len(alike) - len(told)} more" if len(alike) > len(told) else ""
-    has_tag = ":" in text.rpartition("/")[2] or "@" in text
-    trouble = "is no image of this project" if has_tag else "names no tag"
+    trouble = "is no image of this project" if _has_tag(text) else "names no tag"
     return (
         f"'{text}' {trouble}; {meant.repository} has {len(alike)}, the newest first: {', '.join(told)}{more}: "
         "give one of them, or its id"

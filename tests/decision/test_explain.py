@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from cleanup.decision.explain import Explanation, explain, named
+from cleanup.errors import UsageError
 from cleanup.image import Image
 from cleanup.in_use import InUse, Use
 from cleanup.policy import load
@@ -128,4 +129,10 @@ def test_images_are_named_by_id_or_by_any_reference() -> None:
     assert named("A", [a, b]) == (a,)
     assert named("ml-vision/trainer:dev-a", [a, b]) == (a,)
     assert named("10.0.0.1:20202/Team/OCR:1", [a, b]) == (b,)
-    assert named("team/ocr", [a, b]) == named("ocr:1", [a, b]) == named("?", [a, b]) == ()
+    for text, why in (
+        ("team/ocr", "names no tag; team/ocr has 1"),
+        ("ocr:1", "there is no image"),
+        ("?", "there is no image"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            named(text, [a, b])
