@@ -31,6 +31,8 @@ _DELETE = (
 )
 _RESTORE = (
     "modelarts:image:register",
+    "modelarts:image:listGroup",
+    "modelarts:image:updateGroup",
     "swr:repo:listRepos",
     "swr:repo:listRepoTags",
     "swr:repo:getRepo",

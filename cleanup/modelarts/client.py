@@ -1,7 +1,7 @@
 """The calls of the API that this project makes (API.md, Calls), as methods of one project."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -172,6 +172,24 @@ class Client:
         """`POST /images`. Never repeated once it may have had its effect, for each registers a new image."""
         request = self._request("POST", "images", body=msgspec.json.encode(attributes))
         return await self._transport.request(request, as_bytes, repeatable=False)
+
+    async def set_group_tags(
+        self, workspace: str, namespace: str, name: str, tags: Sequence[object]
+    ) -> Result[Any]:
+        """Give the group of this namespace/name these resource tags, in place of those it has: the answer of the
+        `PUT`, or of the look-up of the group where that shows none."""
+        query = {"type": "DEDICATED", "workspace_id": workspace, "namespace": namespace, "name": name}
+        query |= {"name_fuzzy_match": "false", "limit": str(_IMAGES), "offset": "0"}
+        found = await self._transport.request(
+            self._request("GET", "images/group", query),
+            lambda response: wire.decode_group(response.body, namespace, name),
+        )
+        if found.value is None:
+            return found
+        body = msgspec.json.encode({"tags": tags})
+        return await self._transport.request(
+            self._request("PUT", f"images/group/{segment(found.value)}", body=body), as_bytes
+        )
 
     def _request(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: bytes = b""

@@ -85,6 +85,20 @@ def decode_page(body: bytes) -> Page:
     return Page(records=envelope.data, total=_count(_value(envelope.total)))
 
 
+def decode_group(body: bytes, namespace: str, name: str) -> str:
+    """The id of the group of images of this namespace/name in a page of them (API.md, trap 21).
+
+    Raises Unreadable unless it is there once.
+    """
+    page = decode_json(body)
+    listed = (page.get("data") or page.get("groups")) if isinstance(page, dict) else None
+    groups = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    found = [one.get("id") for one in groups if (one.get("namespace"), one.get("name")) == (namespace, name)]
+    if len(found) != 1:
+        raise Unreadable(f"it shows {len(found)} groups {clean(namespace)}/{clean(name)}")
+    return _usable_id(found[0])
+
+
 def decode_image(raw: msgspec.Raw | bytes) -> Image:
     """One image record of the API (API.md, The image); `raw` is kept, compact.
 

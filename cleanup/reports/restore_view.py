@@ -10,7 +10,7 @@ import msgspec
 from cleanup.outcome import Outcome
 from cleanup.reports.formatting import count, label, plain
 from cleanup.reports.view import Column, Fact, Report, Section, Tally
-from cleanup.restore.candidates import Candidate
+from cleanup.restore.candidates import NEVER_RESTORED, Candidate
 from cleanup.restore.records import RestoreResult, RestoreState
 
 _WORST_FIRST = (
@@ -42,7 +42,9 @@ class RestoreHead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestoreRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One image of the journal. `outcome` and `deleted_at` are its delete's, the rest is about restoring it."""
+    """One image of the journal. `outcome` and `deleted_at` are its delete's, the rest is about restoring it.
+
+    `not_restored` are fields that cannot be put back, or were not."""
 
     state: RestoreState
     why: str | None
@@ -58,6 +60,8 @@ class RestoreRow(msgspec.Struct, frozen=True, kw_only=True):
     http_status: int | None = None
     error_code: str | None = None
     request_id: str | None = None
+    not_restored: tuple[str, ...] = ()
+    old_id_used_by: tuple[str, ...] = ()
 
 
 def render_restore(
@@ -111,7 +115,8 @@ def _row(one: Candidate, result: RestoreResult | None) -> RestoreRow:
         deleted_at=one.deleted_at,
     )
     if result is None:
-        return row
+        can_be = one.state is RestoreState.RESTORABLE
+        return msgspec.structs.replace(row, not_restored=NEVER_RESTORED) if can_be else row
     return msgspec.structs.replace(
         row,
         state=result.outcome,
@@ -120,6 +125,8 @@ def _row(one: Candidate, result: RestoreResult | None) -> RestoreRow:
         http_status=result.http_status,
         error_code=result.error_code,
         request_id=result.request_id,
+        not_restored=result.not_restored,
+        old_id_used_by=result.old_id_used_by,
     )
 
 
@@ -131,6 +138,10 @@ def _view(head: RestoreHead, rows: tuple[RestoreRow, ...]) -> Report:
         facts=(
             Fact("images", count(len(rows), "image")),
             Fact("restore journal", plain(head.restore_journal)),
+            Fact(
+                "not put back",
+                f"{', '.join(NEVER_RESTORED)} (the service makes them anew), read_me of a group",
+            ),
         ),
         tallies=(Tally(title="By state", counts={word: n for word, n in head.by_state.items() if n}),),
         sections=(
@@ -151,6 +162,15 @@ def _why(row: RestoreRow) -> str:
     return plain(" ".join(part for part in (row.error_code, row.why, request) if part))
 
 
+def _without(row: RestoreRow) -> str:
+    """What is missing of a restored image beyond what always is, and whom its new id leaves behind."""
+    lost = [name for name in row.not_restored if name not in NEVER_RESTORED]
+    parts = [f"not put back: {', '.join(lost)}"] if lost and row.state is RestoreState.RESTORED else []
+    if row.old_id_used_by:
+        parts.append(f"its old id is named by {', '.join(row.old_id_used_by)}: point them at the new one")
+    return plain("; ".join(part for part in (*parts, _why(row)) if part))
+
+
 def _as_what(row: RestoreRow) -> str:
     return plain(f"as {row.new_image_id}") if row.new_image_id else _why(row)
 
@@ -160,4 +180,4 @@ _IMAGE = Column(title="image", of=lambda row: plain(label(row.namespace, row.nam
 _OLD_ID = Column(title="id", of=lambda row: plain(row.image_id), right=True)
 _NEW_ID = Column(title="new id", of=lambda row: plain(row.new_image_id or ""), right=True)
 _BEFORE = (_STATE, _IMAGE, _OLD_ID, Column(title="why not", of=_as_what))
-_AFTER = (_STATE, _IMAGE, _NEW_ID, Column(title="why not", of=_why))
+_AFTER = (_STATE, _IMAGE, _NEW_ID, Column(title="why not, or without what", of=_without))

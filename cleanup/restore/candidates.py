@@ -10,7 +10,7 @@ from cleanup.config.settings import Target, TargetRef
 from cleanup.errors import RecordRejected, UsageError
 from cleanup.image import Image, Status
 from cleanup.journal import DeleteIntent, DeleteResult, JournalFile, JournalRun
-from cleanup.modelarts.wire import Unreadable, decode_image
+from cleanup.modelarts.wire import Unreadable, decode_image, decode_json
 from cleanup.outcome import Outcome
 from cleanup.restore.records import RestoreResult, RestoreState
 from cleanup.stop import Cause
@@ -175,6 +175,44 @@ def registration(record: msgspec.Raw) -> dict[str, object]:
     if isinstance(arch := body.get("arch"), str):
         body["arch"] = arch.upper()  # the API's example asks for X86_64 and is answered x86_64
     return body
+
+
+# The service makes them anew; everything else of a record can be compared with the new one.
+NEVER_RESTORED = ("id", "create_at", "update_at", "size")
+_OF_NO_WEIGHT = frozenset({"status", "status_message", "tags"})
+
+
+def attributes_lost(record: bytes, registered: bytes) -> tuple[str, ...]:
+    """The fields of the old record that the new one does not have, or has otherwise; tags are set apart.
+
+    Empty where the new one cannot be read.
+    """
+    old, new = (_fields(one) for one in (record, registered))
+    if not new:
+        return ()
+    ignored = _OF_NO_WEIGHT | set(NEVER_RESTORED)
+    return tuple(
+        name
+        for name, value in old.items()
+        if name not in ignored and value not in (None, "", []) and _folded(value) != _folded(new.get(name))
+    )
+
+
+def _folded(value: object) -> str:
+    """A value for comparison: the API is not careful with upper and lower case, nor with order."""
+    values = value if isinstance(value, list) else [value]
+    return repr(sorted(str(one).casefold() for one in values))
+
+
+def _fields(record: bytes) -> dict[str, object]:
+    found = decode_json(record)
+    return found if isinstance(found, dict) else {}
+
+
+def tags_of(record: bytes) -> tuple[object, ...]:
+    """The resource tags of a record, which are its group's (API.md, trap 20)."""
+    tags = _fields(record).get("tags")
+    return tuple(tags) if isinstance(tags, list) else ()
 
 
 def existing_registration(

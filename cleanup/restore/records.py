@@ -41,7 +41,11 @@ class RestoreIntent(Line, frozen=True, kw_only=True, tag="restore.intent"):
 
 
 class RestoreResult(Line, frozen=True, kw_only=True, tag="restore.result"):
-    """What came of registering one image again. `image_id` is the old id."""
+    """What came of registering one image again. `image_id` is the old id.
+
+    `not_restored` are the fields that did not come back, `old_id_used_by` those who named the old id
+    when that was looked at.
+    """
 
     image_id: str
     outcome: RestoreState
@@ -54,6 +58,8 @@ class RestoreResult(Line, frozen=True, kw_only=True, tag="restore.result"):
     error_code: str | None = None
     error_msg: str | None = None
     request_id: str | None = None
+    not_restored: tuple[str, ...] = ()
+    old_id_used_by: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, image: Image, outcome: RestoreState, **evidence: Any) -> "RestoreResult":

@@ -1,6 +1,6 @@
 """Registering images again: one POST each, written down before and after; a lost answer is looked up."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import cleanup
 from cleanup.apply.worker_pool import work_off
 from cleanup.config.connect import connect
 from cleanup.config.job import Job
-from cleanup.errors import Interrupted, InventoryError, JournalWriteError, UsageError
+from cleanup.errors import AccessDenied, Interrupted, InventoryError, JournalWriteError, UsageError
 from cleanup.image import Image
 from cleanup.journal import Journal, require_writable
 from cleanup.journal.reader import LinesFile
@@ -19,7 +19,17 @@ from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, describe
 from cleanup.modelarts.http.messages import Result
 from cleanup.modelarts.inventory import read_images
-from cleanup.restore.candidates import Candidate, existing_registration, exit_code, registration, tally
+from cleanup.plan.build import look
+from cleanup.restore.candidates import (
+    NEVER_RESTORED,
+    Candidate,
+    attributes_lost,
+    existing_registration,
+    exit_code,
+    registration,
+    tags_of,
+    tally,
+)
 from cleanup.restore.records import (
     RestoreFinished,
     RestoreIntent,
@@ -96,8 +106,29 @@ async def restore(
             finish_with=f"image-cleanup restore {source} --apply",
             read_size=earlier.size,
         ) as journal:
-            registrar = Registrar(client, journal, job.stop, found.images, earlier.links.values())
+            registrar = Registrar(
+                client,
+                journal,
+                job.stop,
+                found.images,
+                earlier.links.values(),
+                await _users_of_ids(job, client),
+            )
             return await register_all(job, source, due, client, journal, registrar)
+
+
+async def _users_of_ids(job: Job, client: Client) -> dict[str, tuple[str, ...]]:
+    """Who names which id, in lower case, as far as the inventory shows it; a restore does not depend on that."""
+    try:
+        inventory = await look(job, client)
+    except (AccessDenied, InventoryError) as error:
+        job.progress.note(f"who names the old ids is not known: {error}")
+        return {}
+    users: dict[str, tuple[str, ...]] = {}
+    for use in inventory.in_use.uses:
+        if use.image_id:
+            users[use.image_id.lower()] = (*users.get(use.image_id.lower(), ()), use.user)
+    return users
 
 
 async def register_all(
@@ -120,12 +151,20 @@ async def register_all(
 class Registrar:
     """Registers images through a client, ahead of each POST in a journal.
 
-    `live` are the target's images now, `known` the new ids of what was restored before.
+    `live` are the target's images now, `known` the new ids of what was restored before, `users` who
+    names which (old) id.
     """
 
     def __init__(
-        self, client: Client, journal: Journal, stop: Stop, live: Sequence[Image], known: Collection[str]
+        self,
+        client: Client,
+        journal: Journal,
+        stop: Stop,
+        live: Sequence[Image],
+        known: Collection[str],
+        users: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
+        self._users = users or {}
         self._client = client
         self._journal = journal
         self._stop = stop
@@ -171,7 +210,9 @@ class Registrar:
     async def _read(self, one: Candidate, answer: Result[Any]) -> RestoreResult:
         """What the answer to a POST says; what it leaves open is looked up, for a repeat could register twice."""
         if answer.ok and (new_id := _new_id(answer, one)):
-            return _ended(one, RestoreState.RESTORED, answer=answer, new_image_id=new_id)
+            lost = await self._not_restored(one, answer.body)
+            restored = _ended(one, RestoreState.RESTORED, answer=answer, new_image_id=new_id)
+            return msgspec.structs.replace(restored, not_restored=lost)
         if answer.ok or answer.doubtful:
             return await self._look_up(one, answer)
         if answer.stopped:
@@ -179,6 +220,21 @@ class Registrar:
         if answer.status == 401:
             self._stop.request(Cause.DENIED, f"the credentials are not accepted ({describe(answer)})")
         return _ended(one, RestoreState.FAILED, answer=answer)
+
+    async def _not_restored(self, one: Candidate, registered: bytes) -> tuple[str, ...]:
+        """What of the old record the new one lacks, after its group has got its tags back if it had lost them."""
+        lost = (*NEVER_RESTORED, *attributes_lost(bytes(one.image.raw), registered))
+        image, tags = one.image, tags_of(bytes(one.image.raw))
+        old_tags = tags and not tags_of(registered)
+        group = (image.workspace_id or "0", image.namespace, image.name)
+        if not old_tags or any((it.workspace_id or "0", it.namespace, it.name) == group for it in self._live):
+            return lost  # where other versions stayed, the group has kept the tags that it has
+        if image.namespace and image.name:
+            answer = await self._client.set_group_tags(group[0], image.namespace, image.name, tags)
+            if answer.ok:
+                return lost
+            return (*lost, f"tags ({answer.label} {describe(answer)})")
+        return (*lost, "tags")
 
     async def _look_up(self, one: Candidate, answer: Result[Any]) -> RestoreResult:
         """Whether an image came into being although no usable answer did."""
@@ -197,6 +253,8 @@ class Registrar:
         return _ended(one, state, f"{doubt}; no new image is listed; {_AGAIN} to try again", answer=answer)
 
     def _settle(self, result: RestoreResult) -> None:
+        users = self._users.get(result.image_id.lower(), ())
+        result = msgspec.structs.replace(result, old_id_used_by=users)
         self._results[result.image_id] = result
         if result.new_image_id:
             self._claimed_ids.add(result.new_image_id)

@@ -22,6 +22,9 @@ _GIVEN = {
 }
 
 
+_MOST_TAGS = 20
+
+
 def list_images(project: Project, call: Call) -> ApiResponse:
     """One page of images; `offset` counts records."""
     offset, limit = whole_number(call.query, "offset", 0, 0), whole_number(call.query, "limit", 200, 1)
@@ -56,6 +59,30 @@ def _group(query: ImageQuery, versions: list[Record]) -> Record:
         "update_at": newest.get("update_at"),
         "description": "",
     }
+
+
+def update_group(project: Project, call: Call) -> ApiResponse:
+    """Set the resource tags of a group, which all its versions show; its `read_me` is not kept."""
+    body = call.json()
+    tags = body.get("tags") if isinstance(body, dict) else None
+    pairs = isinstance(tags, list) and all(
+        isinstance(tag, dict) and {"key", "value"} == tag.keys() for tag in tags
+    )
+    if not isinstance(tags, list) or not pairs or len(tags) > _MOST_TAGS:
+        raise ParameterError("tags", str(tags), f"it must be up to {_MOST_TAGS} of key and value")
+    versions = [image for image in project.images if _group_id(image) == call.parts["id"]]
+    if not versions:
+        return error_response(
+            404, "ModelArts.6797", f"Specified image group {call.parts['id']} cannot be found."
+        )
+    for image in versions:
+        project.images.put(image | {"tags": tags})
+    return json_response(200, {"id": call.parts["id"], "tags": tags}, effect="updated")
+
+
+def _group_id(image: Record) -> str:
+    place = (str(image.get(name)) for name in ("type", "workspace_id", "namespace", "name"))
+    return derived_id(*place)
 
 
 def image_query(query: Query) -> ImageQuery:

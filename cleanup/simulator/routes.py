@@ -11,6 +11,7 @@ class Operation(StrEnum):
     DELETE = "delete"
     REGISTER = "register"
     GROUPS = "groups"
+    UPDATE_GROUP = "update-group"
     NOTEBOOKS = "notebooks"
     ALL_NOTEBOOKS = "all-notebooks"
     WORKSPACES = "workspaces"
@@ -39,6 +40,7 @@ ROUTES = (
     ("GET", "/v1/{project_id}/images", Operation.LIST),
     ("POST", "/v1/{project_id}/images", Operation.REGISTER),
     ("GET", "/v1/{project_id}/images/group", Operation.GROUPS),
+    ("PUT", "/v1/{project_id}/images/group/{id}", Operation.UPDATE_GROUP),
     ("GET", "/v1/{project_id}/images/{image_id}", Operation.SHOW),
     ("DELETE", "/v1/{project_id}/images/{image_id}", Operation.DELETE),
     ("GET", "/v1/{project_id}/notebooks", Operation.NOTEBOOKS),

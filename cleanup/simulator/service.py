@@ -17,6 +17,7 @@ _HANDLERS: Mapping[Operation, Callable[[Project, Call], ApiResponse]] = {
     Operation.DELETE: images.delete_image,
     Operation.REGISTER: images.register_image,
     Operation.GROUPS: images.list_groups,
+    Operation.UPDATE_GROUP: images.update_group,
     Operation.NOTEBOOKS: notebooks.list_own,
     Operation.ALL_NOTEBOOKS: notebooks.list_all,
     Operation.WORKSPACES: workspaces.list_workspaces,

@@ -23,6 +23,7 @@ from cleanup.outcome import Outcome, Verdict
 from cleanup.progress import Progress
 from cleanup.restore.candidates import (
     Candidate,
+    attributes_lost,
     candidates,
     existing_registration,
     registration,
@@ -777,3 +778,103 @@ async def test_a_signal_leaves_the_rest_for_the_next_run(
     (finished,) = events(path, "restore.finished")
     assert (finished["restored"], finished[third], finished["planned"]) == (2, 2 - hang, 4)
     assert finished["stopped"] == "interrupted by SIGTERM"
+
+
+class TestWhatComesBackAndWhatDoesNot:
+    TAGS = ({"key": "team", "value": "vision"},)
+
+    def alone(self, cloud: Cloud) -> dict[str, Any]:
+        """An image whose group has no other version, with tags."""
+        image = next(
+            one
+            for one in cloud.service.images
+            if one["type"] == "DEDICATED"
+            and one["namespace"] == "research-llm"
+            and one["visibility"] == "PRIVATE"
+        )
+        for other in list(cloud.service.images):
+            if other["id"] != image["id"] and (other.get("namespace"), other.get("name")) == (
+                image["namespace"],
+                image["name"],
+            ):
+                cloud.service.images.take(other["id"])
+        old = image | {"tags": list(self.TAGS), "update_at": 1671093486722, "create_at": 1671093486722}
+        cloud.service.images.put(
+            old | {"tag": f"{image['tag']}-x", "id": "gone-1", "swr_path": f"{image['swr_path']}-x"}
+        )
+        cloud.service.contents[f"{image['swr_path']}-x"] = 7
+        cloud.service.images.take(image["id"])
+        return next(one for one in cloud.service.images if one["id"] == "gone-1")
+
+    def test_tags_of_a_group_that_was_gone(self, cli: Cli, serve_cloud: Serve, tmp_path: Path) -> None:
+        cloud = serve_cloud()
+        old = self.alone(cloud)
+        (tmp_path / "policy.yaml").write_text(POLICY)
+        run = cli("run", "-p", "policy.yaml", "--apply", "--journal", "journal.jsonl", *cloud.options)
+        assert run.exit_code == 0, run.output
+        looked = json.loads(cli("restore", "journal.jsonl", "--image", "gone-1", "--format", "json").stdout)
+        assert looked["images"][0]["not_restored"] == ["id", "create_at", "update_at", "size"]
+        one = ("restore", "journal.jsonl", "--image", "gone-1", "--apply", "--format", "json")
+        called = cli(*one, *cloud.options)
+        assert called.exit_code == 0, called.output
+        (row,) = json.loads(called.stdout)["images"]
+        assert row["not_restored"] == ["id", "create_at", "update_at", "size"]
+        new = cloud.service.images.get(row["new_image_id"])
+        assert new is not None
+        assert new["tags"] == old["tags"]
+
+    def test_tags_that_may_not_be_set_are_told(self, cli: Cli, serve_cloud: Serve, tmp_path: Path) -> None:
+        cloud = serve_cloud(faults=Faults([parse_rate("update-group:403=1")]))
+        self.alone(cloud)
+        (tmp_path / "policy.yaml").write_text(POLICY)
+        cli("run", "-p", "policy.yaml", "--apply", "--journal", "journal.jsonl", *cloud.options)
+        one = ("restore", "journal.jsonl", "--image", "gone-1", "--apply")
+        called = cli(*one, "--format", "json", *cloud.options)
+        assert called.exit_code == 0, called.output
+        (row,) = json.loads(called.stdout)["images"]
+        assert row["not_restored"][4:] == [row["not_restored"][-1]]
+        assert row["not_restored"][-1].startswith("tags (PUT http")
+        assert "answered 403" in row["not_restored"][-1]
+
+    def test_who_named_the_old_id(
+        self, cli: Cli, serve_cloud: Serve, deleted: Deleted, tmp_path: Path
+    ) -> None:
+        cloud = serve_cloud()
+        old_id = next(iter(deleted(cloud)))
+        notebook = next(iter(cloud.service.notebooks))
+        cloud.service.notebooks.put(notebook | {"id": "nb-old", "status": "STOPPED", "image": {"id": old_id}})
+        one = ("restore", "journal.jsonl", "--image", old_id, "--apply", "--format", "json")
+        called = cli(*one, *cloud.options)
+        (row,) = json.loads(called.stdout)["images"]
+        assert any("STOPPED" in user for user in row["old_id_used_by"])
+        (result,) = events(tmp_path / "journal.restore.jsonl", "restore.result")
+        assert result["old_id_used_by"] == row["old_id_used_by"]
+
+    def test_users_that_cannot_be_read_do_not_matter(
+        self, cli: Cli, serve_cloud: Serve, deleted: Deleted
+    ) -> None:
+        cloud = serve_cloud()
+        old_id = next(iter(deleted(cloud)))
+        cloud.service.sees_all = False
+        called = cli("restore", "journal.jsonl", "--image", old_id, "--apply", *cloud.options)
+        assert called.exit_code == 0, called.output
+
+    @pytest.mark.parametrize(
+        ("old", "new", "lost"),
+        [
+            ({"arch": "x86_64", "description": "a"}, {"arch": "X86_64", "description": "a", "new": 1}, ()),
+            ({"flavor_type": "ASCEND_SNT9"}, {"id": "n"}, ("flavor_type",)),
+            ({"dev_services": ["SSH", "NOTEBOOK"]}, {"dev_services": ["NOTEBOOK", "SSH"]}, ()),
+            (
+                {"id": "o", "size": 1, "create_at": 1, "update_at": 2, "status": "ERROR"},
+                {"id": "n", "size": 2},
+                (),
+            ),
+            ({"description": "", "flavor_type": None, "tags": [1]}, {"id": "n"}, ()),
+        ],
+    )
+    def test_attributes_that_differ(
+        self, old: dict[str, Any], new: dict[str, Any], lost: tuple[str, ...]
+    ) -> None:
+        assert attributes_lost(json.dumps(old).encode(), json.dumps(new).encode()) == lost
+        assert attributes_lost(json.dumps(old).encode(), b"\xff") == ()

@@ -247,6 +247,13 @@ async def test_image_groups(client: Any) -> None:
     assert (bare.data, bare.total) == (None, page.total), "without a limit they come as `groups`"
 
 
+async def test_the_tags_of_a_group(client: Any) -> None:
+    page = await call(client.list_image_group, sdk.ListImageGroupRequest(type="DEDICATED", limit=500))
+    tags = [sdk.UpdateImageGroupRequestBodyTags(key="team", value="vision")]
+    body = sdk.UpdateImageGroupRequestBody(tags=tags)
+    await call(client.update_image_group, sdk.UpdateImageGroupRequest(id=page.data[0].id, body=body))
+
+
 async def test_notebooks_by_image(client: Any, service: Service) -> None:
     held = [
         each

@@ -309,6 +309,22 @@ class TestGroups:
         [group] = (await client.get(f"{V1}/images/group", type="DEDICATED", **exact))["data"]
         assert group == page["data"][0]
 
+    async def test_tags_are_the_groups(self, client: Client) -> None:
+        exact = {"type": "DEDICATED", "namespace": "ml-vision", "name_fuzzy_match": "false", "limit": 5}
+        group = (await client.get(f"{V1}/images/group", **exact))["data"][0]
+        tags = [{"key": "team", "value": "vision"}]
+        path = f"{V1}/images/group/{group['id']}"
+        assert (await client.ask(path, "PUT", {"tags": tags}))[0] == 200
+        versions = await client.get(f"{V1}/images", **exact | {"name": group["name"], "limit": 300})
+        assert len(versions["data"]) == group["version_count"]
+        assert all(image["tags"] == tags for image in versions["data"])
+        assert await client.error(f"{V1}/images/group/nobody", "PUT", {"tags": tags}) == (
+            404,
+            "ModelArts.6797",
+        )
+        for bad in (["team"], [{"key": "team"}], tags * 21, None):
+            assert (await client.error(path, "PUT", {"tags": bad}))[0] == 400
+
 
 class TestContent:
     async def test_a_tag_that_is_there(self, client: Client) -> None:
