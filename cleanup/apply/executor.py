@@ -185,12 +185,15 @@ class Executor:
         found = await deletion.current(self._client, one.image.id)
         if isinstance(found, Verdict):
             return found
-        return objection(one, found, in_use, self._policy) or (one, since)
+        if trouble := objection(one, found, in_use, self._policy):
+            return trouble
+        use = await self._users.last_look(found)
+        return objection(one, found, InUse([use] if use else []), self._policy) or (one, since)
 
     async def _shared(self, image: Image) -> bool:
         """Whether a record that is not ours to delete before this one has come to share the content."""
         gone = {id_ for id_, verdict in self.verdicts.items() if verdict.outcome in _GONE}
-        others = await self._client.same_repository(image)
+        others = await self._client.same_repository(image, self._users.workspaces)
         staying = NeededContents(other for other in others if other.id not in gone | {image.id})
         return image.content is None or image.content in staying
 

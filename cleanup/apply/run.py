@@ -66,8 +66,22 @@ def check_again(
     was, or what is still to be deleted has come to be, over the policy's limits.
     """
     if today is None:
-        today = select(inventory.images, plan.policy, inventory.in_use, job.runtime.now())
-    checked = recheck(planned, today, plan.policy, seen_at=inventory.seen_at)
+        today = select(
+            inventory.images,
+            plan.policy,
+            inventory.in_use,
+            job.runtime.now(),
+            others=inventory.others,
+            unseen=inventory.unseen,
+        )
+    checked = recheck(
+        planned,
+        today,
+        plan.policy,
+        others=inventory.others,
+        all_seen=not inventory.unseen,
+        seen_at=inventory.seen_at,
+    )
     deletes = {decision.image.id: decision for decision in today}
     going = [deletes[one.image.id] for one in checked.due if one.listed]
     over = limits.violations(going, inventory.images, limits.RunLimits.of(plan.policy))

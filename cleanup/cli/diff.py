@@ -37,5 +37,8 @@ def diff(
     ):
         log().warning(str(warning))
     now = event_loop.runtime().now()
-    before, after = (select(inventory.images, one, inventory.in_use, now) for one in (old, new))
+    before, after = (
+        select(inventory.images, one, inventory.in_use, now, others=inventory.others, unseen=inventory.unseen)
+        for one in (old, new)
+    )
     say(render_comparison(changes(before, after), len(inventory.images), format))

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from cleanup.cli.output import LogFormat
 from cleanup.cli.parsing import Option
 from cleanup.config.pins import read_pins
-from cleanup.config.settings import Settings, Target, make_target, positive, seconds
+from cleanup.config.settings import Settings, Target, duration, make_target, positive, seconds, user_kinds
 from cleanup.config.strict import PLAIN_VARIABLES, require_plain_environment
 from cleanup.config.targets import SHARD_VARIABLES, parse_shard, read_targets, shard_of
 from cleanup.errors import UsageError
 from cleanup.in_use import InUse
 from cleanup.modelarts.auth.choose import Auth, variables_read
-from cleanup.modelarts.inventory import Scope
+from cleanup.modelarts.users import Scope, UserKind
 
 _CONNECTING = "Connecting"
 _WORKING = "Working"
@@ -115,6 +115,8 @@ class Connecting:
             "iam_endpoint": self.iam_endpoint,
             "rate": working.rate,
             "concurrency": working.concurrency,
+            "users": user_kinds(working.users, "--users"),
+            "job_history": duration(working.job_history, "--job-history"),
         }
         if self.targets is not None:
             if self.shard is None:
@@ -159,6 +161,22 @@ class Working:
             panel=_WORKING,
         ),
     ] = Scope.ALL
+    users: Annotated[
+        str,
+        Option(
+            help="Who is asked whether he uses an image; leave out by name what this region does not have.",
+            metavar="LIST",
+            panel=_WORKING,
+        ),
+    ] = ",".join(UserKind)
+    job_history: Annotated[
+        str,
+        Option(
+            help="A training job that is over can be started again: for so long its image counts as used.",
+            metavar="DURATION",
+            panel=_WORKING,
+        ),
+    ] = "30d"
     pins: Annotated[
         Path | None,
         Option(

@@ -11,7 +11,7 @@ from cleanup.cli.parsing import Option
 from cleanup.config.settings import Target, duration
 from cleanup.durations import parse_moment
 from cleanup.errors import UsageError
-from cleanup.modelarts.inventory import Scope
+from cleanup.modelarts.users import Scope
 from cleanup.plan import file as plan_file
 from cleanup.plan.build import make_plan
 from cleanup.plan.file import Plan

@@ -27,7 +27,6 @@ async def connect(
             limiter,
             endpoint=target.endpoint,
             project_id=target.project_id,
-            workspaces=target.workspaces,
             at_once=target.concurrency,
             clock=runtime.clock,
         )

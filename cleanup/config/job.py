@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cleanup.config.settings import Settings, Target
+from cleanup.modelarts.users import AskedUsers
 from cleanup.progress import Progress
 from cleanup.runtime import Runtime
 from cleanup.stop import Stop
@@ -26,3 +27,10 @@ class Job:
     plan: Path = Path()
     plan_key: str | None = None
     journal: Path = Path()
+
+    @property
+    def asked_users(self) -> AskedUsers:
+        """Which users of images are asked for this target."""
+        return AskedUsers(
+            kinds=self.target.users, notebooks=self.settings.scope, job_history=self.target.job_history
+        )

@@ -12,7 +12,8 @@ from cleanup.durations import parse_duration
 from cleanup.errors import UsageError
 from cleanup.in_use import InUse
 from cleanup.modelarts.auth.choose import Auth, CredentialNames
-from cleanup.modelarts.inventory import Scope
+from cleanup.modelarts.users import Scope, UserKind
+from cleanup.modelarts.users.kinds import JOB_HISTORY
 
 
 class TargetRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +35,7 @@ class TargetRef(msgspec.Struct, frozen=True, kw_only=True):
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """One project to clean up. `rate` in requests a second; `policies` are files and folders;
+    `users` are asked whether they use an image, jobs that are over for `job_history`;
     `from_file`: it stands in a targets file, and its name in the names of its plan and journal."""
 
     name: str
@@ -46,6 +48,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 10.0
     concurrency: int = 16
     policies: tuple[Path, ...] = ()
+    users: tuple[UserKind, ...] = tuple(UserKind)
+    job_history: timedelta = JOB_HISTORY
     from_file: bool = False
 
     @property
@@ -82,6 +86,8 @@ def make_target(
     concurrency: int,
     credentials: CredentialNames | None = None,
     policies: tuple[Path, ...] = (),
+    users: tuple[UserKind, ...] = tuple(UserKind),
+    job_history: timedelta = JOB_HISTORY,
     from_file: bool = False,
 ) -> Target:
     """Fill in what follows from the region and refuse what cannot be right.
@@ -106,6 +112,8 @@ def make_target(
         rate=positive(rate, "--rate"),
         concurrency=int(positive(concurrency, "--concurrency")),
         policies=policies,
+        users=users,
+        job_history=job_history,
         from_file=from_file,
     )
 
@@ -176,3 +184,13 @@ def duration(text: str, option: str) -> timedelta:
         return parse_duration(text)
     except ValueError as error:
         raise UsageError(f"{option} '{text}': {error}") from error
+
+
+def user_kinds(text: str, option: str) -> tuple[UserKind, ...]:
+    """A list such as `notebooks,jobs`, in the order in which they are read. Raises UsageError."""
+    words = [word.strip() for word in text.split(",")]
+    if unknown := [word for word in words if word not in set(UserKind)]:
+        raise UsageError(
+            f"{option} '{text}': '{unknown[0]}' is no kind of users of images: write some of {','.join(UserKind)}"
+        )
+    return tuple(kind for kind in UserKind if kind in words)

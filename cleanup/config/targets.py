@@ -8,11 +8,14 @@ from typing import Any
 import yaml
 
 from cleanup.config.settings import Target, make_target
+from cleanup.durations import SYNTAX, parse_duration
 from cleanup.errors import PolicyError, Problem, UsageError
 from cleanup.modelarts.auth.choose import Auth, CredentialNames
+from cleanup.modelarts.users import UserKind
+from cleanup.modelarts.users.kinds import JOB_HISTORY
 from cleanup.strict_yaml.document import location_of, parse
-from cleanup.strict_yaml.mappings import Key, MappingReader, each, sequence
-from cleanup.strict_yaml.scalars import LINE, ValueType, error_at, integer, is_a, line
+from cleanup.strict_yaml.mappings import Key, MappingReader, choice, each, sequence
+from cleanup.strict_yaml.scalars import LINE, ValueType, error_at, integer, is_a, line, parsed
 
 SHARD_VARIABLES = ("JOB_COMPLETION_INDEX", "IMAGE_CLEANUP_SHARDS")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -72,6 +75,11 @@ _DEFAULTS: dict[str, Key] = {
     "auth": Key(ValueType(_auth, {}), "how to log in"),
     "credentials": Key(ValueType(_credentials, {}), "where the secrets are, by name, never by value"),
     "policies": Key(sequence(LINE, "policies"), "policy files, relative to this file"),
+    "users": Key(
+        sequence(choice(tuple(UserKind), "kind of users of images"), "users"),
+        "who is asked whether he uses an image",
+    ),
+    "job_history": Key(parsed(parse_duration, SYNTAX), "for so long a job that is over needs its image"),
     "rate": Key(ValueType(_rate, {}), "requests a second, at most"),
     "concurrency": Key(integer(1, 1000), "requests at a time, at most"),
 }
@@ -157,6 +165,8 @@ def _target(path: Path, fields: Mapping[str, Any]) -> Target:
         concurrency=fields.get("concurrency", 16),
         credentials=fields.get("credentials"),
         policies=tuple(path.parent / policy for policy in fields.get("policies", ())),
+        users=tuple(kind for kind in UserKind if kind in fields.get("users", UserKind)),
+        job_history=fields.get("job_history", JOB_HISTORY),
         from_file=True,
     )
 

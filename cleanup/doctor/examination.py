@@ -37,7 +37,7 @@ from cleanup.modelarts.auth.credentials import Credentials
 from cleanup.modelarts.client import describe
 from cleanup.modelarts.http.messages import Request, Result, segment
 from cleanup.modelarts.http.transport import Transport, as_bytes
-from cleanup.modelarts.inventory import Scope
+from cleanup.modelarts.users import Scope
 from cleanup.runtime import Runtime
 
 _ATTEMPTS = 3  # enough for a hiccup; whoever asks what is wrong does not want to wait for all of them

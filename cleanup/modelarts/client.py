@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
+import anyio
 import msgspec
 
-from cleanup.errors import CredentialsLost, InventoryError
+from cleanup.errors import AccessDenied, CleanupError, CredentialsLost, InventoryError
 from cleanup.image import Image, Status
-from cleanup.in_use import Use
 from cleanup.modelarts import wire
+from cleanup.modelarts.details import Details
 from cleanup.modelarts.http.messages import Request, Response, Result, segment
 from cleanup.modelarts.http.rate_limit import RateLimiter
 from cleanup.modelarts.http.transport import Transport, as_bytes
@@ -18,31 +20,54 @@ from cleanup.modelarts.paging import Listing, PageItems, Paging, read_all
 from cleanup.reference import parse_reference
 
 T = TypeVar("T")
-_IMAGES = 200  # the page sizes the API documents: its default for images, the largest one for notebooks
-_NOTEBOOKS = 50
+_IMAGES = 200  # the page size the API documents as its default
+_AT_ONCE = 8  # pages and details under way
 _MAX_PAGE_BYTES = 64 << 20
 
 
 class ListingFailed(InventoryError):
-    """A page that could not be read for good; `status` is the HTTP status, None without an answer."""
+    """What could not be read for good; `status` is the HTTP status, None without an answer, `code` the service's.
 
-    def __init__(self, message: str, status: int | None) -> None:
+    `detail`: it was one record of a list.
+    """
+
+    def __init__(
+        self, message: str, status: int | None, code: str | None = None, *, detail: bool = False
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.code = code
+        self.detail = detail
 
 
-class Notebook(msgspec.Struct, frozen=True):
-    """A notebook as far as it matters: what makes it one, and the image it needs (None: deleted)."""
+@dataclass(frozen=True, kw_only=True)
+class ListCall(Generic[T]):
+    """One list of the API and how to page through it (API.md, Lists and paging).
 
-    key: str
-    use: Use | None
+    `what` is one record for people, `items` the name of the list in a page, `total` the claim of how many
+    there are. Offsets count records, or pages where it is `numbered`; a `posted` query is a JSON body.
+    """
+
+    path: str
+    what: str
+    limit: int
+    decode: Callable[[msgspec.Raw], T]
+    key: Callable[[T], str]
+    version: str = "v1"
+    query: Mapping[str, object] = field(default_factory=dict)
+    items: str = "data"
+    total: Callable[[wire.Page], int | None] = lambda page: page.total
+    numbered: bool = False
+    posted: bool = False
+    readings: int = 4
+    listed: Callable[[int], None] = lambda _: None
 
 
 class Client:
-    """One project at one endpoint. `workspaces` are those that belong to the target.
+    """One project at one endpoint.
 
-    `limiter` is the one of the transport, `at_once` bounds the pages under way, `clock` is in
-    monotonic seconds.
+    `limiter` is the one of the transport, `at_once` bounds the pages and details under way, `clock` is
+    in monotonic seconds. `details` remembers what records say in detail, as long as the client lasts.
     """
 
     def __init__(
@@ -52,7 +77,6 @@ class Client:
         *,
         endpoint: str,
         project_id: str,
-        workspaces: tuple[str, ...],
         at_once: int,
         clock: Callable[[], float],
     ) -> None:
@@ -61,10 +85,12 @@ class Client:
         scheme, _, rest = endpoint.rstrip("/").partition("://")
         host, slash, prefix = rest.partition("/")
         self._origin = f"{scheme}://{host}"
-        self._base = f"{slash}{prefix}/v1/{segment(project_id)}"
-        self._workspaces = workspaces
-        self._at_once = max(1, min(at_once, 8))
+        self._prefix = f"{slash}{prefix}"
+        self._project = segment(project_id)
+        self._at_once = max(1, min(at_once, _AT_ONCE))
+        self._lane = anyio.Semaphore(self._at_once)
         self.clock = clock
+        self.details = Details()
         self.has_read = False
         self.service_time: datetime | None = None  # by the Date of the last page read
 
@@ -95,45 +121,51 @@ class Client:
         `listed` is told how many have been read. Raises ListingFailed when a page cannot be read,
         InventoryError when a record makes no sense.
         """
-        query = {"type": "DEDICATED", "workspace_id": workspace, "limit": str(_IMAGES)} | dict(wanted or {})
+        call = ListCall(
+            path="images",
+            what="image",
+            query={"type": "DEDICATED", "workspace_id": workspace} | dict(wanted or {}),
+            limit=_IMAGES,
+            decode=wire.decode_image,
+            key=lambda image: image.id,
+            listed=listed,
+        )
+        return await self.list_records(call)
 
-        async def fetch(offset: int) -> PageItems[Image]:
-            page = await self._page("images", query | {"offset": str(offset)})
-            return PageItems(_decoded(page, offset, wire.decode_image, "image"), page.total)
+    async def list_records(self, call: ListCall[T]) -> Listing[T]:
+        """All records of one list, each once. Raises like `list_images`."""
+
+        async def fetch(offset: int) -> PageItems[T]:
+            query = {**call.query, "limit": call.limit, "offset": offset}
+
+            def decode(body: bytes) -> wire.Page:
+                return wire.decode_page(body, call.items)
+
+            page = await self.read(
+                call.path, query, decode=decode, version=call.version, posted=call.posted, what="page"
+            )
+            return PageItems(_decoded(page, offset, call.decode, call.what), call.total(page))
 
         paging = Paging(
-            fetch=fetch, key=lambda image: image.id, limit=_IMAGES, at_once=self._at_once, listed=listed
+            fetch=fetch,
+            key=call.key,
+            limit=call.limit,
+            at_once=self._at_once,
+            listed=call.listed,
+            numbered=call.numbered,
+            readings=call.readings,
         )
         return await read_all(paging)
 
-    async def list_notebooks(self, workspace: str, *, everybody: bool, feature: str) -> Listing[Notebook]:
-        """All notebooks of one feature (NOTEBOOK or DEFAULT) in a workspace: one's own, or everybody's.
-
-        Raises like `list_images`.
-        """
-        path = "notebooks/all" if everybody else "notebooks"
-        # The pages call the parameter workspaceId, the SDK workspace_id.
-        query = {"feature": feature, "workspaceId": workspace, "workspace_id": workspace}
-        query["limit"] = str(_NOTEBOOKS)
-
-        async def fetch(offset: int) -> PageItems[Notebook]:
-            page = await self._page(path, query | {"offset": str(offset)})
-            return PageItems(_decoded(page, offset, _notebook, "notebook"), page.total)
-
-        paging = Paging(
-            fetch=fetch, key=lambda notebook: notebook.key, limit=_NOTEBOOKS, at_once=self._at_once
-        )
-        return await read_all(paging)
-
-    async def same_repository(self, image: Image) -> tuple[Image, ...]:
-        """The records in the target's workspaces that may share the content of `image`, looked up now.
+    async def same_repository(self, image: Image, workspaces: Sequence[str]) -> tuple[Image, ...]:
+        """The records in the workspaces that may share the content of `image`, looked up now.
 
         Rather too many than too few: the fuzzy match of names finds more than the same name, and a
         namespace or name that does not fit the path is not asked for. Raises InventoryError unless
         the list is complete.
         """
         found: list[Image] = []
-        for workspace in self._workspaces:
+        for workspace in workspaces:
             try:
                 listing = await self.list_images(workspace, wanted=_repository(image))
             except ListingFailed as error:
@@ -192,27 +224,50 @@ class Client:
         )
 
     def _request(
-        self, method: str, path: str, query: Mapping[str, str] | None = None, body: bytes = b""
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        version: str = "v1",
     ) -> Request:
         return Request(
             method=method,
             origin=self._origin,
-            path=f"{self._base}/{path}",
+            path=f"{self._prefix}/{version}/{self._project}/{path}",
             query=tuple((query or {}).items()),
             body=body,
         )
 
-    async def _page(self, path: str, query: Mapping[str, str]) -> wire.Page:
-        """One page. Raises ListingFailed."""
-        request = self._request("GET", path, query)
-        result = await self._transport.request(
-            request, lambda response: wire.decode_page(response.body), max_bytes=_MAX_PAGE_BYTES
-        )
-        if result.unreadable:
-            told = f"answered {result.status} without a page: {result.trouble}"
-            raise ListingFailed(f"{result.label} {told}", result.status)
+    async def show(self, path: str, *, version: str = "v1") -> Mapping[str, object]:
+        """One record in detail, as plain values. Raises ListingFailed."""
+        return await self.read(path, decode=wire.decode_object, version=version)
+
+    async def read(
+        self,
+        path: str,
+        query: Mapping[str, object] | None = None,
+        *,
+        decode: Callable[[bytes], T],
+        version: str = "v1",
+        posted: bool = False,
+        what: str = "record",
+    ) -> T:
+        """What one call that only looks answers; a `posted` query goes as a JSON body. Raises ListingFailed."""
+        if posted:
+            request = self._request("POST", path, body=msgspec.json.encode(query), version=version)
+        else:
+            texts = {name: str(value) for name, value in (query or {}).items()}
+            request = self._request("GET", path, texts, version=version)
+        async with self._lane:
+            result = await self._transport.request(
+                request, lambda response: decode(response.body), max_bytes=_MAX_PAGE_BYTES
+            )
         if result.value is None:
-            raise ListingFailed(f"{result.label} {describe(result)}", result.status)
+            told = f"answered {result.status} without a {what}: {result.trouble}"
+            code = None if result.unreadable else wire.decode_error(result.body).code
+            message = f"{result.label} {told if result.unreadable else describe(result)}"
+            raise ListingFailed(message, result.status, code, detail=what == "record")
         self.has_read = True
         self.service_time = result.date or self.service_time
         return result.value
@@ -227,10 +282,6 @@ def _decoded(page: wire.Page, offset: int, decode: Callable[[msgspec.Raw], T], w
             place = f"{what} {number + 1} of the page at offset {offset}"
             raise InventoryError(f"{place} cannot be used: {error}") from None
     return tuple(items)
-
-
-def _notebook(record: msgspec.Raw) -> Notebook:
-    return Notebook(wire.notebook_key(record), wire.decode_use(record))
 
 
 def _repository(image: Image) -> dict[str, str]:
@@ -252,3 +303,17 @@ def describe(result: Result[Any]) -> str:
     said = ": ".join(part for part in (told.code, result.trouble or told.message) if part)
     request_id = f", request id {result.request_id}" if result.request_id else ""
     return f"answered {result.status} ({said or 'without a reason'}{request_id})"
+
+
+def explained(error: ListingFailed, client: Client, permission: str) -> CleanupError:
+    """The same failure with what to do about it; AccessDenied when nothing at all could be read."""
+    match error.status:
+        case 401:
+            advice = "; the credentials were refused: check them (`doctor` says which were found)"
+        case 403:
+            advice = f"; is the project id right, and is {permission} granted?"
+        case _:
+            advice = ""
+    kind: type[CleanupError] = CredentialsLost if error.status == 401 else InventoryError
+    refused = error.status in (401, 403) and not client.has_read
+    return (AccessDenied if refused else kind)(f"{error}{advice}")

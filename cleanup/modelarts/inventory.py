@@ -1,42 +1,42 @@
 """The inventory of a project: its images and who uses which, complete or with the doubts why it may not be."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from cleanup.errors import AccessDenied, CleanupError, CredentialsLost, InventoryError
+import msgspec
+
+from cleanup.errors import InventoryError
 from cleanup.image import Image, Status
-from cleanup.in_use import InUse, Use
-from cleanup.modelarts.client import Client, ListingFailed
+from cleanup.in_use import InUse
+from cleanup.modelarts import wire
+from cleanup.modelarts.client import Client, ListCall, ListingFailed, explained
+from cleanup.modelarts.users import AskedUsers, Reading, UserKind, read_users
 from cleanup.progress import Progress
 from cleanup.runtime import Runtime
 
 _CLOCKS_DIFFER = timedelta(minutes=15)  # beyond it signatures are refused as well
-_NOTEBOOK, _CODELAB = "NOTEBOOK", "DEFAULT"  # the two features a notebook can have
-
-
-class Scope(StrEnum):
-    """Whose notebooks protect their images."""
-
-    ALL = "all"
-    OWN = "own"
-    OFF = "off"
+_NOT_LISTED = "workspaces cannot be listed"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inventory:
     """A project's images, who uses which, and every doubt whether that is right and all.
 
+    `images` are those of the workspaces that are cleaned, `others` of all the rest that can be read,
+    `workspaces` are both. `unseen` names the workspaces that could not be read. `users` counts by kind;
     `seen_at` is the monotonic second at which reading began; `notes` are for the log.
     """
 
     images: tuple[Image, ...]
+    others: tuple[Image, ...] = ()
+    workspaces: tuple[str, ...]
     in_use: InUse
-    notebooks: int
+    users: Mapping[UserKind, int] = field(default_factory=dict)
     doubts: tuple[str, ...]
+    unseen: tuple[str, ...] = ()
     seen_at: float
-    scope: Scope
+    asked: AskedUsers
     pins: int
     notes: tuple[str, ...] = ()
 
@@ -57,44 +57,47 @@ class ImageListing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NotebookListing:
-    """Who uses what. `count` is the number of notebooks that are not DELETED; `others_visible` says
-    whether other users' were among them; `notes` are for the log."""
+class OtherWorkspaces:
+    """The project's workspaces besides those that are cleaned: the images of those that can be read.
 
-    in_use: InUse
-    count: int
-    others_visible: bool
+    `unseen` are the rest, or that nobody knows which there are; `notes` say why.
+    """
+
+    workspaces: tuple[str, ...] = ()
+    images: tuple[Image, ...] = ()
+    unseen: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 async def read_inventory(
     client: Client,
     workspaces: Sequence[str],
-    scope: Scope,
+    asked: AskedUsers,
     pins: InUse,
     runtime: Runtime,
     progress: Progress,
 ) -> Inventory:
-    """Read all images, then all notebooks (later, so that a notebook started meanwhile is seen).
+    """Read all images, of other workspaces too, then all users (later, so that one started meanwhile is seen).
 
-    Raises AccessDenied when nothing could be read, InventoryError when not everything could.
+    Raises AccessDenied when nothing could be read, InventoryError when a workspace to clean cannot be.
     """
     seen_at = runtime.clock()
     listing = await read_images(client, workspaces, progress.listed)
-    notebooks = await read_notebooks(client, workspaces, scope)
+    rest = await read_other_workspaces(client, workspaces)
+    reading = Reading(client=client, asked=asked, now=runtime.now())
+    users = await read_users(reading, workspaces, rest.workspaces)
     return Inventory(
         images=listing.images,
-        in_use=notebooks.in_use | pins,
-        notebooks=notebooks.count,
-        doubts=(
-            *listing.doubts,
-            *hidden_users(notebooks, scope),
-            *_wrong_clock(client.service_time, runtime.now()),
-        ),
+        others=rest.images,
+        workspaces=(*workspaces, *rest.workspaces),
+        in_use=users.in_use | pins,
+        users=users.counts,
+        doubts=(*listing.doubts, *users.doubts, *_wrong_clock(client.service_time, runtime.now())),
+        unseen=tuple(dict.fromkeys((*rest.unseen, *users.unseen))),
         seen_at=seen_at,
-        scope=scope,
+        asked=asked,
         pins=len(pins.uses),
-        notes=notebooks.notes,
+        notes=(*rest.notes, *users.notes),
     )
 
 
@@ -105,16 +108,6 @@ def _wrong_clock(service_time: datetime | None, now: datetime) -> tuple[str, ...
     return (
         f"this machine's clock says {now:%Y-%m-%d %H:%M} UTC and the service's {service_time:%Y-%m-%d %H:%M} UTC, "
         "so ages would be wrong: set the clock right",
-    )
-
-
-def hidden_users(notebooks: NotebookListing, scope: Scope) -> tuple[str, ...]:
-    """The doubt that is left where everybody's notebooks were asked for and only one's own were shown."""
-    if scope is not Scope.ALL or notebooks.others_visible:
-        return ()
-    return (
-        "other users' notebooks were not visible (403 on notebooks/all): get the permission "
-        "modelarts:notebook:listAllNotebooks, or accept the risk with --in-use own",
     )
 
 
@@ -137,82 +130,76 @@ async def read_images(
         try:
             found = await client.list_images(workspace, listed=further)
         except ListingFailed as error:
-            raise _explained(error, client, "modelarts:image:list") from None
+            raise explained(error, client, "modelarts:image:list") from None
         images.update((image.id, image) for image in found.items if image.known_status is not Status.DELETED)
         doubts += (f"workspace {workspace}: {doubt}" for doubt in found.doubts)
     return ImageListing(images=tuple(images.values()), doubts=tuple(doubts))
 
 
-async def read_notebooks(client: Client, workspaces: Sequence[str], scope: Scope) -> NotebookListing:
-    """Who uses which image: every notebook that is not DELETED, of both features, in all workspaces.
+async def read_other_workspaces(client: Client, cleaned: Sequence[str]) -> OtherWorkspaces:
+    """The images of all workspaces but the cleaned ones, for content that they may share.
 
-    With `Scope.ALL` other users' notebooks too, as far as that is allowed. Raises AccessDenied or
-    InventoryError when they cannot be read completely, or when one does not say what it uses.
+    What cannot be read is `unseen`, no failure. Raises CredentialsLost when the credentials are refused.
     """
-    if scope is Scope.OFF:
-        return NotebookListing(in_use=InUse(), count=0, others_visible=False)
     try:
-        read = [await _read_workspace(client, workspace, scope) for workspace in workspaces]
+        found = await list_workspaces(client)
     except ListingFailed as error:
-        raise _explained(error, client, "modelarts:notebook:list") from None
-    uses = [use for one in read for use in one.uses]
-    return NotebookListing(
-        in_use=InUse(uses),
-        count=len(uses),
-        others_visible=all(one.everybody for one in read),
-        notes=tuple(note for one in read for note in one.notes),
+        if error.status == 401:
+            raise explained(error, client, "modelarts:workspace:list") from None
+        why = f"only {', '.join(cleaned)} could be looked at, so force is withheld: {_NOT_LISTED} ({error})"
+        return OtherWorkspaces(unseen=(_NOT_LISTED,), notes=(why,))
+    except InventoryError as error:
+        return OtherWorkspaces(unseen=(_NOT_LISTED,), notes=(f"force is withheld: {error}",))
+    rest = OtherWorkspaces()
+    for workspace in found:
+        if workspace not in cleaned:
+            rest = await _with_workspace(client, rest, workspace)
+    return rest
+
+
+async def list_workspaces(client: Client) -> tuple[str, ...]:
+    """The ids of the project's workspaces, also of those that may not be entered (API.md, Workspaces).
+
+    Raises ListingFailed or InventoryError.
+    """
+    call = ListCall(
+        path="workspaces",
+        what="workspace",
+        query={"sort_by": "name", "order": "asc", "filter_accessible": "false"},
+        limit=1000,
+        numbered=True,
+        items="workspaces",
+        decode=_workspace_id,
+        key=str,
     )
-
-
-@dataclass(frozen=True)
-class _WorkspaceNotebooks:
-    uses: tuple[Use, ...]
-    everybody: bool
-    notes: tuple[str, ...]
-
-
-async def _read_workspace(client: Client, workspace: str, scope: Scope) -> _WorkspaceNotebooks:
-    """Everybody's notebooks where that is wanted and allowed, else one's own."""
-    if scope is Scope.ALL:
-        try:
-            return await _read_features(client, workspace, everybody=True)
-        except ListingFailed as error:
-            if error.status not in (403, 404):  # 404: a region that does not have notebooks/all
-                raise
-    return await _read_features(client, workspace, everybody=False)
-
-
-async def _read_features(client: Client, workspace: str, *, everybody: bool) -> _WorkspaceNotebooks:
-    uses = await _read_feature(client, workspace, everybody, _NOTEBOOK)
-    notes: tuple[str, ...] = ()
-    try:
-        uses += await _read_feature(client, workspace, everybody, _CODELAB)
-    except ListingFailed as error:
-        if error.status not in (400, 404):
-            raise
-        notes = (f"workspace {workspace}: no CodeLab notebooks were read, this region has none ({error})",)
-    return _WorkspaceNotebooks(uses, everybody, notes)
-
-
-async def _read_feature(client: Client, workspace: str, everybody: bool, feature: str) -> tuple[Use, ...]:
-    found = await client.list_notebooks(workspace, everybody=everybody, feature=feature)
+    found = await client.list_records(call)
     if found.doubts:
-        raise InventoryError(
-            f"the {feature} notebooks of workspace {workspace} are not clear, read again and again: "
-            f"{'; '.join(found.doubts)}; try again when fewer of them come and go"
-        )
-    return tuple(notebook.use for notebook in found.items if notebook.use)
+        raise InventoryError(f"the workspaces are not clear: {'; '.join(found.doubts)}")
+    return found.items
 
 
-def _explained(error: ListingFailed, client: Client, permission: str) -> CleanupError:
-    """The same failure with what to do about it; AccessDenied when nothing at all could be read."""
-    match error.status:
-        case 401:
-            advice = "; the credentials were refused: check them (`doctor` says which were found)"
-        case 403:
-            advice = f"; is the project id right, and is {permission} granted?"
-        case _:
-            advice = ""
-    kind: type[CleanupError] = CredentialsLost if error.status == 401 else InventoryError
-    refused = error.status in (401, 403) and not client.has_read
-    return (AccessDenied if refused else kind)(f"{error}{advice}")
+def _workspace_id(raw: msgspec.Raw) -> str:
+    found = wire.as_text(wire.decode_object(raw).get("id"))
+    if found is None:
+        raise wire.Unreadable("it has no id")
+    return found
+
+
+async def _with_workspace(client: Client, rest: OtherWorkspaces, workspace: str) -> OtherWorkspaces:
+    """One more workspace: its images, or that it is unseen and why."""
+    try:
+        listing = await client.list_images(workspace)
+    except ListingFailed as error:
+        if error.status == 401:
+            raise explained(error, client, "modelarts:image:list") from None
+        trouble = str(error)
+    except InventoryError as error:
+        trouble = str(error)
+    else:
+        there = tuple(image for image in listing.items if image.known_status is not Status.DELETED)
+        rest = replace(rest, workspaces=(*rest.workspaces, workspace), images=(*rest.images, *there))
+        if not listing.doubts:
+            return rest
+        trouble = "; ".join(listing.doubts)
+    note = f"workspace {workspace} could not be read, so force is withheld: {trouble}"
+    return replace(rest, unseen=(*rest.unseen, workspace), notes=(*rest.notes, note))

@@ -2,12 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
-import anyio
-from anyio.abc import TaskGroup
-
-from cleanup.errors import CleanupError
+from cleanup.modelarts.gather import gather
 
 T = TypeVar("T")
 _READINGS = 4
@@ -35,6 +33,8 @@ class Paging(Generic[T]):
     """How to read one list: `fetch(offset)` gets a page and raises a CleanupError when it cannot.
 
     `key` makes an item one, `limit` is the page size asked for, `at_once` bounds the pages under way.
+    Offsets count records, or pages where the list is `numbered` (API.md, trap 15). So many `readings`
+    are made at most.
     """
 
     fetch: Callable[[int], Awaitable[PageItems[T]]]
@@ -42,6 +42,8 @@ class Paging(Generic[T]):
     limit: int
     at_once: int
     listed: Callable[[int], None] = lambda _: None
+    numbered: bool = False
+    readings: int = _READINGS
 
 
 async def read_all(paging: Paging[T]) -> Listing[T]:
@@ -51,7 +53,7 @@ async def read_all(paging: Paging[T]) -> Listing[T]:
     edge: then two readings in a row must have found the same.
     """
     before: set[str] | None = None
-    for _ in range(_READINGS):
+    for _ in range(paging.readings):
         reading = _Reading(paging)
         found = await reading.to_the_end()
         if not found.doubts and (reading.total_told or reading.keys == before):
@@ -106,6 +108,8 @@ class _Reading(Generic[T]):
     def _next_offsets(self, size: int) -> list[int]:
         """The following pages at once as far as the total claims them; else just what comes next."""
         claimed = range(self._received, self._total or 0, size)[: self._paging.at_once]
+        if self._paging.numbered:
+            return [self._pages + further for further in range(max(1, len(claimed)))]
         return list(claimed) or [self._received]
 
     def _take(self, page: PageItems[T]) -> None:
@@ -120,22 +124,7 @@ class _Reading(Generic[T]):
         self._paging.listed(len(self._items))
 
     async def _fetch(self, offsets: Sequence[int]) -> list[PageItems[T]]:
-        pages: dict[int, PageItems[T]] = {}
-        failures: list[CleanupError] = []
-
-        async def one(offset: int, group: TaskGroup) -> None:
-            try:
-                pages[offset] = await self._paging.fetch(offset)
-            except CleanupError as error:
-                failures.append(error)
-                group.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as group:
-            for offset in offsets:
-                group.start_soon(one, offset, group)
-        if failures:
-            raise failures[0]
-        return [pages[offset] for offset in offsets]
+        return await gather(partial(self._paging.fetch, offset) for offset in offsets)
 
     def _judge(self) -> tuple[str, ...]:
         doubts, found = list(self._doubts), len(self._items)

@@ -6,17 +6,17 @@ What is missing or of a wrong kind becomes None, for unknown is never "no", neve
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
 
 import msgspec
 
 from cleanup.image import Image
-from cleanup.in_use import Use
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_TEXT = 500
 _NULL = msgspec.Raw(b"null")
 _TAG = re.compile(r"<[^>]*>")
-_IMAGE_NAME = re.compile(r"[^/:\s]+/[^/:\s]+:[^/:\s]+")
 
 
 class Unreadable(ValueError):
@@ -24,10 +24,14 @@ class Unreadable(ValueError):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """One page of a listing: its records as they came, and the total the service claims (a hint)."""
+    """One page of a listing: its records as they came, and the total the service claims (a hint).
+
+    `count` is what some lists say beside it: of all that match, or of this page (API.md, trap 15).
+    """
 
     records: tuple[msgspec.Raw, ...]
     total: int | None
+    count: int | None = None
 
 
 class ServiceError(msgspec.Struct, frozen=True):
@@ -35,11 +39,6 @@ class ServiceError(msgspec.Struct, frozen=True):
 
     code: str | None
     message: str | None
-
-
-class _Envelope(msgspec.Struct):
-    data: tuple[msgspec.Raw, ...]
-    total: msgspec.Raw = _NULL
 
 
 class _Record(msgspec.Struct):
@@ -62,27 +61,36 @@ class _Record(msgspec.Struct):
     update_at: object = None
 
 
-class _Notebook(msgspec.Struct):
-    id: object = None
-    name: object = None
-    status: object = None
-    image: object = None
-
-
-_envelopes = msgspec.json.Decoder(_Envelope)
 _records = msgspec.json.Decoder(_Record)
-_notebooks = msgspec.json.Decoder(_Notebook)
+_objects = msgspec.json.Decoder(dict[str, object])
 _loose_records = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def decode_page(body: bytes) -> Page:
-    """Read one page of images or of notebooks. Raises Unreadable unless it is JSON with a list `data`."""
+@cache
+def _envelopes(items: str) -> msgspec.json.Decoder[Any]:
+    told = [(name, msgspec.Raw, _NULL) for name in ("total", "total_count", "count")]
+    return msgspec.json.Decoder(msgspec.defstruct("Envelope", [(items, tuple[msgspec.Raw, ...]), *told]))
+
+
+def decode_page(body: bytes, items: str = "data") -> Page:
+    """Read one page of a list. Raises Unreadable unless it is JSON with a list under the name `items`."""
     try:
         body.decode()  # msgspec does not look into the records it hands on
-        envelope = _envelopes.decode(body)
+        envelope = _envelopes(items).decode(body)
     except (ValueError, RecursionError) as error:
-        raise Unreadable(_reason(error)) from None
-    return Page(records=envelope.data, total=_count(_value(envelope.total)))
+        raise Unreadable(reason(error)) from None
+    total, total_count, count = (
+        as_count(_value(raw)) for raw in (envelope.total, envelope.total_count, envelope.count)
+    )
+    return Page(records=getattr(envelope, items), total=total_count if total is None else total, count=count)
+
+
+def decode_object(raw: msgspec.Raw | bytes) -> dict[str, object]:
+    """A record as plain values. Raises Unreadable when it is no JSON object."""
+    try:
+        return _objects.decode(raw)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(reason(error)) from None
 
 
 def decode_group(body: bytes, namespace: str, name: str) -> str:
@@ -107,22 +115,22 @@ def decode_image(raw: msgspec.Raw | bytes) -> Image:
     record = _decode_record(raw)
     return Image(
         id=_usable_id(record.id),
-        namespace=_text(record.namespace),
-        name=_text(record.name),
-        tag=_text(record.tag),
-        swr_path=_text(record.swr_path),
-        type=_text(record.type),
-        visibility=_text(record.visibility),
-        status=_text(record.status),
-        origin=_text(record.origin),
-        service_type=_text(record.service_type),
-        arch=_text(record.arch),
-        workspace_id=_text(record.workspace_id),
+        namespace=as_text(record.namespace),
+        name=as_text(record.name),
+        tag=as_text(record.tag),
+        swr_path=as_text(record.swr_path),
+        type=as_text(record.type),
+        visibility=as_text(record.visibility),
+        status=as_text(record.status),
+        origin=as_text(record.origin),
+        service_type=as_text(record.service_type),
+        arch=as_text(record.arch),
+        workspace_id=as_text(record.workspace_id),
         description=record.description if isinstance(record.description, str) else None,
-        size=_count(record.size),
+        size=as_count(record.size),
         resource_tags=_resource_tags(record.tags),
-        created_at=_moment(record.create_at),
-        updated_at=_moment(record.update_at),
+        created_at=as_moment(record.create_at),
+        updated_at=as_moment(record.update_at),
         raw=msgspec.Raw(
             msgspec.json.format(raw, indent=-1)
         ),  # a copy: a page must not live on in its records
@@ -141,7 +149,7 @@ def _decode_loosely(raw: msgspec.Raw | bytes) -> _Record:
     try:
         fields = _loose_records.decode(raw)
     except (ValueError, RecursionError) as error:
-        raise Unreadable(_reason(error)) from None
+        raise Unreadable(reason(error)) from None
     known = _Record.__struct_fields__
     return _Record(**{name: _value(value) for name, value in fields.items() if name in known})
 
@@ -154,7 +162,7 @@ def _value(raw: msgspec.Raw) -> object:
 
 
 def _usable_id(value: object) -> str:
-    text = _text(value)
+    text = as_text(value)
     if text is None:
         raise Unreadable("it has no id")
     if not text.isprintable() or any(mark in text for mark in "/\\?#") or text.strip(".") == "":
@@ -162,15 +170,17 @@ def _usable_id(value: object) -> str:
     return text
 
 
-def _text(value: object) -> str | None:
+def as_text(value: object) -> str | None:
+    """A text that says something; None for everything else."""
     return value if isinstance(value, str) and value.strip() else None
 
 
-def _count(value: object) -> int | None:
+def as_count(value: object) -> int | None:
+    """A number of things; None for everything else."""
     return value if type(value) is int and value >= 0 else None
 
 
-def _moment(value: object) -> datetime | None:
+def as_moment(value: object) -> datetime | None:
     """A time in UTC milliseconds; zero is how the API says that it does not know."""
     if type(value) is not int or value <= 0:
         return None
@@ -178,6 +188,16 @@ def _moment(value: object) -> datetime | None:
         return _EPOCH + timedelta(milliseconds=value)
     except OverflowError:
         return None
+
+
+def as_object(value: object) -> Mapping[str, object]:
+    """A JSON object; an empty one for everything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_objects(value: object) -> tuple[Mapping[str, object], ...]:
+    """The objects of a list, empty ones for what is none; nothing where it is no list."""
+    return tuple(as_object(one) for one in value) if isinstance(value, list) else ()
 
 
 def _resource_tags(value: object) -> dict[str, str] | None:
@@ -190,41 +210,6 @@ def _resource_tags(value: object) -> dict[str, str] | None:
         if not isinstance(key, str) or not isinstance(text, str) or tags.setdefault(key, text) != text:
             return None
     return tags
-
-
-def notebook_key(raw: msgspec.Raw) -> str:
-    """What makes a notebook one: its id, and where there is none all of it."""
-    try:
-        found = _text(_notebooks.decode(raw).id)
-    except (ValueError, RecursionError):
-        found = None
-    return found or bytes(raw).decode(errors="replace")
-
-
-def decode_use(raw: msgspec.Raw) -> Use | None:
-    """Which image a notebook uses; None for a DELETED one, which needs its image no more.
-
-    Raises Unreadable when it does not say: such a notebook may use any image.
-    """
-    try:
-        notebook = _notebooks.decode(raw)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(f"a notebook that cannot be read: {_reason(error)}") from None
-    status = _text(notebook.status)
-    if status and status.strip().casefold() == "deleted":
-        return None
-    user = f"notebook {_text(notebook.name) or _text(notebook.id) or '?'} ({status or 'status unknown'})"
-    image = notebook.image if isinstance(notebook.image, dict) else {}
-    return _use(clean(user), image)
-
-
-def _use(user: str, image: Mapping[str, object]) -> Use:
-    image_id, swr_path, name = (_text(image.get(key)) for key in ("id", "swr_path", "name"))
-    if image_id or swr_path:
-        return Use(user=user, image_id=image_id, swr_path=swr_path)
-    if name and _IMAGE_NAME.fullmatch(name):
-        return Use(user=user, name=name)
-    raise Unreadable(f"{user} does not say which image it uses")
 
 
 def decode_error(body: bytes) -> ServiceError:
@@ -261,7 +246,8 @@ def clean(text: str) -> str:
     return line if len(line) <= _MOST_TEXT else line[: _MOST_TEXT - 3] + "..."
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why bytes could not be decoded, for people."""
     return (
         "it is nested too deeply"
         if isinstance(error, RecursionError)

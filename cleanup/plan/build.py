@@ -11,6 +11,7 @@ from cleanup.decision.types import Action
 from cleanup.errors import Interrupted
 from cleanup.modelarts.client import Client
 from cleanup.modelarts.inventory import Inventory, read_inventory
+from cleanup.modelarts.users import UserKind
 from cleanup.plan.file import Header, InventoryRef, Plan, PolicyRef, in_plan_order, summarize
 from cleanup.policy.language import Policy
 from cleanup.policy.lint import lint, lint_against
@@ -42,7 +43,7 @@ async def look(job: Job, client: Client) -> Inventory:
     settings = job.settings
     inventory = await job.stop.unless_requested(
         lambda: read_inventory(
-            client, job.target.workspaces, settings.scope, settings.pins, job.runtime, job.progress
+            client, job.target.workspaces, job.asked_users, settings.pins, job.runtime, job.progress
         )
     )
     if inventory is None:
@@ -62,7 +63,15 @@ def build_plan(
 ) -> Plan:
     """Decide about all images. `as_of` decides as if it were then (a forecast)."""
     now = job.runtime.now()
-    decisions = in_plan_order(select(inventory.images, policy, inventory.in_use, as_of or now))
+    decided = select(
+        inventory.images,
+        policy,
+        inventory.in_use,
+        as_of or now,
+        others=inventory.others,
+        unseen=inventory.unseen,
+    )
+    decisions = in_plan_order(decided)
     run_limits = limits.RunLimits.of(policy)
     header = Header(
         plan_id=job.run_id,
@@ -73,10 +82,13 @@ def build_plan(
         policy=PolicyRef(sha256=policy.sha256, files=policy.files, document=policy.document),
         inventory=InventoryRef(
             images=len(inventory.images),
-            notebooks=inventory.notebooks,
+            notebooks=inventory.users.get(UserKind.NOTEBOOKS, 0),
+            users={kind.value: count for kind, count in inventory.users.items()},
             complete=not inventory.doubts,
             own=sum(image.is_dedicated for image in inventory.images),
-            in_use=inventory.scope,
+            in_use=inventory.asked.notebooks,
+            unseen=inventory.unseen,
+            notes=inventory.notes,
             pins=inventory.pins,
             doubts=inventory.doubts,
         ),

@@ -36,8 +36,9 @@ class PolicyRef(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InventoryRef(msgspec.Struct, frozen=True, kw_only=True):
-    """What the plan was decided on. `in_use` is the scope of notebooks that was asked for;
-    `doubts` says in words why `complete` is false."""
+    """What the plan was decided on. `in_use` is the scope of notebooks that was asked for, `users` how many
+    there were of each kind that was asked; `doubts` says in words why `complete` is false. `unseen` are
+    workspaces that could not be read, for which `force` is withheld; `notes` what else the log said."""
 
     images: int
     notebooks: int
@@ -46,6 +47,9 @@ class InventoryRef(msgspec.Struct, frozen=True, kw_only=True):
     in_use: str = "all"
     pins: int = 0
     doubts: tuple[str, ...] = ()
+    users: dict[str, int] = {}
+    unseen: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="plan"):

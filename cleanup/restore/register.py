@@ -113,6 +113,7 @@ async def restore(
                 found.images,
                 earlier.links.values(),
                 await _users_of_ids(job, client),
+                workspaces=job.target.workspaces,
             )
             return await register_all(job, source, due, client, journal, registrar)
 
@@ -151,8 +152,8 @@ async def register_all(
 class Registrar:
     """Registers images through a client, ahead of each POST in a journal.
 
-    `live` are the target's images now, `known` the new ids of what was restored before, `users` who
-    names which (old) id.
+    `live` are the target's images now, in its `workspaces`; `known` the new ids of what was restored
+    before, `users` who names which (old) id.
     """
 
     def __init__(
@@ -163,8 +164,11 @@ class Registrar:
         live: Sequence[Image],
         known: Collection[str],
         users: Mapping[str, tuple[str, ...]] | None = None,
+        *,
+        workspaces: Sequence[str] = ("0",),
     ) -> None:
         self._users = users or {}
+        self._workspaces = workspaces
         self._client = client
         self._journal = journal
         self._stop = stop
@@ -241,7 +245,9 @@ class Registrar:
         doubt = "answered without the new image" if answer.ok else describe(answer)
         try:
             found = existing_registration(
-                one, await self._client.same_repository(one.image), self._claimed_ids
+                one,
+                await self._client.same_repository(one.image, self._workspaces),
+                self._claimed_ids,
             )
         except InventoryError as error:
             return _ended(

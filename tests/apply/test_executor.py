@@ -43,6 +43,8 @@ class Cloud:
     seen: dict[str, Image | None] = field(default_factory=dict)
     in_use: InUse = field(default_factory=InUse)
     others: tuple[Image, ...] = ()
+    workspaces: tuple[str, ...] = ("0", "w1")
+    started: Use | None = None
     time: float = 0.0
     deleted: list[tuple[str, bool]] = field(default_factory=list)
     intended: list[str] = field(default_factory=list)
@@ -73,8 +75,12 @@ class Cloud:
             return Result(label="GET", status=404, body=NOT_FOUND, attempts=1)
         return Result(label="GET", status=200, value=image, attempts=1)
 
-    async def same_repository(self, image: Image) -> Iterable[Image]:
+    async def same_repository(self, image: Image, workspaces: Sequence[str]) -> Iterable[Image]:
+        assert workspaces == self.workspaces
         return self.others
+
+    async def last_look(self, image: Image) -> Use | None:
+        return self.started
 
     async def get(self) -> tuple[InUse, float]:
         return self.in_use, self.time

@@ -14,6 +14,7 @@ from cleanup.image import Image
 from cleanup.in_use import InUse, Use
 from cleanup.policy import load
 from cleanup.policy.language import Policy
+from cleanup.simulator.routes import Operation
 from tests.support.builders import NOW, ROOT, make_image
 from tests.support.cloud import Cli, Cloud, Serve
 
@@ -112,7 +113,8 @@ def test_explain_by_id_and_by_name(cli: Cli, cloud: Cloud, policy: Policy) -> No
         )
         assert as_json[0]["decision"]["image"]["id"] == image["id"]
         break
-    assert not any(request.method != "GET" for request in cloud.service.requests)
+    assert not cloud.deleted
+    assert {one.method for one in cloud.service.requests if one.operation is not Operation.JOBS} == {"GET"}
 
 
 def test_explain_what_is_not_there(cli: Cli, cloud: Cloud, policy: Policy) -> None:

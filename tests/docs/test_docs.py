@@ -56,14 +56,12 @@ README, LANGUAGE, OPERATIONS, RUNBOOK, API, CONTRIBUTING, SECURITY, CHANGELOG = 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 every_document = pytest.mark.parametrize("name", DOCUMENTS)
 # What CONTRIBUTING names and colleagues are about to bring; each goes from here when it is there.
-ON_THEIR_WAY = {
-    "cleanup/modelarts/users/",
-}
+ON_THEIR_WAY: set[str] = set()
 # The options that every command that connects takes.
 CONNECTING = re.findall(
     r"\S+",
     "--endpoint --region --project-id --workspace --auth --iam-endpoint --targets --shard --ca-bundle --log-format "
-    "--rate --concurrency --timeout --max-attempts --in-use --pins",
+    "--rate --concurrency --timeout --max-attempts --in-use --users --job-history --pins",
 )
 DELETING = ["--deadline", "--max-staleness", "--drain-timeout", "--breaker"]
 

@@ -9,39 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleanup.errors import AccessDenied, CleanupError, InventoryError
+from cleanup.errors import AccessDenied, InventoryError
 from cleanup.image import Image
-from cleanup.in_use import Use
 from cleanup.modelarts import wire
 from cleanup.modelarts.http.messages import NoResponse, Request, Response
-from cleanup.modelarts.inventory import Scope, read_images, read_notebooks
+from cleanup.modelarts.inventory import read_images
 from cleanup.modelarts.paging import Listing, PageItems, Paging, read_all
 from cleanup.stop import Cause, Stop
-from tests.support.stage import LOST, REFUSED, Stage, error, make_client, reply
+from tests.support.stage import LOST, REFUSED, Shelf, Stage, error, make_client, reply
 
 Answering = Callable[[Request], Response | NoResponse]
-
-
-class Shelf:
-    """A service that lists `records` in pages; what it does wrong is set by its fields."""
-
-    def __init__(self, records: list[Any], **wrong: Any) -> None:
-        self.records = records
-        self.cap: int = wrong.get("cap", 10**9)
-        self.total: Callable[[int], object] = wrong.get("total", lambda _: len(self.records))
-        self.before: Callable[[int], None] = wrong.get("before", lambda _: None)
-        self.ignores_offset: bool = wrong.get("ignores_offset", False)
-        self.calls = 0
-
-    def __call__(self, request: Request) -> Response:
-        query = dict(request.query)
-        self.before(self.calls)
-        self.calls += 1
-        offset = 0 if self.ignores_offset else int(query["offset"])
-        page = self.records[offset : offset + min(int(query["limit"]), self.cap)]
-        return reply(
-            200, {"current": 0, "data": page, "pages": 1, "size": len(page), "total": self.total(self.calls)}
-        )
 
 
 def images(count: int, start: int = 0) -> list[dict[str, object]]:
@@ -348,135 +325,6 @@ def test_a_list_without_doubts_is_the_whole_list(
         assert (found.doubts == ()) == (claims != "wrong")
 
 
-IMAGE = {"id": "i1", "swr_path": "swr.test/ml/trainer:1"}
-
-
-class Notebooks:
-    """A service with notebooks of ours and of others, in both features and two workspaces."""
-
-    def __init__(self) -> None:
-        self.shelves: dict[tuple[str, str, str], list[object]] = {}
-        self.refusals: dict[tuple[str, str], Response] = {}
-
-    def put(
-        self, *records: object, everybody: bool = True, feature: str = "NOTEBOOK", workspace: str = "0"
-    ) -> None:
-        for path in ("notebooks/all", "notebooks") if not everybody else ("notebooks/all",):
-            self.shelves.setdefault((path, feature, workspace), []).extend(records)
-
-    def __call__(self, request: Request) -> Response:
-        query = dict(request.query)
-        assert query["workspaceId"] == query["workspace_id"]
-        assert query["limit"] == "50"
-        assert "status" not in query
-        path = request.path.removeprefix("/v1/p1/")
-        refusal = self.refusals.get((path, query["feature"])) or self.refusals.get((path, "*"))
-        return refusal or Shelf(self.shelves.get((path, query["feature"], query["workspaceId"]), []))(request)
-
-
-def notebook(name: str, **fields: object) -> dict[str, object]:
-    return {"id": name, "name": name, "status": "RUNNING", "image": {"id": f"image-of-{name}"}, **fields}
-
-
-def users(uses: tuple[Use, ...]) -> list[str]:
-    return sorted(use.user.split(" ")[1] for use in uses)
-
-
-class TestNotebooks:
-    def service(self) -> Notebooks:
-        service = Notebooks()
-        service.put(notebook("mine"), everybody=False)
-        service.put(notebook("theirs"), notebook("gone", status="DELETED", image=None))
-        service.put(notebook("codelab"), everybody=False, feature="DEFAULT")
-        service.put(notebook("elsewhere"), everybody=False, workspace="w1")
-        return service
-
-    async def test_everybodys_in_both_features_and_all_workspaces(self) -> None:
-        found = await read_notebooks(make_client(Stage(otherwise=self.service())), ("0", "w1"), Scope.ALL)
-        assert users(found.in_use.uses) == ["codelab", "elsewhere", "mine", "theirs"]
-        assert (found.count, found.others_visible, found.notes) == (4, True, ())
-        assert found.in_use.of(Image(id="IMAGE-OF-THEIRS")) is not None
-
-    async def test_ones_own(self) -> None:
-        stage = Stage(otherwise=self.service())
-        found = await read_notebooks(make_client(stage), ("0", "w1"), Scope.OWN)
-        assert users(found.in_use.uses) == ["codelab", "elsewhere", "mine"]
-        assert (found.count, found.others_visible) == (3, False)
-        assert not any(request.path.endswith("/all") for request in stage.requests)
-
-    async def test_nobodys(self) -> None:
-        stage = Stage()
-        found = await read_notebooks(make_client(stage), ("0",), Scope.OFF)
-        assert (found.in_use.uses, found.count, found.others_visible) == ((), 0, False)
-
-    @pytest.mark.parametrize("status", [403, 404])
-    async def test_ones_own_where_others_are_hidden(self, status: int) -> None:
-        service = self.service()
-        service.refusals["notebooks/all", "*"] = error(status, "ModelArts.0108")
-        found = await read_notebooks(make_client(Stage(otherwise=service)), ("0", "w1"), Scope.ALL)
-        assert users(found.in_use.uses) == ["codelab", "elsewhere", "mine"]
-        assert not found.others_visible
-
-    async def test_others_hidden_in_one_feature_are_hidden(self) -> None:
-        service = self.service()
-        service.refusals["notebooks/all", "DEFAULT"] = error(403, "ModelArts.0108")
-        found = await read_notebooks(make_client(Stage(otherwise=service)), ("0",), Scope.ALL)
-        assert not found.others_visible
-
-    async def test_when_no_notebooks_can_be_read_there_is_no_inventory(self) -> None:
-        service = self.service()
-        service.refusals["notebooks/all", "*"] = service.refusals["notebooks", "*"] = error(
-            403, "ModelArts.0108"
-        )
-        client = make_client(Stage(Shelf([]), otherwise=service))
-        await read_images(client, ("0",))
-        with pytest.raises(InventoryError, match="modelarts:notebook:list"):
-            await read_notebooks(client, ("0",), Scope.ALL)
-
-    @pytest.mark.parametrize("status", [401, 500])
-    async def test_other_failures_hide_nothing(self, status: int) -> None:
-        service = self.service()
-        service.refusals["notebooks/all", "*"] = error(status, "x")
-        with pytest.raises(CleanupError):
-            await read_notebooks(make_client(Stage(otherwise=service)), ("0",), Scope.ALL)
-
-    @pytest.mark.parametrize("status", [400, 404])
-    async def test_a_region_without_codelab(self, status: int) -> None:
-        service = self.service()
-        service.refusals["notebooks/all", "DEFAULT"] = error(status, "ModelArts.0104")
-        found = await read_notebooks(make_client(Stage(otherwise=service)), ("0",), Scope.ALL)
-        assert users(found.in_use.uses) == ["mine", "theirs"]
-        assert found.others_visible
-        assert found.notes[0].startswith(
-            "workspace 0: no CodeLab notebooks were read, this region has none (GET "
-        )
-
-    async def test_the_ordinary_feature_must_be_readable(self) -> None:
-        service = self.service()
-        service.refusals["notebooks/all", "NOTEBOOK"] = error(400, "ModelArts.0104")
-        with pytest.raises(InventoryError):
-            await read_notebooks(make_client(Stage(otherwise=service)), ("0",), Scope.ALL)
-
-    async def test_all_pages(self) -> None:
-        service = Notebooks()
-        service.put(*(notebook(f"n{number}") for number in range(120)))
-        found = await read_notebooks(make_client(Stage(otherwise=service)), ("0",), Scope.ALL)
-        assert found.count == 120
-
-    async def test_a_list_that_stays_unclear_is_no_inventory(self) -> None:
-        service = Notebooks()
-        service.put(*[notebook("same")] * 2)
-        with pytest.raises(InventoryError, match="the NOTEBOOK notebooks of workspace 0 are not clear"):
-            await read_notebooks(make_client(Stage(otherwise=service)), ("0",), Scope.ALL)
-
-    @pytest.mark.parametrize("image", [None, {}, {"name": "trainer"}, "i1"])
-    async def test_a_notebook_that_does_not_say_what_it_uses_is_no_inventory(self, image: object) -> None:
-        service = Notebooks()
-        service.put(notebook("mine"), notebook("vague", image=image))
-        with pytest.raises(InventoryError, match=r"vague \(RUNNING\) does not say which image it uses"):
-            await read_notebooks(make_client(Stage(otherwise=service)), ("0",), Scope.ALL)
-
-
 def image(**fields: object) -> Image:
     return wire.decode_image(reply(200, {"id": "i1", **fields}).body)
 
@@ -497,20 +345,24 @@ class TestTheSameRepository:
     )
     async def test_what_is_asked_for(self, fields: Mapping[str, object], asked: Mapping[str, str]) -> None:
         stage = Stage(otherwise=Shelf([]))
-        await make_client(stage, workspaces=("0", "w1")).same_repository(image(**fields))
+        await make_client(stage).same_repository(image(**fields), ("0", "w1"))
         queries = [dict(request.query) for request in stage.requests]
         usual = {"type": "DEDICATED", "limit": "200", "offset": "0"}
         assert queries == [{**usual, "workspace_id": workspace, **asked} for workspace in ("0", "w1")]
 
     async def test_all_that_are_there(self) -> None:
         shelf = Shelf([*images(2), {"id": "gone", "status": "DELETED"}])
-        found = await make_client(Stage(otherwise=shelf)).same_repository(image(swr_path="swr.test/a/b:1"))
+        found = await make_client(Stage(otherwise=shelf)).same_repository(
+            image(swr_path="swr.test/a/b:1"), ("0",)
+        )
         assert [one.id for one in found] == ["i0", "i1"]
 
     async def test_an_unclear_list_is_none(self) -> None:
         shelf = Shelf([*images(1), *images(1)])
         with pytest.raises(InventoryError, match=r"who shares swr\.test/a/b:1 is not clear"):
-            await make_client(Stage(otherwise=shelf)).same_repository(image(swr_path="swr.test/a/b:1"))
+            await make_client(Stage(otherwise=shelf)).same_repository(
+                image(swr_path="swr.test/a/b:1"), ("0",)
+            )
 
 
 async def test_an_endpoint_may_have_a_path_and_a_project_any_name() -> None:

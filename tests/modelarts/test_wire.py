@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleanup.image import Image
-from cleanup.in_use import Use
 from cleanup.modelarts import wire
+from cleanup.modelarts.users.notebooks import decode_use
 from cleanup.modelarts.wire import Unreadable
 
 # The deletion page's own example (API.md, The image), word for word.
@@ -186,59 +186,6 @@ class TestPages:
             wire.decode_page(body)
 
 
-IMAGE = {"id": "img-1", "name": "trainer", "swr_path": "swr.example.com/ml/trainer:1", "type": "DEDICATED"}
-
-
-def notebook(**fields: object) -> msgspec.Raw:
-    return raw({"id": "nb-1", "name": "train-7", "status": "STOPPED", "image": IMAGE, **fields})
-
-
-class TestNotebooks:
-    def test_a_notebook_uses_an_image_by_id_and_path(self) -> None:
-        assert wire.decode_use(notebook()) == Use(
-            user="notebook train-7 (STOPPED)", image_id="img-1", swr_path="swr.example.com/ml/trainer:1"
-        )
-
-    @pytest.mark.parametrize(
-        "status", ["RUNNING", "FROZEN", "CREATE_FAILED", "DELETING", "SOMETHING_NEW", None, 7]
-    )
-    def test_all_but_deleted_ones_use_their_image(self, status: object) -> None:
-        assert wire.decode_use(notebook(status=status)) is not None
-
-    @pytest.mark.parametrize("status", ["DELETED", "deleted", "Deleted"])
-    def test_deleted_ones_use_nothing(self, status: str) -> None:
-        assert wire.decode_use(notebook(status=status, image=None)) is None
-
-    def test_one_key_is_enough(self) -> None:
-        by_path = wire.decode_use(notebook(image={"swr_path": "swr.example.com/ml/trainer:1", "name": "x"}))
-        assert by_path == Use(user="notebook train-7 (STOPPED)", swr_path="swr.example.com/ml/trainer:1")
-        by_id = wire.decode_use(notebook(image={"id": "img-1", "swr_path": ""}))
-        assert by_id == Use(user="notebook train-7 (STOPPED)", image_id="img-1")
-
-    def test_a_full_name_is_better_than_nothing(self) -> None:
-        by_name = wire.decode_use(notebook(image={"name": "ml/trainer:1"}))
-        assert by_name == Use(user="notebook train-7 (STOPPED)", name="ml/trainer:1")
-
-    @pytest.mark.parametrize(
-        "image", [None, {}, [], "img-1", {"name": "trainer"}, {"id": 7}, {"id": "", "name": "a/b"}]
-    )
-    def test_one_that_does_not_say_is_refused(self, image: object) -> None:
-        with pytest.raises(
-            Unreadable, match=r"notebook train-7 \(STOPPED\) does not say which image it uses"
-        ):
-            wire.decode_use(notebook(image=image))
-
-    @pytest.mark.parametrize("record", [b"null", b"[]", b"7", b"", b"[" * 5000])
-    def test_what_is_no_notebook_is_refused(self, record: bytes) -> None:
-        with pytest.raises(Unreadable):
-            wire.decode_use(msgspec.Raw(record))
-
-    def test_its_key_is_its_id_or_all_of_it(self) -> None:
-        assert wire.notebook_key(notebook()) == "nb-1"
-        assert wire.notebook_key(raw({"name": "x"})) == '{"name":"x"}'
-        assert wire.notebook_key(msgspec.Raw(b"[1]")) == "[1]"
-
-
 class TestErrors:
     @pytest.mark.parametrize(
         ("body", "code", "message"),
@@ -309,8 +256,12 @@ def test_an_unknown_never_becomes_known(record: dict[str, Any]) -> None:
                 assert value is None or (value == sent and type(value) is type(sent))
 
 
+def decode_notebook(body: bytes) -> object:
+    return decode_use(msgspec.Raw(body))
+
+
 def survives(body: bytes) -> None:
-    for read in (wire.decode_page, wire.decode_image, lambda body: wire.decode_use(msgspec.Raw(body))):
+    for read in (wire.decode_page, wire.decode_image, wire.decode_object, decode_notebook):
         with suppress(Unreadable):
             read(body)
     error = wire.decode_error(body)

@@ -34,6 +34,8 @@ from cleanup.restore.register import Registrar, read_earlier, register_all
 from cleanup.simulator import Access, Faults, Service, build_world, parse_rate, parse_script
 from cleanup.simulator import AuthMode as Auth
 from cleanup.simulator import SimulatedLogin as Login
+from cleanup.simulator.messages import RecordedRequest
+from cleanup.simulator.routes import Operation
 from cleanup.stop import Cause, Stop
 from tests.support.builders import NOW, events, lines_of, make_image, real_now, run_started
 from tests.support.cloud import Cli, Cloud, Serve
@@ -75,9 +77,13 @@ def deleted(cli: Cli, tmp_path: Path) -> Callable[[Cloud], dict[str, dict[str, A
 Deleted = Callable[[Cloud], dict[str, dict[str, Any]]]
 
 
+def registrations(cloud: Cloud) -> list[RecordedRequest]:
+    return [one for one in cloud.service.requests if one.operation is Operation.REGISTER]
+
+
 def posts(cloud: Cloud) -> list[str]:
     """The paths of all content that a POST asked to register, whatever came of it."""
-    return [json.loads(one.body)["swr_path"] for one in cloud.service.requests if one.method == "POST"]
+    return [json.loads(one.body)["swr_path"] for one in registrations(cloud)]
 
 
 def again(cloud: Cloud, old: dict[str, dict[str, Any]]) -> Counter[str]:

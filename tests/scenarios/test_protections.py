@@ -115,9 +115,10 @@ class TestInUse:
         self, run: Any, serve_cloud: Serve
     ) -> None:
         cloud = serve_cloud(service([image(1)], [notebook(7, image={})]))
-        called = run("plan", cloud)
+        called = run("run", cloud)
         assert called.exit_code == 6
         assert "nb-7" in called.stderr
+        assert cloud.deleted == {}
 
     def test_other_users_notebooks_that_cannot_be_seen(
         self, run: Any, serve_cloud: Serve, tmp_path: Path
@@ -140,15 +141,20 @@ class TestInUse:
         assert run("apply", cloud, "--in-use", "own").exit_code == 0
         assert image(1)["id"] not in cloud.deleted
 
-    def test_notebooks_that_cannot_be_read_mean_no_plan(
+    def test_notebooks_that_cannot_be_read_mean_no_plan_to_apply(
         self, run: Any, serve_cloud: Serve, tmp_path: Path
     ) -> None:
         faults = Faults([parse_rate("notebooks:403=1"), parse_rate("all-notebooks:403=1")])
         cloud = serve_cloud(service([image(1)]), faults=faults)
         called = run("plan", cloud)
-        assert called.exit_code == 6
-        assert "modelarts:notebook:list" in called.stderr
-        assert not (tmp_path / "plan.jsonl").exists()
+        assert called.exit_code == 0
+        assert (
+            "get the permission modelarts:notebook:list, or leave them out with --users jobs,"
+            in called.stderr
+        )
+        assert lines_of(tmp_path / "plan.jsonl")[0]["inventory"]["complete"] is False
+        assert run("apply", cloud).exit_code == 6
+        assert cloud.deleted == {}
         assert run("plan", cloud, "--in-use", "off").exit_code == 0
 
     @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import anyio
@@ -18,6 +18,7 @@ from cleanup.modelarts.http.messages import NoResponse, Request, Response
 from cleanup.modelarts.http.rate_limit import RateLimiter
 from cleanup.modelarts.http.retry import RetryPolicy
 from cleanup.modelarts.http.transport import Transport
+from cleanup.modelarts.users import AskedUsers, Reading, Scope, UserKind
 from cleanup.runtime import Runtime
 from cleanup.stop import Stop
 
@@ -76,6 +77,43 @@ class Stage:
     @property
     def all_played(self) -> bool:
         return not self._steps
+
+
+class Shelf:
+    """A list of the service: `records` in pages, under the name `items`; what it does wrong is set by fields.
+
+    `numbered`: offsets count pages. `claims` makes what a page says beside its records, from those.
+    """
+
+    def __init__(self, records: list[Any], **wrong: Any) -> None:
+        self.records = records
+        self.items: str = wrong.get("items", "data")
+        self.numbered: bool = wrong.get("numbered", False)
+        self.claims: Callable[[list[Any]], dict[str, object]] | None = wrong.get("claims")
+        self.cap: int = wrong.get("cap", 10**9)
+        self.total: Callable[[int], object] = wrong.get("total", lambda _: len(self.records))
+        self.before: Callable[[int], None] = wrong.get("before", lambda _: None)
+        self.ignores_offset: bool = wrong.get("ignores_offset", False)
+        self.calls = 0
+
+    def __call__(self, request: Request) -> Response:
+        query = asked(request)
+        self.before(self.calls)
+        self.calls += 1
+        limit = min(int(query["limit"]), self.cap)
+        offset = 0 if self.ignores_offset else int(query["offset"]) * (limit if self.numbered else 1)
+        page = self.records[offset : offset + limit]
+        if self.claims:
+            return reply(200, {self.items: page, **self.claims(page)})
+        return reply(
+            200,
+            {"current": 0, self.items: page, "pages": 1, "size": len(page), "total": self.total(self.calls)},
+        )
+
+
+def asked(request: Request) -> dict[str, Any]:
+    """What a request asks for, in its query or its body."""
+    return msgspec.json.decode(request.body) if request.body else dict(request.query)
 
 
 class Time:
@@ -139,7 +177,6 @@ def make_client(
     endpoint: str = ENDPOINT,
     project_id: str = "p1",
     at_once: int = 4,
-    workspaces: tuple[str, ...] = ("0",),
     **options: Any,
 ) -> Client:
     time = options.setdefault("time", Time())
@@ -150,10 +187,16 @@ def make_client(
         transport.limiter,
         endpoint=endpoint,
         project_id=project_id,
-        workspaces=workspaces,
         at_once=at_once,
         clock=time,
     )
+
+
+def make_reading(stage: Stage, *kinds: UserKind, scope: Scope = Scope.ALL, **options: Any) -> Reading:
+    """What users of some kinds (all, when none is named) are read with, on a stage."""
+    history = options.pop("job_history", timedelta(days=30))
+    asked_users = AskedUsers(kinds=kinds or tuple(UserKind), notebooks=scope, job_history=history)
+    return Reading(client=make_client(stage, **options), asked=asked_users, now=NOW)
 
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -1,0 +1,136 @@
+"""Training jobs: one that is not over needs its image, and for a while one that is (API.md, Training jobs)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from cleanup.in_use import Use
+from cleanup.modelarts import wire
+from cleanup.modelarts.client import ListCall
+from cleanup.modelarts.users.kinds import Reading, UserListing
+
+_FINAL = frozenset({"completed", "failed", "terminated"})  # any other phase, also a new one, is not over
+# The service's own jobs, which run its own images.
+_OWN_KINDS = frozenset({"visualization_job", "autosearch_job", "diag_job", "mrs_job"})
+_SENSE = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """A job as far as it matters. `over_since` is None while it is not over, or where nobody knows since when.
+
+    `images` are references; `algorithms` are the saved ones that say the image where the job does not.
+    """
+
+    key: str
+    user: str
+    over_since: datetime | None
+    images: tuple[str, ...]
+    algorithms: tuple[str, ...]
+
+
+async def read(reading: Reading, workspace: str) -> UserListing:
+    """The jobs that need their images. Raises ListingFailed or InventoryError."""
+    call = ListCall(
+        path="training-job-searches",
+        what="training job",
+        version="v2",
+        posted=True,
+        # Ascending, so that new jobs append. No filters: two of them silently look at 31 days only (API.md, trap 23).
+        query={
+            "sort_by": "create_time",
+            "order": "asc",
+            "workspace_id": workspace,
+            "unified_jobs": True,  # else fine-tuning jobs are left out (API.md, trap 24)
+        },
+        limit=50,
+        numbered=True,
+        items="items",
+        total=matching,
+        decode=_decode,
+        key=lambda job: job.key,
+    )
+    found = await reading.client.list_records(call)
+    since = reading.now - reading.asked.job_history
+    jobs = [job for job in found.items if job.over_since is None or job.over_since >= since]
+    return UserListing(
+        uses=tuple(Use(user=job.user, swr_path=image) for job in jobs for image in job.images),
+        count=sum(bool(job.images or job.algorithms) for job in jobs),
+        doubts=tuple(f"the jobs of workspace {workspace} are not clear: {doubt}" for doubt in found.doubts),
+        by_algorithm=tuple((algorithm, job.user) for job in jobs for algorithm in job.algorithms),
+    )
+
+
+def matching(page: wire.Page) -> int | None:
+    """How many records there are: `count`, for `total` may count those of other workspaces too.
+
+    None where `count` may be the page's own number: then only an empty page is the end.
+    """
+    if page.count is None:
+        return page.total
+    own_number = page.count == len(page.records) and (page.total or 0) > page.count
+    return None if own_number else page.count
+
+
+def _decode(raw: msgspec.Raw) -> TrainingJob:
+    """Raises Unreadable for a job that does not say which image it uses."""
+    record = wire.decode_object(raw)
+    metadata, status = wire.as_object(record.get("metadata")), wire.as_object(record.get("status"))
+    job_id, phase = wire.as_text(metadata.get("id")), wire.as_text(status.get("phase"))
+    owner = wire.as_text(metadata.get("user_name"))
+    name = wire.as_text(metadata.get("name")) or job_id or "?"
+    user = f"training job {name} ({phase or 'phase unknown'})" + (f", owner {owner}" if owner else "")
+    is_over = (phase or "").strip().casefold() in _FINAL
+    images, algorithms = _images(record, wire.clean(user))
+    return TrainingJob(
+        key=job_id or bytes(raw).decode(errors="replace"),
+        user=wire.clean(user),
+        over_since=_over_since(metadata, status) if is_over else None,
+        images=images,
+        algorithms=algorithms,
+    )
+
+
+def _over_since(metadata: Mapping[str, object], status: Mapping[str, object]) -> datetime | None:
+    """The latest time that is known of a job that is over: its end, else its start, else its creation."""
+    began, created = wire.as_moment(status.get("start_time")), wire.as_moment(metadata.get("create_time"))
+    lasted = wire.as_count(status.get("duration"))
+    try:
+        ended = began + timedelta(milliseconds=lasted) if began and lasted is not None else began
+    except OverflowError:
+        return None
+    return max((moment for moment in (ended, created) if moment and moment >= _SENSE), default=None)
+
+
+def _images(record: Mapping[str, object], user: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The references in a job, of all its tasks, and the algorithms that have the image where it names none.
+
+    An engine with an id or a name of its own is one of the service's presets. A saved algorithm beside
+    neither image nor preset is where the image stands; that of the job counts only where its tasks say
+    nothing either. What says none of that may use any image: Unreadable.
+    """
+    whole = wire.as_object(record.get("algorithm"))
+    tasks = [wire.as_object(task.get("algorithm")) for task in wire.as_objects(record.get("tasks"))]
+    parts = (whole, *tasks)
+    images = tuple(image for part in parts if (image := wire.as_text(_engine(part).get("image_url"))))
+    if any(_engine(part).get("image_repo_id") and not _engine(part).get("image_url") for part in parts):
+        raise wire.Unreadable(f"{user} names a repository by its id and no image")
+    vague = [part for part in tasks if not _says_image(part)]
+    if not any(map(_says_image, parts)):
+        vague.append(whole)
+    named = tuple(found for part in vague if (found := wire.as_text(part.get("id"))))
+    silent = not named and not any(isinstance(part.get("engine"), dict) for part in parts)
+    if silent and (wire.as_text(record.get("kind")) or "").casefold() not in _OWN_KINDS:
+        raise wire.Unreadable(f"{user} does not say which image it uses")
+    return images, named
+
+
+def _engine(algorithm: Mapping[str, object]) -> Mapping[str, object]:
+    return wire.as_object(algorithm.get("engine"))
+
+
+def _says_image(algorithm: Mapping[str, object]) -> bool:
+    engine = _engine(algorithm)
+    return any(wire.as_text(engine.get(name)) for name in ("image_url", "engine_id", "engine_name"))

@@ -1,0 +1,163 @@
+"""Notebooks: every one that is not DELETED needs its image, of both features (API.md, trap 8)."""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+
+import msgspec
+
+from cleanup.errors import InventoryError
+from cleanup.image import Image
+from cleanup.in_use import InUse, Use
+from cleanup.modelarts import wire
+from cleanup.modelarts.client import Client, ListCall, ListingFailed
+from cleanup.modelarts.gather import gather
+from cleanup.modelarts.users.kinds import Reading, Scope, UserListing
+
+_NOTEBOOK, _CODELAB = "NOTEBOOK", "DEFAULT"  # the two features a notebook can have
+_IMAGE_NAME = re.compile(r"[^/:\s]+/[^/:\s]+:[^/:\s]+")
+_HIDDEN = (
+    "other users' notebooks were not visible ({status} on notebooks/all): get the permission "
+    "modelarts:notebook:listAllNotebooks, or accept the risk with --in-use own"
+)
+
+
+class Notebook(msgspec.Struct, frozen=True):
+    """A notebook as far as it matters: what makes it one, and the image it needs (None: deleted)."""
+
+    key: str
+    use: Use | None
+
+
+class _NotebookRecord(msgspec.Struct):
+    id: object = None
+    name: object = None
+    status: object = None
+    image: object = None
+
+
+_records = msgspec.json.Decoder(_NotebookRecord)
+
+
+async def read(reading: Reading, workspace: str) -> UserListing:
+    """Everybody's notebooks where that is asked for and allowed, else one's own, with a doubt for the difference.
+
+    Raises ListingFailed or InventoryError when they cannot be read to the end.
+    """
+    doubts: tuple[str, ...] = ()
+    if reading.asked.notebooks is Scope.ALL:
+        try:
+            return await _read_features(reading.client, workspace, everybody=True)
+        except ListingFailed as error:
+            if error.status not in (403, 404):  # 404: a region that does not have notebooks/all
+                raise
+            doubts = (_HIDDEN.format(status=error.status),)
+    own = await _read_features(reading.client, workspace, everybody=False)
+    return UserListing(uses=own.uses, count=own.count, notes=own.notes, doubts=(*own.doubts, *doubts))
+
+
+async def user_of(client: Client, image: Image) -> Use | None:
+    """A notebook that uses this image now, by one request: a last look (API.md, Calls).
+
+    None also where the service does not know the parameter. Raises ListingFailed or InventoryError.
+    """
+    query = _query(image.workspace_id or "0", _NOTEBOOK) | {
+        "image_id": image.id,
+        "limit": "10",
+        "offset": "0",
+    }
+    try:
+        page = await client.read("notebooks/all", query, decode=wire.decode_page)
+    except ListingFailed as error:
+        if error.status == 400:
+            return None
+        raise
+    try:
+        uses = [use for use in map(decode_use, page.records) if use]
+    except wire.Unreadable as error:
+        raise InventoryError(f"the notebooks of image {image.id} cannot be read: {error}") from None
+    return InUse(uses).of(image)
+
+
+async def _read_features(client: Client, workspace: str, *, everybody: bool) -> UserListing:
+    both = partial(_read_feature, client, workspace, everybody)
+    ordinary, codelab = await gather((partial(both, _NOTEBOOK), partial(_or_none, partial(both, _CODELAB))))
+    uses = (*ordinary.uses, *codelab.uses)
+    return UserListing(
+        uses=uses,
+        count=len(uses),
+        doubts=(*ordinary.doubts, *codelab.doubts),
+        notes=tuple(f"workspace {workspace}: {note}" for note in codelab.notes),
+    )
+
+
+async def _or_none(read_codelab: partial) -> UserListing:  # type: ignore[type-arg]
+    try:
+        found: UserListing = await read_codelab()
+    except ListingFailed as error:
+        if error.status not in (400, 404):
+            raise
+        return UserListing(notes=(f"no CodeLab notebooks were read, this region has none ({error})",))
+    return found
+
+
+async def _read_feature(client: Client, workspace: str, everybody: bool, feature: str) -> UserListing:
+    call = ListCall(
+        path="notebooks/all" if everybody else "notebooks",
+        what="notebook",
+        query=_query(workspace, feature),
+        limit=50,
+        decode=_decode,
+        key=lambda notebook: notebook.key,
+    )
+    found = await client.list_records(call)
+    uses = tuple(notebook.use for notebook in found.items if notebook.use)
+    doubts = tuple(
+        f"the {feature} notebooks of workspace {workspace} are not clear, read again and again: {doubt}; "
+        "try again when fewer of them come and go"
+        for doubt in found.doubts
+    )
+    return UserListing(uses=uses, count=len(uses), doubts=doubts)
+
+
+def _query(workspace: str, feature: str) -> dict[str, str]:
+    # The pages call the parameter workspaceId, the SDK workspace_id.
+    return {"feature": feature, "workspaceId": workspace, "workspace_id": workspace}
+
+
+def _decode(record: msgspec.Raw) -> Notebook:
+    return Notebook(notebook_key(record), decode_use(record))
+
+
+def notebook_key(raw: msgspec.Raw) -> str:
+    """What makes a notebook one: its id, and where there is none all of it."""
+    try:
+        found = wire.as_text(_records.decode(raw).id)
+    except (ValueError, RecursionError):
+        found = None
+    return found or bytes(raw).decode(errors="replace")
+
+
+def decode_use(raw: msgspec.Raw) -> Use | None:
+    """Which image a notebook uses; None for a DELETED one, which needs its image no more.
+
+    Raises Unreadable when it does not say: such a notebook may use any image.
+    """
+    try:
+        notebook = _records.decode(raw)
+    except (ValueError, RecursionError) as error:
+        raise wire.Unreadable(f"a notebook that cannot be read: {wire.reason(error)}") from None
+    status = wire.as_text(notebook.status)
+    if status and status.strip().casefold() == "deleted":
+        return None
+    name = wire.as_text(notebook.name) or wire.as_text(notebook.id) or "?"
+    return _use(wire.clean(f"notebook {name} ({status or 'status unknown'})"), wire.as_object(notebook.image))
+
+
+def _use(user: str, image: Mapping[str, object]) -> Use:
+    image_id, swr_path, name = (wire.as_text(image.get(key)) for key in ("id", "swr_path", "name"))
+    if image_id or swr_path:
+        return Use(user=user, image_id=image_id, swr_path=swr_path)
+    if name and _IMAGE_NAME.fullmatch(name):
+        return Use(user=user, name=name)
+    raise wire.Unreadable(f"{user} does not say which image it uses")

@@ -1,0 +1,119 @@
+"""Workflows: any text in their free JSON may name an image (API.md, Workflows)."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+
+from cleanup.errors import InventoryError
+from cleanup.in_use import Use
+from cleanup.modelarts import wire
+from cleanup.modelarts.client import Client, ListCall
+from cleanup.modelarts.gather import gather
+from cleanup.modelarts.http.messages import segment
+from cleanup.modelarts.users.kinds import Reading, UserListing
+from cleanup.reference import parse_reference
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_BETWEEN = re.compile(r"[\s\"'`,;=()<>\[\]{}|]+")
+_LONGEST = 2048  # of a reference (API.md, Registering again)
+_DEEPEST = 200
+
+
+@dataclass(frozen=True)
+class ListedWorkflow:
+    """A workflow as the list shows it. `record` is whole where the list has its steps, else None."""
+
+    key: str
+    user: str
+    record: Mapping[str, object] | None
+    stamp: tuple[str | None, ...]
+
+
+async def read(reading: Reading, workspace: str | None = None) -> UserListing:
+    """All workflows of the project, in whatever workspace: their list knows none. Raises like the others."""
+    client = reading.client
+    call = ListCall(
+        path="workflows",
+        what="workflow",
+        version="v2",
+        query={"sort_by": "create_time"},
+        limit=100,
+        items="items",
+        decode=_decode,
+        key=lambda workflow: workflow.key,
+    )
+    found = await client.list_records(call)
+    uses = await gather(partial(_uses, client, workflow) for workflow in found.items)
+    return UserListing(
+        uses=tuple(use for each in uses for use in each),
+        count=len(found.items),
+        doubts=tuple(f"the workflows are not clear: {doubt}" for doubt in found.doubts),
+    )
+
+
+def _decode(raw: msgspec.Raw) -> ListedWorkflow:
+    record = wire.decode_object(raw)
+    workflow_id = wire.as_text(record.get("workflow_id"))
+    whole = isinstance(record.get("steps"), list)
+    if workflow_id is None and not whole:
+        raise wire.Unreadable("it has neither steps nor a workflow_id")
+    return ListedWorkflow(
+        key=workflow_id or bytes(raw).decode(errors="replace"),
+        user=wire.clean(f"workflow {wire.as_text(record.get('name')) or workflow_id or '?'}"),
+        record=record if whole else None,
+        stamp=(wire.as_text(record.get("last_modified_at")),),
+    )
+
+
+async def _uses(client: Client, workflow: ListedWorkflow) -> tuple[Use, ...]:
+    async def look_at() -> tuple[str, ...]:
+        return _named(await client.show(path, version="v2"), workflow.user)
+
+    if workflow.record is None:
+        path = f"workflows/{segment(workflow.key)}"
+        texts = await client.details.get(f"v2/{path}", workflow.stamp, look_at)
+    else:
+        texts = _named(workflow.record, workflow.user)
+    return tuple(_use(workflow.user, text) for text in texts)
+
+
+def _use(user: str, text: str) -> Use:
+    if _UUID.fullmatch(text):
+        return Use(user=user, image_id=text)
+    return Use(user=user, swr_path=text)
+
+
+def _named(record: Mapping[str, object], user: str) -> tuple[str, ...]:
+    """Every text in a definition that may be a reference or the id of an image. Raises InventoryError."""
+    try:
+        texts = tuple(_texts(record, 0))
+    except RecursionError:
+        raise InventoryError(f"{user} cannot be read: it is nested too deeply") from None
+    return tuple(dict.fromkeys(text for text in texts if _may_name_image(text)))
+
+
+def _texts(value: object, depth: int) -> Iterator[str]:
+    """All texts in a value, and their parts: a text may be a command, or JSON itself."""
+    if depth > _DEEPEST:
+        raise RecursionError
+    match value:
+        case dict():
+            for name, inner in value.items():
+                yield from _texts(name, depth + 1)
+                yield from _texts(inner, depth + 1)
+        case list():
+            for inner in value:
+                yield from _texts(inner, depth + 1)
+        case str():
+            yield value
+            yield from (part for part in _BETWEEN.split(value) if part and part != value)
+
+
+def _may_name_image(text: str) -> bool:
+    """A namespace, a name and a tag or digest (`latest` where neither is said), or a UUID."""
+    if len(text) > _LONGEST:
+        return False
+    return bool(_UUID.fullmatch(text) or ("/" in text and parse_reference(text).keys))
