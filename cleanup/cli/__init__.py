@@ -26,6 +26,7 @@ COMMANDS = {
     "demo": "Show the whole job on the embedded simulator; needs no credentials and no network.",
     "validate": "Check policy files: every problem at once, each as file:line:column and what was meant.",
     "schema": "Print the JSON Schema of a policy file, for editors.",
+    "inventory": "Read images, their users and workspaces into one sealed file, to try policies on without a service.",
     "plan": "List, decide and show, read-only; write the plan file that `apply` takes.",
     "apply": "Delete exactly what the plan names and what still is as the plan saw it.",
     "run": "Plan and apply in one go, for cron. Without --apply it is a dry run.",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cleanup.cli import event_loop
 from cleanup.cli.explain import look
-from cleanup.cli.options import Connecting, Working
+from cleanup.cli.options import Connecting, InventoryPath, Working
 from cleanup.cli.output import log, say
 from cleanup.cli.parsing import Option
 from cleanup.decision.diff import changes
@@ -23,6 +23,7 @@ def diff(
     ],
     connecting: Connecting,
     working: Working,
+    inventory: InventoryPath = None,
     format: Annotated[ProseFormat, Option(help="How to show it.")] = ProseFormat.TEXT,
 ) -> None:
     """The images whose decision changes between two policies: -p OLD -p NEW."""
@@ -31,14 +32,14 @@ def diff(
             f"diff compares two policies, -p OLD -p NEW; {len(policy)} given (a folder is one policy)"
         )
     old, new = (load([path]) for path in policy)
-    inventory = look(connecting, working)
+    seen = look(connecting, working, inventory)
     for warning in (
-        one for policy in (old, new) for one in (*lint(policy), *lint_against(policy, inventory.images))
+        one for policy in (old, new) for one in (*lint(policy), *lint_against(policy, seen.images))
     ):
         log().warning(str(warning))
     now = event_loop.runtime().now()
     before, after = (
-        select(inventory.images, one, inventory.in_use, now, others=inventory.others, unseen=inventory.unseen)
+        select(seen.images, one, seen.in_use, now, others=seen.others, unseen=seen.unseen)
         for one in (old, new)
     )
-    say(render_comparison(changes(before, after), len(inventory.images), format))
+    say(render_comparison(changes(before, after), len(seen.images), format))

@@ -252,6 +252,14 @@ PolicyPaths = Annotated[
     tuple[Path, ...],
     Option("--policy", "-p", help="A policy file or a folder of them; repeatable.", metavar="PATH"),
 ]
+InventoryPath = Annotated[
+    Path | None,
+    Option(
+        "--inventory",
+        help="Decide on this inventory, a file that `inventory` wrote, and ask no service.",
+        metavar="FILE",
+    ),
+]
 JournalPath = Annotated[
     Path | None,
     Option(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cleanup.cli import event_loop, jobs
-from cleanup.cli.options import Connecting, PolicyPaths, Working
+from cleanup.cli.options import Connecting, InventoryPath, PolicyPaths, Working
 from cleanup.cli.output import emit, log, terminal
 from cleanup.cli.parsing import Option
 from cleanup.config.settings import Target, duration
@@ -13,8 +13,9 @@ from cleanup.durations import parse_moment
 from cleanup.errors import UsageError
 from cleanup.modelarts.users import Scope
 from cleanup.plan import file as plan_file
-from cleanup.plan.build import make_plan
+from cleanup.plan.build import build_plan, make_plan
 from cleanup.plan.file import Plan
+from cleanup.plan.inventory_file import read_inventory_file
 from cleanup.plan.sealed import require_writable
 from cleanup.policy import load
 from cleanup.reports import Format, plan_line, render
@@ -27,6 +28,7 @@ def plan(
     policy: PolicyPaths,
     connecting: Connecting,
     working: Working,
+    inventory: InventoryPath = None,
     output: Annotated[
         Path | None,
         Option(
@@ -49,7 +51,8 @@ def plan(
     """List, decide and show, read-only; write the plan file that `apply` takes."""
     settings = working.settings(connecting)
     lifetime, moment = duration(expires, "--expires"), _moment(as_of) if as_of else None
-    targets = connecting.fleet(working)
+    stored = read_inventory_file(inventory) if inventory else None
+    targets = (stored.target,) if stored else connecting.fleet(working)
     jobs.require_prose(targets, format)
     from_file = any(target.from_file for target in targets)
     if from_file and output and not output.is_dir():
@@ -64,7 +67,11 @@ def plan(
         async def one(target: Target) -> jobs.Ended:
             job = jobs.new_job(target, settings, stop)
             with job.progress:
-                made = await make_plan(job, policies[target.name], expires=lifetime, as_of=moment)
+                mine = policies[target.name]
+                if stored:
+                    made = build_plan(stored.inventory, mine, job, expires=lifetime, as_of=moment)
+                else:
+                    made = await make_plan(job, mine, expires=lifetime, as_of=moment)
             path = jobs.plan_path(output, target, job.run_id)
             made = plan_file.write(made, path, job.plan_key)
             show(made, format)

@@ -8,20 +8,24 @@ from pathlib import Path
 from typing import Annotated
 
 import anyio
+import msgspec
 
 from cleanup.cli.event_loop import runtime
 from cleanup.cli.output import say
 from cleanup.cli.parsing import Option
 from cleanup.config.settings import duration
 from cleanup.errors import UsageError
+from cleanup.plan.inventory_file import read_inventory_file
 from cleanup.simulator import (
     PROJECT_ID,
+    USER_ID,
     Access,
     AuthMode,
     Fault,
     Faults,
     Service,
     WhenInUse,
+    World,
     build_world,
     parse_rate,
     parse_script,
@@ -58,6 +62,12 @@ PagesAlgorithms = Annotated[bool, Option(help="Whether the offset of algorithms 
 Throttle = Annotated[float | None, Option(min=0.1, help="Requests a second; more get 429.", panel=_FAULTS)]
 FaultRates = Annotated[tuple[str, ...], Option(metavar="[CALLS:]NAME=RATE", help=_FAULT_HELP, panel=_FAULTS)]
 Script = Annotated[Path | None, Option(help=_SCRIPT_HELP, panel=_FAULTS)]
+InventoryFile = Annotated[
+    Path | None,
+    Option(
+        "--inventory", help="Serve the project in this inventory file instead of a drawn one.", metavar="FILE"
+    ),
+]
 FaultSeed = Annotated[int, Option(help="Which calls --fault takes.", panel=_FAULTS)]
 
 
@@ -78,6 +88,7 @@ def simulate(
     fault: FaultRates = (),
     script: Script = None,
     fault_seed: FaultSeed = 0,
+    inventory: InventoryFile = None,
 ) -> None:
     """Serve the embedded simulator of the image API on this machine, until Ctrl-C.
 
@@ -90,7 +101,7 @@ def simulate(
     lifetime, now = duration(token_lifetime, "--token-lifetime"), runtime().now
     steps = _read_script(script) if script else ()
     faults = Faults([parse_rate(text) for text in fault], steps, throttle=throttle, seed=fault_seed)
-    world = build_world(seed, images, now(), project_id=project_id)
+    world = _stored_world(inventory) if inventory else build_world(seed, images, now(), project_id=project_id)
     service = Service(
         with_closed_workspace(world) if closed_workspace else world,
         now,
@@ -154,6 +165,34 @@ def _login_settings(access: Access, url: str) -> dict[str, str]:
             return keys
         case AuthMode.TEMPORARY:
             return keys | {"HUAWEICLOUD_SDK_SECURITY_TOKEN": login.security_token}
+
+
+def _stored_world(file: Path) -> World:
+    """The project of an inventory file; each user of an image becomes a notebook that uses it."""
+    stored = read_inventory_file(file)
+    found = stored.inventory
+    images = [msgspec.json.decode(image.raw) for image in (*found.images, *found.others)]
+    moment = int(stored.created_at.timestamp() * 1000)
+    notebooks = [
+        {
+            "id": f"user-{number}",
+            "create_at": moment,
+            "update_at": moment,
+            "name": use.user,
+            "status": "RUNNING",
+            "feature": "NOTEBOOK",
+            "workspace_id": "0",
+            "user_id": USER_ID,
+            "image": {
+                key: text
+                for key, text in (("id", use.image_id), ("swr_path", use.swr_path or use.name))
+                if text
+            },
+        }
+        for number, use in enumerate(found.in_use.uses)
+    ]
+    contents = {image.swr_path: image.size or 0 for image in found.images if image.swr_path}
+    return World(images=images, notebooks=notebooks, contents=contents, project_id=stored.ref.project_id)
 
 
 def _read_script(path: Path) -> tuple[Step, ...]:

@@ -1,12 +1,15 @@
 """`validate`: policy files, checked; no network."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from cleanup.cli.output import log, say
 from cleanup.cli.parsing import Argument, Option
-from cleanup.errors import PolicyError
+from cleanup.errors import PolicyError, UsageError
+from cleanup.image import Image
 from cleanup.plan import file as plan_file
+from cleanup.plan.inventory_file import read_inventory_file
 from cleanup.policy import load
 from cleanup.policy.lint import lint, lint_against
 from cleanup.reports.formatting import count
@@ -19,14 +22,16 @@ def validate(
     ],
     inventory: Annotated[
         Path | None,
-        Option(help="A plan: warn about rules and protect entries that match none of its images."),
+        Option(
+            help="An inventory or a plan: warn about rules and protect entries that match none of its images."
+        ),
     ] = None,
 ) -> None:
     """Check policy files: every problem at once, each as file:line:column and what was meant.
 
     What is wrong goes to stdout and exits with 2; what only looks wrong is a warning on stderr.
     """
-    images = [line.image for line in plan_file.read(inventory).decisions] if inventory else []
+    images = _images(inventory) if inventory else ()
     try:
         policy = load(paths, partial=True)
     except PolicyError as error:
@@ -36,3 +41,15 @@ def validate(
         log().warning(str(doubt))
     entries = f"{len(policy.protect)} protect {'entry' if len(policy.protect) == 1 else 'entries'}"
     say(f"{', '.join(policy.files)}: valid; {count(len(policy.rules), 'rule')}, {entries}")
+
+
+def _images(file: Path) -> Sequence[Image]:
+    """The images of an inventory or of a plan, told apart by the first bytes. Raises UsageError, RecordRejected."""
+    try:
+        with file.open("rb") as stream:
+            first = stream.readline(64)
+    except OSError as error:
+        raise UsageError(f"cannot read the inventory {file}: {error.strerror}") from error
+    if first.startswith(b'{"kind":"plan"'):
+        return [line.image for line in plan_file.read(file).decisions]
+    return read_inventory_file(file).inventory.images

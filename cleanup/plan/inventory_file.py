@@ -1,0 +1,163 @@
+"""The inventory file: everything a decision needs, read once and sealed, to try policies on without a service.
+
+JSON Lines: a header, a line for each image of the workspaces to clean, for each record of the other
+workspaces, and for each user of an image; a summary whose sha256 covers every byte before it.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+import cleanup
+from cleanup.config.job import Job
+from cleanup.config.settings import Target, TargetRef
+from cleanup.errors import RecordRejected
+from cleanup.image import Image
+from cleanup.in_use import InUse, Use
+from cleanup.modelarts.inventory import Inventory
+from cleanup.modelarts.users import AskedUsers, Scope, UserKind
+from cleanup.modelarts.wire import decode_image
+from cleanup.plan.sealed import read_sealed, write_sealed
+
+
+class InventoryHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="inventory"):
+    """When the inventory of which project was read, who was asked, and what could not be seen."""
+
+    schema: int = 1
+    created_at: datetime
+    tool_version: str
+    target: TargetRef
+    workspaces: tuple[str, ...]
+    users: dict[str, int]
+    asked: tuple[UserKind, ...]
+    notebooks: Scope
+    job_history_s: float
+    pins: int
+    doubts: tuple[str, ...]
+    unseen: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+class ImageLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="image"):
+    """One record as the service sent it; not `cleaned`: of a workspace that is read for shared content only."""
+
+    cleaned: bool
+    image: msgspec.Raw
+
+
+class UserLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="user", omit_defaults=True):
+    """One user of one image."""
+
+    user: str
+    image_id: str | None = None
+    swr_path: str | None = None
+    name: str | None = None
+
+
+class InventorySummary(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="summary"):
+    images: int
+    others: int
+    users: int
+    sha256: str = ""
+
+
+_decoder = msgspec.json.Decoder(InventoryHeader | ImageLine | UserLine)
+
+
+def write_inventory(inventory: Inventory, job: Job, path: Path) -> None:
+    """Write the inventory of the job's target, whole or not at all. Raises UsageError."""
+    header = InventoryHeader(
+        created_at=job.runtime.now(),
+        tool_version=cleanup.__version__,
+        target=job.target.ref,
+        workspaces=inventory.workspaces,
+        users={kind.value: count for kind, count in inventory.users.items()},
+        asked=tuple(inventory.asked.kinds),
+        notebooks=inventory.asked.notebooks,
+        job_history_s=inventory.asked.job_history.total_seconds(),
+        pins=inventory.pins,
+        doubts=inventory.doubts,
+        unseen=inventory.unseen,
+        notes=inventory.notes,
+    )
+    summary = InventorySummary(
+        images=len(inventory.images), others=len(inventory.others), users=len(inventory.in_use.uses)
+    )
+
+    def last(digest: str) -> bytes:
+        return msgspec.json.encode(msgspec.structs.replace(summary, sha256=digest))
+
+    write_sealed(path, "inventory", _lines(header, inventory), last)
+
+
+def _lines(header: InventoryHeader, inventory: Inventory) -> Iterator[bytes]:
+    encode = msgspec.json.Encoder().encode
+    yield encode(header)
+    for image in inventory.images:
+        yield encode(ImageLine(cleaned=True, image=image.raw))
+    for image in inventory.others:
+        yield encode(ImageLine(cleaned=False, image=image.raw))
+    for use in inventory.in_use.uses:
+        yield encode(UserLine(user=use.user, image_id=use.image_id, swr_path=use.swr_path, name=use.name))
+
+
+class StoredInventory(msgspec.Struct, frozen=True, kw_only=True):
+    """An inventory out of a file, with the project and the time that it is of."""
+
+    ref: TargetRef
+    created_at: datetime
+    inventory: Inventory
+
+    @property
+    def target(self) -> Target:
+        """The project that was read; how to log in to it is not known."""
+        ref = self.ref
+        return Target(
+            name=ref.name, endpoint=ref.endpoint, project_id=ref.project_id, workspaces=ref.workspaces
+        )
+
+
+def read_inventory_file(path: Path) -> StoredInventory:
+    """Read and prove an inventory file.
+
+    Raises UsageError when there is no such file, RecordRejected when it is not a whole, unchanged one.
+    """
+    lines, last, digest = read_sealed(path, "inventory")
+    try:
+        summary = msgspec.json.decode(last, type=InventorySummary)
+        header, *rest = map(_decoder.decode, lines)
+        images: dict[bool, list[Image]] = {True: [], False: []}
+        uses: list[Use] = []
+        for line in rest:
+            if isinstance(line, ImageLine):
+                images[line.cleaned].append(decode_image(line.image))
+            elif isinstance(line, UserLine):
+                uses.append(
+                    Use(user=line.user, image_id=line.image_id, swr_path=line.swr_path, name=line.name)
+                )
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise RecordRejected(f"{path} is no inventory, or a damaged one ({error}): read it again") from error
+    if summary.sha256 != digest:
+        raise RecordRejected(f"the inventory {path} was changed after it was written: read it again")
+    if not isinstance(header, InventoryHeader) or header.schema != 1:
+        raise RecordRejected(f"{path} is no inventory that this version reads: read it again")
+    inventory = Inventory(
+        images=tuple(images[True]),
+        others=tuple(images[False]),
+        workspaces=header.workspaces,
+        in_use=InUse(uses),
+        users={UserKind(kind): count for kind, count in header.users.items()},
+        doubts=header.doubts,
+        unseen=header.unseen,
+        seen_at=0.0,
+        asked=AskedUsers(
+            kinds=header.asked,
+            notebooks=header.notebooks,
+            job_history=timedelta(seconds=header.job_history_s),
+        ),
+        pins=header.pins,
+        notes=header.notes,
+    )
+    return StoredInventory(ref=header.target, created_at=header.created_at, inventory=inventory)
