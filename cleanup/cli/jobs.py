@@ -13,6 +13,7 @@ from cleanup.cli import event_loop
 from cleanup.cli.output import log, say
 from cleanup.config.job import Job
 from cleanup.config.settings import Settings, Target
+from cleanup.config.strict import require_plain_environment
 from cleanup.errors import CleanupError, RecordRejected, UsageError
 from cleanup.journal import RunFinished, require_writable
 from cleanup.journal import read as read_journal
@@ -121,11 +122,14 @@ def new_job(
 
 
 def plan_key() -> str | None:
-    """The key that plans are sealed with, None where there is none. Raises UsageError for an empty one."""
-    key = event_loop.runtime().environment.get(PLAN_KEY)
-    if key is not None and not key.strip():
-        raise UsageError(f"{PLAN_KEY} is set but empty: unset it or give it a value")
-    return key
+    """The key that plans are sealed with, None where there is none. Raises UsageError for an empty one.
+
+    It may come out of a file: a line break at its end is no part of it.
+    """
+    environment = event_loop.runtime().environment
+    require_plain_environment(environment, (), [PLAN_KEY])
+    key = environment.get(PLAN_KEY)
+    return None if key is None else key.rstrip("\r\n")
 
 
 def new_run(

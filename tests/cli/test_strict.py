@@ -257,3 +257,17 @@ def test_a_password_in_a_url_is_not_told(cli: Cli, policy: Path) -> None:
         assert called.exit_code == 2
         assert "--endpoint" in called.stderr
         assert "canary" not in called.output
+
+
+def test_the_key_of_plans(cli: Cli, cloud: Cloud, policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("", f'"{SECRET}"', f"{SECRET} ", f"{SECRET}\r", f"{SECRET}\t1"):
+        monkeypatch.setenv("IMAGE_CLEANUP_PLAN_KEY", key)
+        called = cli("plan", "-p", policy, *cloud.options)
+        assert called.exit_code == 2
+        assert "IMAGE_CLEANUP_PLAN_KEY" in called.stderr
+        assert SECRET not in called.output
+    assert not cloud.service.requests
+    monkeypatch.setenv("IMAGE_CLEANUP_PLAN_KEY", f"{SECRET}\n")
+    assert cli("plan", "-p", policy, "-o", "plan.jsonl", *cloud.options).exit_code == 0
+    monkeypatch.setenv("IMAGE_CLEANUP_PLAN_KEY", SECRET)
+    assert cli("apply", "plan.jsonl", *cloud.options).exit_code == 0
