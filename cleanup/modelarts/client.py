@@ -39,6 +39,16 @@ class ListingFailed(InventoryError):
         self.code = code
         self.detail = detail
 
+    @property
+    def is_absent(self) -> bool:
+        """The gateway itself says that it knows no such API: the region does not have it."""
+        return self.status == 404 and (self.code or "").upper().startswith("APIG.")
+
+    @property
+    def is_own_404(self) -> bool:
+        """A 404 of the service or of its gateway, none of a proxy, which proves nothing."""
+        return self.is_absent or (self.status == 404 and (self.code or "").upper().startswith("MODELARTS."))
+
 
 @dataclass(frozen=True, kw_only=True)
 class ListCall(Generic[T]):

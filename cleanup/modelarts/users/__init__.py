@@ -150,9 +150,7 @@ def _failures(failed: Sequence[_Found], wanted: Collection[UserKind]) -> Iterato
 
 
 def _is_absent(result: object) -> bool:
-    """The gateway knows no such API: it is the region that does not have it."""
-    is_gateways = isinstance(result, ListingFailed) and (result.code or "").upper().startswith("APIG.")
-    return is_gateways and isinstance(result, ListingFailed) and result.status == 404
+    return isinstance(result, ListingFailed) and result.is_absent
 
 
 def _permission(one: _Found) -> str:

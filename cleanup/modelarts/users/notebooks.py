@@ -49,7 +49,7 @@ async def read(reading: Reading, workspace: str) -> UserListing:
         try:
             return await _read_features(reading.client, workspace, everybody=True)
         except ListingFailed as error:
-            if error.status not in (403, 404):  # 404: a region that does not have notebooks/all
+            if error.status != 403 and not error.is_own_404:  # a 404 of a proxy hides users
                 raise
             doubts = (_HIDDEN.format(status=error.status),)
     own = await _read_features(reading.client, workspace, everybody=False)
@@ -95,7 +95,7 @@ async def _or_none(read_codelab: partial) -> UserListing:  # type: ignore[type-a
     try:
         found: UserListing = await read_codelab()
     except ListingFailed as error:
-        if error.status not in (400, 404):
+        if error.status != 400 and not error.is_own_404:
             raise
         return UserListing(notes=(f"no CodeLab notebooks were read, this region has none ({error})",))
     return found

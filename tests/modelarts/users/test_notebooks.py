@@ -109,10 +109,12 @@ class TestNotebooks:
         with pytest.raises(AccessDenied):
             await read_users(make_reading(Stage(otherwise=service), NOTEBOOKS), ("0",))
 
-    @pytest.mark.parametrize("status", [500, 405])
-    async def test_other_failures_hide_nothing(self, status: int) -> None:
+    @pytest.mark.parametrize("status", [500, 405, 404])
+    @pytest.mark.parametrize("feature", ["*", "DEFAULT"])
+    async def test_other_failures_hide_nothing(self, status: int, feature: str) -> None:
+        """A 404 that is not the service's own is some proxy's word."""
         service = self.service()
-        service.refusals["notebooks/all", "*"] = error(status, "x")
+        service.refusals["notebooks/all", feature] = error(status, "x")
         found = await read_users(make_reading(Stage(otherwise=service), NOTEBOOKS), ("0",))
         assert f"notebooks/all answered {status}" in found.doubts[0]
 
