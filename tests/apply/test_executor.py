@@ -399,3 +399,16 @@ async def test_a_bug_in_a_worker_still_leaves_a_verdict_for_each() -> None:
     with pytest.raises(BaseExceptionGroup):
         await execute(due(1), cloud, Stop())
     assert [(line.image_id, line.outcome) for line in cloud.reported] == [("i0", Outcome.UNKNOWN)]
+
+
+@pytest.mark.parametrize(("age", "outcome"), [(0.0, Outcome.DELETED), (301.0, Outcome.DRIFTED)])
+async def test_a_notebook_that_started_while_an_image_waited_is_seen_by_the_last_look(
+    age: float, outcome: Outcome
+) -> None:
+    [one] = due(1)
+    cloud = Cloud(
+        time=age, seen={"i0": one.image}, started=Use(user="notebook late (RUNNING)", image_id="i0")
+    )
+    verdicts = await execute([one], cloud)
+    assert outcomes(verdicts) == {"i0": outcome}
+    assert (verdicts["i0"].error_msg == "now used by notebook late (RUNNING)") is (age > 0)

@@ -1,0 +1,103 @@
+"""All kinds together: which are asked, what a refusal elsewhere means, and that a later reading sees what came."""
+
+import anyio
+import pytest
+
+from cleanup.errors import AccessDenied, CredentialsLost
+from cleanup.modelarts.http.messages import Request, Response
+from cleanup.modelarts.users import PERMISSIONS, Scope, UserKind, read_users
+from tests.support.stage import Stage, asked, error, make_reading, reply
+
+EMPTY = {"data": [], "items": [], "models": [], "services": [], "total": 0, "total_count": 0, "count": 0}
+PATHS = {
+    UserKind.NOTEBOOKS: "notebooks/all",
+    UserKind.JOBS: "training-job-searches",
+    UserKind.ALGORITHMS: "algorithms",
+    UserKind.MODELS: "models",
+    UserKind.SERVICES: "services",
+    UserKind.WORKFLOWS: "workflows",
+}
+
+
+def workspace(request: Request) -> str:
+    return str(asked(request).get("workspace_id", "-"))
+
+
+async def test_every_kind_in_every_workspace_and_workflows_once() -> None:
+    stage = Stage(otherwise=reply(200, EMPTY))
+    found = await read_users(make_reading(stage), ("0", "w1"), ("w2",))
+    assert found.counts == dict.fromkeys(UserKind, 0)
+    paths = {(one.path.split("/", 3)[3], workspace(one)) for one in stage.requests}
+    everywhere = {(path, each) for path in PATHS.values() for each in ("0", "w1", "w2")}
+    assert paths == {one for one in everywhere if one[0] != "workflows"} | {("workflows", "-")}
+
+
+@pytest.mark.parametrize("kind", UserKind)
+async def test_only_what_is_asked(kind: UserKind) -> None:
+    stage = Stage(otherwise=reply(200, EMPTY))
+    found = await read_users(make_reading(stage, kind), ("0",))
+    assert found.counts == {kind: 0}
+    assert {one.path.split("/", 3)[3] for one in stage.requests} == {PATHS[kind]}
+
+
+async def test_notebooks_that_are_off_are_not_asked() -> None:
+    stage = Stage(otherwise=reply(200, EMPTY))
+    found = await read_users(make_reading(stage, scope=Scope.OFF), ("0",))
+    assert UserKind.NOTEBOOKS not in found.counts
+    assert not any("notebooks" in one.path for one in stage.requests)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in PATHS if kind not in ("notebooks", "workflows")])
+async def test_a_refusal_elsewhere_is_a_workspace_unseen(kind: UserKind) -> None:
+    refused = error(403, "ModelArts.0112")
+    stage = Stage(otherwise=lambda one: refused if workspace(one) == "w2" else reply(200, EMPTY))
+    found = await read_users(make_reading(stage, kind), ("0",), ("w1", "w2"))
+    assert (found.unseen, found.doubts) == (("w2",), ())
+    assert found.notes[0].startswith(f"workspace w2: its {kind} cannot be seen (")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in PATHS if kind != "notebooks"])
+async def test_a_refusal_in_a_workspace_to_clean_is_a_doubt(kind: UserKind) -> None:
+    stage = Stage(otherwise=error(403, "ModelArts.0108"))
+    found = await read_users(make_reading(stage, kind, UserKind.JOBS), ("0",))
+    assert found.unseen == ()
+    assert any(f"get the permission {PERMISSIONS[kind][0]}, or" in doubt for doubt in found.doubts)
+
+
+async def test_other_failures_elsewhere_are_doubts() -> None:
+    stage = Stage(otherwise=lambda one: error(500, "x") if workspace(one) == "w2" else reply(200, EMPTY))
+    found = await read_users(make_reading(stage, UserKind.JOBS), ("0",), ("w2",))
+    assert found.unseen == ()
+    assert found.doubts[0].startswith("the jobs of workspace w2 could not be read completely: POST https://")
+
+
+@pytest.mark.parametrize(("answer", "kind"), [(reply(200, EMPTY), CredentialsLost), (None, AccessDenied)])
+async def test_refused_credentials_end_the_reading(answer: Response | None, kind: type[Exception]) -> None:
+    refused = error(401, "ModelArts.0201")
+    reading = make_reading(Stage(otherwise=refused), UserKind.JOBS)
+    reading.client.has_read = answer is not None
+    with pytest.raises(kind, match="the credentials were refused"):
+        await read_users(reading, ("0",))
+
+
+async def test_a_404_of_a_proxy_is_no_word_that_the_region_lacks_it() -> None:
+    stage = Stage(otherwise=reply(404, b"<html>not here</html>"))
+    found = await read_users(make_reading(stage, UserKind.MODELS), ("0",))
+    assert found.doubts[0].startswith("the models of workspace 0 could not be read completely: ")
+
+
+async def test_no_more_requests_at_once_than_allowed() -> None:
+    under_way, most = 0, 0
+
+    async def slow(request: Request) -> Response:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        for _ in range(50):
+            await anyio.lowlevel.checkpoint()
+        under_way -= 1
+        return reply(200, EMPTY)
+
+    reading = make_reading(Stage(otherwise=slow), at_once=3)
+    await read_users(reading, ("0", "w1", "w2"))
+    assert most == 3
