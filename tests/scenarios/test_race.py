@@ -8,9 +8,10 @@ from random import Random
 
 import pytest
 
-from cleanup.simulator import WhenInUse
+from cleanup.simulator import WhenInUse, user_records
 from cleanup.simulator.messages import RecordedRequest as Request
 from cleanup.simulator.routes import Operation
+from cleanup.simulator.user_records import job
 from tests.support.chaos import Job, Prepare, Witness, audit, jump, nth, preparing, set_faults
 from tests.support.cloud import Cli, Serve
 
@@ -60,8 +61,39 @@ def use_by_path(service: Witness, image_id: str) -> None:
     service.start_notebook(SOMEBODY_ELSE, swr_path=image["swr_path"])
 
 
+def use_by_job(service: Witness, image_id: str) -> None:
+    """Named as jobs name it: without a registry."""
+    url = (path_of(service, image_id) or "").partition("/")[2]
+    service.jobs.put(job(service.new_id(), service.milliseconds(), algorithm={"engine": {"image_url": url}}))
+
+
+def use_by_service(service: Witness, image_id: str) -> None:
+    """An old version of a stopped service, by its id."""
+    images = [{"source": "IMAGE", "id": image_id}, {"source": "SWR", "swr_path": "swr.example.com/a/other:1"}]
+    new = user_records.service(service.new_id(), service.milliseconds(), images=images, status="STOPPED")
+    service.services.put(new)
+
+
+def use_by_workflow(service: Witness, image_id: str) -> None:
+    """Deep in its definition, in another spelling of the registry."""
+    url = f"100.125.0.198:20202/{(path_of(service, image_id) or '').partition('/')[2]}"
+    steps = [{"properties": {"job": {"engine": {"image_url": url}}}}]
+    service.workflows.put(user_records.workflow(service.new_id(), service.milliseconds(), steps=steps))
+
+
 Change = Callable[[Witness, str], None]
-CHANGES: list[Change] = [touch, retag, move, publish, build_again, use, use_by_path]
+CHANGES: list[Change] = [
+    touch,
+    retag,
+    move,
+    publish,
+    build_again,
+    use,
+    use_by_path,
+    use_by_job,
+    use_by_service,
+    use_by_workflow,
+]
 
 
 def of_ordinary_images(job: Job) -> list[str]:

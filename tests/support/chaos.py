@@ -1,10 +1,11 @@
 """What the hardest tests share: a cloud that others watch and touch, a clock that jumps, and the audit of a run."""
 
 import json
+import re
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from cleanup.simulator import Access, Service, build_world
 from cleanup.simulator import AuthMode as Auth
 from cleanup.simulator.messages import Record
 from cleanup.simulator.messages import RecordedRequest as Request
+from cleanup.simulator.references import ContentKey, content_key
 from cleanup.simulator.routes import Operation
 from tests.support.builders import lines_of, real_now
 from tests.support.cloud import Called, Cli, Cloud, Serve
@@ -372,16 +374,30 @@ def check_cloud(job: Job, outcomes: Mapping[str, str], too_late: Collection[str]
         assert deletion.image_id in job.planned
         assert job.planned[deletion.image_id] or not deletion.force
     taken = job.contents.keys() - service.contents.keys() - set(too_late)
-    assert not taken & needed_contents(service)
+    assert not {content_key(path) for path in taken} & needed_contents(service)
 
 
-def needed_contents(service: Service) -> set[str]:
-    """The registry paths that an image or a notebook that is not DELETED still uses."""
-    images = {image.get("swr_path") for image in service.images}
-    notebooks = {
-        notebook["image"].get("swr_path") for notebook in service.notebooks if notebook["status"] != "DELETED"
-    }
-    return {path for path in images | notebooks if path}
+def needed_contents(service: Service) -> set[ContentKey]:
+    """The contents that an image or any user of images still names, in whatever spelling."""
+    using = [
+        *(image.get("swr_path") for image in service.images),
+        *(one["image"] for one in service.notebooks if one["status"] != "DELETED"),
+        *(job for job in service.jobs if job["status"]["phase"] not in ("Completed", "Failed", "Terminated")),
+        *(algorithm["job_config"]["engine"] for algorithm in service.algorithms),
+        *(model for model in service.models if model.get("source_copy") != "true"),
+        *service.services,
+        *service.workflows,
+    ]
+    return {content_key(text) for text in texts_in(using) if re.search(r"/.*:[^/]+$", text)}
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Every text anywhere in a record."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from texts_in(part)
 
 
 def audit(job: Job, called: Called, too_late: Collection[str] = ()) -> Told:
