@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleanup.errors import AccessDenied, InventoryError
+from cleanup.errors import AccessDenied, CleanupError, InventoryError
 from cleanup.image import Image
 from cleanup.modelarts import wire
 from cleanup.modelarts.http.messages import NoResponse, Request, Response
-from cleanup.modelarts.inventory import read_images
+from cleanup.modelarts.inventory import read_images, read_other_workspaces
 from cleanup.modelarts.paging import Listing, PageItems, Paging, read_all
 from cleanup.stop import Cause, Stop
 from tests.support.stage import LOST, REFUSED, Shelf, Stage, error, make_client, reply
@@ -379,3 +379,54 @@ async def test_a_registration_is_not_repeated_once_it_may_have_happened() -> Non
     assert stage.all_played
     assert stage.requests[0].body == b'{"swr_path":"swr.test/a/b:1"}'
     assert (answer.status, answer.doubtful) == (None, True)
+
+
+class TestOtherWorkspaces:
+    """What may share content with the workspaces that are cleaned, and what of it cannot be seen."""
+
+    def stage(self, *workspaces: str, **answers: Response) -> Stage:
+        records = [{"id": one} for one in workspaces]
+
+        def service(request: Request) -> Response:
+            if request.path.endswith("workspaces"):
+                query = dict(request.query)
+                assert (query["filter_accessible"], query["offset"]) == ("false", "0")
+                page = {"total_count": len(records), "count": len(records), "workspaces": records}
+                return answers.get("workspaces") or reply(200, page)
+            workspace = dict(request.query)["workspace_id"]
+            own = [{"id": f"{workspace}-1"}, {"id": f"{workspace}-2", "status": "DELETED"}]
+            return answers.get(workspace) or Shelf(own)(request)
+
+        return Stage(otherwise=service)
+
+    async def test_their_images_but_not_those_of_the_cleaned_ones(self) -> None:
+        rest = await read_other_workspaces(make_client(self.stage("0", "w1", "w2")), ("0",))
+        assert (rest.workspaces, rest.unseen, rest.notes) == (("w1", "w2"), (), ())
+        assert [image.id for image in rest.images] == ["w1-1", "w2-1"]
+
+    @pytest.mark.parametrize("status", [403, 404, 500])
+    async def test_one_that_cannot_be_read_is_unseen(self, status: int) -> None:
+        stage = self.stage("0", "w1", "w2", w1=error(status, "ModelArts.0112"))
+        rest = await read_other_workspaces(make_client(stage), ("0",))
+        assert (rest.workspaces, rest.unseen) == (("w2",), ("w1",))
+        assert rest.notes[0].startswith("workspace w1 could not be read, so force is withheld: GET https://")
+
+    @pytest.mark.parametrize("records", [[{"id": "a"}, {"id": "a"}], [{"name": "no id"}]])
+    async def test_one_that_is_not_clear_is_unseen(self, records: list[dict[str, str]]) -> None:
+        page = {"data": records, "total": len(records)}
+        rest = await read_other_workspaces(make_client(self.stage("w1", w1=reply(200, page))), ("0",))
+        assert rest.unseen == ("w1",)
+
+    @pytest.mark.parametrize(
+        "answer",
+        [error(403, "x"), error(404, "APIG.0101"), error(500, "x"), reply(200, {"workspaces": [{}]})],
+    )
+    async def test_where_they_cannot_be_listed_nobody_knows_what_is_unseen(self, answer: Response) -> None:
+        rest = await read_other_workspaces(make_client(self.stage(workspaces=answer)), ("0",))
+        assert (rest.workspaces, rest.unseen) == ((), ("workspaces cannot be listed",))
+        assert "force is withheld" in rest.notes[0]
+
+    @pytest.mark.parametrize("where", ["workspaces", "w1"])
+    async def test_refused_credentials_are_no_matter_of_what_is_seen(self, where: str) -> None:
+        with pytest.raises(CleanupError, match="the credentials were refused"):
+            await read_other_workspaces(make_client(self.stage("w1", **{where: error(401, "x")})), ("0",))
