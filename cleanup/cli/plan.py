@@ -11,7 +11,7 @@ from cleanup.cli.parsing import Option
 from cleanup.config.settings import Target, duration
 from cleanup.durations import parse_moment
 from cleanup.errors import UsageError
-from cleanup.modelarts.users import Scope
+from cleanup.modelarts.users import Scope, UserKind
 from cleanup.plan import file as plan_file
 from cleanup.plan.build import build_plan, make_plan
 from cleanup.plan.file import Plan
@@ -106,9 +106,15 @@ def warn(made: Plan) -> None:
 
 
 def _apply_line(made: Plan, path: Path) -> str:
-    """What applies this plan; `apply` looks at notebooks again and needs to be told whose, too."""
-    scope = made.header.inventory.in_use
-    return f"image-cleanup apply {path}" + ("" if scope == Scope.ALL else f" --in-use {scope}")
+    """What applies this plan; `apply` asks the users of images again and needs to be told which, too."""
+    read = made.header.inventory
+    options = "" if read.in_use == Scope.ALL else f" --in-use {read.in_use}"
+    left_out = [kind for kind in UserKind if kind not in read.users]
+    if read.in_use == Scope.OFF:
+        left_out = [kind for kind in left_out if kind is not UserKind.NOTEBOOKS]
+    if left_out:
+        options += f" --users {','.join(kind for kind in UserKind if kind not in left_out)}"
+    return f"image-cleanup apply {path}{options}"
 
 
 def _moment(text: str) -> datetime:

@@ -151,6 +151,8 @@ def _warnings(header: Header, summary: Summary) -> Iterator[str]:
     if not header.inventory.complete:
         doubts = "; ".join(header.inventory.doubts) or "nobody wrote down why"
         yield f"THE INVENTORY IS NOT COMPLETE, apply will refuse this plan: {doubts}"
+    if unseen := header.inventory.unseen:
+        yield f"content stays in SWR (force is withheld), since it may be needed unseen: {', '.join(unseen)}"
     if header.as_of:
         yield f"a forecast for {format_moment(header.as_of)}: it cannot be applied"
 

@@ -318,6 +318,9 @@ class TestWorkspaces:
         assert deletes(tmp_path)["v3"]["force_withheld"] == "workspace-unseen"
         assert (header()["unseen"], header()["complete"]) == ([CLOSED], True)
         assert f"workspace {CLOSED} could not be read, so force is withheld" in planned.stderr
+        assert f"(force is withheld), since it may be needed unseen: {CLOSED}" in " ".join(
+            planned.stdout.split()
+        )
         assert run("apply", cloud).exit_code == 0
         assert cloud.deleted[image(3)["id"]] is False
 
@@ -390,3 +393,19 @@ def test_renewals_cost_the_list_pages_and_no_more(
     assert Operation.MODEL not in renewals
     assert Operation.SERVICE not in renewals
     assert len(renewals) <= len(of_run) / 10
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        ((), "apply plan.jsonl"),
+        (("--in-use", "off"), "apply plan.jsonl --in-use off"),
+        (("--users", "jobs,notebooks"), "apply plan.jsonl --users notebooks,jobs"),
+        (("--users", "notebooks", "--in-use", "off"), "apply plan.jsonl --in-use off --users notebooks"),
+    ],
+)
+def test_a_plan_says_how_to_apply_it_with_the_same_users(
+    run: Any, serve_cloud: Serve, options: tuple[str, ...], hint: str
+) -> None:
+    planned = run("plan", serve_cloud(service([image(11)], {})), *options)
+    assert f'image-cleanup {hint}"' in planned.stderr
