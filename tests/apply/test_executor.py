@@ -411,4 +411,4 @@ async def test_a_notebook_that_started_while_an_image_waited_is_seen_by_the_last
     )
     verdicts = await execute([one], cloud)
     assert outcomes(verdicts) == {"i0": outcome}
-    assert (verdicts["i0"].error_msg == "now used by notebook late (RUNNING)") is (age > 0)
+    assert (verdicts["i0"].error_msg or "").endswith("used by notebook late (RUNNING)") is (age > 0)
