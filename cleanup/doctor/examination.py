@@ -247,7 +247,7 @@ class _Examination:
         return await self._ask(self.transport, path, feature="NOTEBOOK", limit="10", offset="0", **spelled)
 
     def _of_users(self) -> tuple[tuple[str, Callable[[], Awaitable[Check]]], ...]:
-        needed = frozenset(self.target.users)
+        needed = frozenset() if self.scope is Scope.OFF else frozenset(self.target.users)
         return users.steps(self._read, self.target.workspaces, needed)
 
     async def _ask(self, transport: Transport, path: str, **query: str) -> Result[bytes]:
