@@ -15,6 +15,7 @@ from cleanup.decision.select import select
 from cleanup.decision.types import Decision
 from cleanup.errors import InventoryError, JournalWriteError, LimitExceeded, UsageError
 from cleanup.journal import DeleteResult, Journal, JournalFile, RunFinished, RunStarted
+from cleanup.journal.records import GroupSeen
 from cleanup.modelarts.client import Client
 from cleanup.modelarts.inventory import Inventory
 from cleanup.outcome import Outcome, Verdict
@@ -116,6 +117,8 @@ async def delete(
         except JournalWriteError as error:
             raise UsageError(str(error)) from error
         verdicts = dict(settled or {})
+        if checked.due:
+            await _write_groups(job, client, journal, checked)
         known = [(_unforced(one), verdicts[one.image.id]) for one in planned if one.image.id in verdicts]
         left_alone = [pair for pair in checked.left_alone if pair[0].image.id not in verdicts]
         for one, verdict in (*known, *left_alone):
@@ -140,6 +143,29 @@ async def delete(
         if job.stop.cause is not Cause.JOURNAL:
             journal.write(finished)
     return finished
+
+
+async def _write_groups(job: Job, client: Client, journal: Journal, checked: Rechecked) -> None:
+    """Write down what the groups of the images that go say of themselves; a run does not depend on it."""
+    going = {(one.image.workspace_id or "0", one.image.namespace, one.image.name) for one in checked.due}
+    for workspace in sorted({workspace for workspace, _, _ in going}):
+        try:
+            found = await client.list_groups(workspace)
+        except InventoryError as error:
+            job.progress.note(
+                f"what image groups say of themselves (read_me) is not kept for restore: {error}"
+            )
+            return
+        for group in found:
+            if group.read_me and (workspace, group.namespace, group.name) in going:
+                journal.write(
+                    GroupSeen(
+                        workspace_id=workspace,
+                        namespace=group.namespace,
+                        name=group.name,
+                        read_me=group.read_me,
+                    )
+                )
 
 
 def _unforced(decision: Decision) -> Due:

@@ -53,7 +53,7 @@ def restore(
 
     async def work(stop: Stop) -> tuple[tuple[RestoreResult, ...], int]:
         job = jobs.new_job(target, settings, stop, journal=beside)
-        ended = await register.restore(job, journal, due, earlier)
+        ended = await register.restore(job, journal, due, earlier, deleted.read_mes)
         if stop:
             log().warning(f"stopped early: {stop.why}")
         return ended

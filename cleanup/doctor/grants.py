@@ -24,6 +24,7 @@ _READ = (
 )
 _DELETE = (
     "modelarts:image:delete",
+    "modelarts:image:listGroup",
     "swr:repo:listRepoTags",
     "swr:repo:deleteRepoTag",
     "swr:repository:getTag",

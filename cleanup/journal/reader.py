@@ -10,6 +10,7 @@ from cleanup.errors import RecordRejected, UsageError
 from cleanup.journal.records import (
     DeleteIntent,
     DeleteResult,
+    GroupSeen,
     JournalRepaired,
     Line,
     RunFinished,
@@ -18,7 +19,9 @@ from cleanup.journal.records import (
 from cleanup.outcome import TO_RESUME
 
 L = TypeVar("L", bound=Line)
-_decoder = msgspec.json.Decoder(RunStarted | DeleteIntent | DeleteResult | RunFinished | JournalRepaired)
+_decoder = msgspec.json.Decoder(
+    RunStarted | GroupSeen | DeleteIntent | DeleteResult | RunFinished | JournalRepaired
+)
 
 
 class JournalRun(msgspec.Struct, kw_only=True):
@@ -28,6 +31,7 @@ class JournalRun(msgspec.Struct, kw_only=True):
     intents: dict[str, DeleteIntent] = {}
     results: dict[str, DeleteResult] = {}
     finished: RunFinished | None = None
+    groups: list[GroupSeen] = []
 
 
 class JournalFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +53,12 @@ class JournalFile(msgspec.Struct, frozen=True, kw_only=True):
     def latest(self) -> dict[str, DeleteResult]:
         """The result that counts for each image: the latest of the chain."""
         return {image_id: result for run in self.chain for image_id, result in run.results.items()}
+
+    @property
+    def read_mes(self) -> dict[tuple[str, str, str], str]:
+        """What groups said of themselves when images of them were deleted, by workspace, namespace and name."""
+        seen = (group for run in self.runs for group in run.groups)
+        return {(one.workspace_id, one.namespace, one.name): one.read_me for one in seen}
 
     @property
     def in_doubt(self) -> frozenset[str]:
@@ -129,7 +139,7 @@ def read(path: Path) -> JournalFile:
     runs: dict[str, JournalRun] = {}
     for number, line in file.decoded(_decoder, "journal"):
         if isinstance(line, RunStarted):
-            runs[line.run_id] = JournalRun(started=line, intents={}, results={})
+            runs[line.run_id] = JournalRun(started=line, intents={}, results={}, groups=[])
             continue
         if (run := runs.get(line.run_id)) is None:
             if isinstance(line, JournalRepaired):
@@ -142,6 +152,8 @@ def read(path: Path) -> JournalFile:
                 run.results[line.image_id] = line
             case RunFinished():
                 run.finished = line
+            case GroupSeen():
+                run.groups.append(line)
     if not runs:
         raise RecordRejected(f"{path} holds no run: is it a journal?")
     return JournalFile(path=path, size=file.size, runs=tuple(runs.values()), torn=file.torn)

@@ -45,6 +45,15 @@ class RunStarted(Line, frozen=True, kw_only=True, tag="run.started"):
     resumes: str | None = None
 
 
+class GroupSeen(Line, frozen=True, kw_only=True, tag="group.seen"):
+    """What a namespace/name of which images are deleted says of itself, for restore."""
+
+    workspace_id: str
+    namespace: str
+    name: str
+    read_me: str
+
+
 class DeleteIntent(Line, frozen=True, kw_only=True, tag="delete.intent"):
     """On disk before the DELETE leaves; `image` is the whole record, for restore."""
 

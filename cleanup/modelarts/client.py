@@ -215,11 +215,26 @@ class Client:
         request = self._request("POST", "images", body=msgspec.json.encode(attributes))
         return await self._transport.request(request, as_bytes, repeatable=False)
 
-    async def set_group_tags(
-        self, workspace: str, namespace: str, name: str, tags: Sequence[object]
+    async def list_groups(self, workspace: str) -> tuple[wire.Group, ...]:
+        """The groups of images of a workspace, for what they say of themselves.
+
+        Raises ListingFailed, or InventoryError when one cannot be read.
+        """
+        call = ListCall(
+            path="images/group",
+            what="group",
+            query={"type": "DEDICATED", "workspace_id": workspace},
+            limit=_IMAGES,
+            decode=wire.decode_read_me,
+            key=lambda group: f"{group.namespace}/{group.name}",
+        )
+        return (await self.list_records(call)).items
+
+    async def set_group(
+        self, workspace: str, namespace: str, name: str, changes: Mapping[str, object]
     ) -> Result[Any]:
-        """Give the group of this namespace/name these resource tags, in place of those it has: the answer of the
-        `PUT`, or of the look-up of the group where that shows none."""
+        """Give the group of this namespace/name other `tags` or another `read_me`: the answer of the `PUT`, or of
+        the look-up of the group where that shows none."""
         query = {"type": "DEDICATED", "workspace_id": workspace, "namespace": namespace, "name": name}
         query |= {"name_fuzzy_match": "false", "limit": str(_IMAGES), "offset": "0"}
         found = await self._transport.request(
@@ -228,7 +243,7 @@ class Client:
         )
         if found.value is None:
             return found
-        body = msgspec.json.encode({"tags": tags})
+        body = msgspec.json.encode(changes)
         return await self._transport.request(
             self._request("PUT", f"images/group/{segment(found.value)}", body=body), as_bytes
         )

@@ -107,6 +107,23 @@ def decode_group(body: bytes, namespace: str, name: str) -> str:
     return _usable_id(found[0])
 
 
+class Group(msgspec.Struct, frozen=True):
+    """All images of one namespace/name, as far as it matters here."""
+
+    namespace: str
+    name: str
+    read_me: str | None
+
+
+def decode_read_me(raw: msgspec.Raw) -> Group:
+    """A group and what it says of itself. Raises Unreadable when it does not say which it is."""
+    fields = decode_object(raw)
+    namespace, name = as_text(fields.get("namespace")), as_text(fields.get("name"))
+    if not namespace or not name:
+        raise Unreadable("it has no namespace or no name")
+    return Group(namespace, name, as_text(fields.get("read_me")))
+
+
 def decode_image(raw: msgspec.Raw | bytes) -> Image:
     """One image record of the API (API.md, The image); `raw` is kept, compact.
 

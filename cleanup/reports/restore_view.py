@@ -140,7 +140,7 @@ def _view(head: RestoreHead, rows: tuple[RestoreRow, ...]) -> Report:
             Fact("restore journal", plain(head.restore_journal)),
             Fact(
                 "not put back",
-                f"{', '.join(NEVER_RESTORED)} (the service makes them anew), read_me of a group",
+                f"{', '.join(NEVER_RESTORED)} (the service makes them anew)",
             ),
         ),
         tallies=(Tally(title="By state", counts={word: n for word, n in head.by_state.items() if n}),),

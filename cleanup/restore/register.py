@@ -83,12 +83,17 @@ def require_writable_beside(path: Path) -> None:
 
 
 async def restore(
-    job: Job, source: Path, due: Sequence[Candidate], earlier: Earlier
+    job: Job,
+    source: Path,
+    due: Sequence[Candidate],
+    earlier: Earlier,
+    read_mes: Mapping[tuple[str, str, str], str],
 ) -> tuple[tuple[RestoreResult, ...], int]:
     """List what is there, register what of `due` is not; one result each, and the exit code.
 
     `source` is the journal whose images these are, `job.journal` the restore journal, `earlier` what it
-    said before. Raises AccessDenied, InventoryError, Interrupted, UsageError; nothing was registered then.
+    said before, `read_mes` what groups that are gone said of themselves, by workspace, namespace and name.
+    Raises AccessDenied, InventoryError, Interrupted, UsageError; nothing was registered then.
     """
     async with connect(job.target, job.settings, job.runtime, job.stop) as client:
         found = await job.stop.unless_requested(lambda: read_images(client, job.target.workspaces))
@@ -114,6 +119,7 @@ async def restore(
                 earlier.links.values(),
                 await _users_of_ids(job, client),
                 workspaces=job.target.workspaces,
+                read_mes=read_mes,
             )
             return await register_all(job, source, due, client, journal, registrar)
 
@@ -166,8 +172,10 @@ class Registrar:
         users: Mapping[str, tuple[str, ...]] | None = None,
         *,
         workspaces: Sequence[str] = ("0",),
+        read_mes: Mapping[tuple[str, str, str], str] | None = None,
     ) -> None:
         self._users = users or {}
+        self._read_mes = read_mes or {}
         self._workspaces = workspaces
         self._client = client
         self._journal = journal
@@ -226,19 +234,24 @@ class Registrar:
         return _ended(one, RestoreState.FAILED, answer=answer)
 
     async def _not_restored(self, one: Candidate, registered: bytes) -> tuple[str, ...]:
-        """What of the old record the new one lacks, after its group has got its tags back if it had lost them."""
+        """What of the old record the new one lacks, after its group has got back what it had lost."""
         lost = (*NEVER_RESTORED, *attributes_lost(bytes(one.image.raw), registered))
         image, tags = one.image, tags_of(bytes(one.image.raw))
-        old_tags = tags and not tags_of(registered)
-        group = (image.workspace_id or "0", image.namespace, image.name)
-        if not old_tags or any((it.workspace_id or "0", it.namespace, it.name) == group for it in self._live):
-            return lost  # where other versions stayed, the group has kept the tags that it has
-        if image.namespace and image.name:
-            answer = await self._client.set_group_tags(group[0], image.namespace, image.name, tags)
-            if answer.ok:
-                return lost
-            return (*lost, f"tags ({answer.label} {describe(answer)})")
-        return (*lost, "tags")
+        workspace, namespace, name = image.workspace_id or "0", image.namespace or "", image.name or ""
+        group = (workspace, namespace, name)
+        changes: dict[str, object] = {}
+        if tags and not tags_of(registered):
+            changes["tags"] = tags
+        if read_me := self._read_mes.get(group):
+            changes["read_me"] = read_me
+        if not changes or any((it.workspace_id or "0", it.namespace, it.name) == group for it in self._live):
+            return lost  # where other versions stayed, the group has kept what it has
+        if not (namespace and name):
+            return (*lost, *changes)
+        answer = await self._client.set_group(workspace, namespace, name, changes)
+        if answer.ok:
+            return lost
+        return (*lost, f"{', '.join(changes)} ({answer.label} {describe(answer)})")
 
     async def _look_up(self, one: Candidate, answer: Result[Any]) -> RestoreResult:
         """Whether an image came into being although no usable answer did."""

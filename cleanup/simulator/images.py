@@ -39,32 +39,38 @@ def list_groups(project: Project, call: Call) -> ApiResponse:
     offset, limit = whole_number(call.query, "offset", 0, 0), whole_number(call.query, "limit", 200, 1)
     query = image_query(call.query)
     project.enter(query.workspace)
-    groups = [_group(query, versions) for versions in project.images.repositories(query)]
+    groups = [_group(project, query, versions) for versions in project.images.repositories(query)]
     answer = page(groups[offset : offset + limit], len(groups), offset, limit) | {"is_swr_enterprise": False}
     if "limit" not in call.query:
         answer["groups"] = answer.pop("data")
     return json_response(200, answer)
 
 
-def _group(query: ImageQuery, versions: list[Record]) -> Record:
+def _group(project: Project, query: ImageQuery, versions: list[Record]) -> Record:
     """`versions` are the images of one group, newest first."""
     newest, oldest = versions[0], versions[-1]
     namespace, name = str(newest.get("namespace")), str(newest.get("name"))
+    group_id = derived_id(query.kind, query.workspace, namespace, name)
     return {
-        "id": derived_id(query.kind, query.workspace, namespace, name),
+        "id": group_id,
         "name": name,
         "namespace": namespace,
         "version_count": len(versions),
         "create_at": oldest.get("create_at"),
         "update_at": newest.get("update_at"),
         "description": "",
+        "read_me": project.read_mes.get(group_id),
     }
 
 
 def update_group(project: Project, call: Call) -> ApiResponse:
-    """Set the resource tags of a group, which all its versions show; its `read_me` is not kept."""
+    """Set the resource tags of a group, which all its versions show, or its `read_me`, or both."""
     body = call.json()
-    tags = body.get("tags") if isinstance(body, dict) else None
+    given = body if isinstance(body, dict) else {}
+    tags = given.get("tags", [] if "read_me" in given else None)
+    read_me = given.get("read_me", "")
+    if not isinstance(read_me, str) or len(read_me) > 30_000:
+        raise ParameterError("read_me", str(read_me)[:20], "it must be up to 30000 characters")
     pairs = isinstance(tags, list) and all(
         isinstance(tag, dict) and {"key", "value"} == tag.keys() for tag in tags
     )
@@ -75,8 +81,11 @@ def update_group(project: Project, call: Call) -> ApiResponse:
         return error_response(
             404, "ModelArts.6797", f"Specified image group {call.parts['id']} cannot be found."
         )
-    for image in versions:
-        project.images.put(image | {"tags": tags})
+    if "tags" in given:
+        for image in versions:
+            project.images.put(image | {"tags": tags})
+    if "read_me" in given:
+        project.read_mes[call.parts["id"]] = read_me
     return json_response(200, {"id": call.parts["id"], "tags": tags}, effect="updated")
 
 
@@ -159,6 +168,8 @@ def register_image(project: Project, call: Call) -> ApiResponse:
         raise ParameterError("swr_path", path, "there is no such image in SWR", "ModelArts.0107")
     given = {field: request[name] for name, field in _GIVEN.items() if name in request}
     image = new_image(project, path, project.contents[path]) | given
+    if not any(_group_id(one) == _group_id(image) for one in project.images):
+        project.read_mes.pop(_group_id(image), None)  # what its group said has gone with its last version
     project.images.put(image)
     return json_response(201, image, effect="registered")
 

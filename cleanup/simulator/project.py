@@ -80,6 +80,7 @@ class Project:
         self.services = RecordStore(world.services)
         self.workflows = RecordStore(world.workflows, "workflow_id")
         self.contents = ContentStore(world.contents)
+        self.read_mes: dict[str, str] = {}  # of groups, by their ids
         self.deletions: list[Deletion] = []
         self.requests: deque[RecordedRequest] = deque(maxlen=_REMEMBERED)
         self.when_in_use = when_in_use

@@ -36,6 +36,7 @@ from cleanup.simulator import AuthMode as Auth
 from cleanup.simulator import SimulatedLogin as Login
 from cleanup.simulator.messages import RecordedRequest
 from cleanup.simulator.routes import Operation
+from cleanup.simulator.user_records import derived_id
 from cleanup.stop import Cause, Stop
 from tests.support.builders import NOW, events, lines_of, make_image, real_now, run_started
 from tests.support.cloud import Cli, Cloud, Serve
@@ -815,6 +816,8 @@ class TestWhatComesBackAndWhatDoesNot:
     def test_tags_of_a_group_that_was_gone(self, cli: Cli, serve_cloud: Serve, tmp_path: Path) -> None:
         cloud = serve_cloud()
         old = self.alone(cloud)
+        group = derived_id("DEDICATED", "0", old["namespace"], old["name"])
+        cloud.service.read_mes[group] = "trained on the corpus of 2022"
         (tmp_path / "policy.yaml").write_text(POLICY)
         run = cli("run", "-p", "policy.yaml", "--apply", "--journal", "journal.jsonl", *cloud.options)
         assert run.exit_code == 0, run.output
@@ -828,6 +831,18 @@ class TestWhatComesBackAndWhatDoesNot:
         new = cloud.service.images.get(row["new_image_id"])
         assert new is not None
         assert new["tags"] == old["tags"]
+        assert cloud.service.read_mes[group] == "trained on the corpus of 2022"
+
+    def test_groups_that_may_not_be_listed_do_not_stop_a_run(
+        self, cli: Cli, serve_cloud: Serve, tmp_path: Path
+    ) -> None:
+        cloud = serve_cloud(faults=Faults([parse_rate("groups:403=1")]))
+        self.alone(cloud)
+        (tmp_path / "policy.yaml").write_text(POLICY)
+        run = cli("run", "-p", "policy.yaml", "--apply", "--journal", "journal.jsonl", *cloud.options)
+        assert run.exit_code == 0, run.output
+        assert "read_me" in run.output
+        assert events(tmp_path / "journal.jsonl", "group.seen") == []
 
     def test_tags_that_may_not_be_set_are_told(self, cli: Cli, serve_cloud: Serve, tmp_path: Path) -> None:
         cloud = serve_cloud(faults=Faults([parse_rate("update-group:403=1")]))
