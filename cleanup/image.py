@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from cleanup.reference import BASIC, Reference, from_fields, parse_reference
+from cleanup.reference import BASIC, Reference, from_fields, host_of, parse_reference
 
 _EPOCH_OF_SENSE = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -78,6 +78,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
         path, fields = self._path, from_fields(self.namespace, self.name, self.tag, registry=self._registry)
         return Reference(
             registry=self._registry,
+            host=host_of(self.swr_path or ""),
             namespace=path.namespace or fields.namespace,
             name=path.name or fields.name,
             tag=path.tag or (None if path.digest else fields.tag),

@@ -26,10 +26,12 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """What a reference names; None is a part that is not said or cannot be read, so it may be anything.
 
     `registry` is BASIC or the id of an enterprise instance, `name` the repository without its
-    namespace (with `/` where it is nested). A tag is as it is written, everything else lower case.
+    namespace (with `/` where it is nested). `host` is only known of records. A tag is as it is
+    written, everything else lower case.
     """
 
     registry: str | None = None
+    host: str | None = None
     namespace: str | None = None
     name: str | None = None
     tag: str | None = None
@@ -90,10 +92,10 @@ def parse_reference(text: str, *, registry: str | None = BASIC, namespace: str |
     )
 
 
-def of_content(content: str) -> Reference:
-    """What a content key (`Image.content`) was made from, but for a digest beside a tag."""
-    registry, _, key = content.partition("/")
-    return parse_reference(key, registry=registry, namespace=key.partition("/")[0])
+def host_of(text: str) -> str | None:
+    """The host that a record's path begins with, in lower case."""
+    first = _SCHEME.sub("", text.strip(_AT_THE_ENDS), count=1).partition("/")[0]
+    return first.lower() if _is_host(first) else None
 
 
 def readings(text: str, *, registry: str | None = None) -> tuple[Reference, ...]:
@@ -127,10 +129,12 @@ def _valid(form: re.Pattern[str], text: str) -> str | None:
 def same_content(one: Reference, other: Reference) -> bool:
     """Whether both may name the same content, that is, nothing known tells them apart. Symmetric.
 
-    Between references of known registry, repository and tag this is an equivalence; a digest
-    beside a tag only adds an equality, since a tag may have moved since the digest was written.
+    Between references of one known registry, and of known repository and tag, this is an equivalence;
+    a digest beside a tag only adds an equality, since a tag may have moved since the digest was
+    written. At one host there is one registry, also where a record does not say which.
     """
-    if one.registry and other.registry and one.registry != other.registry:
+    registries = one.registry and other.registry and one.registry != other.registry
+    if registries and not (one.host and one.host == other.host):
         return False
     if not _same_repository(one, other):
         return False

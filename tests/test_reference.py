@@ -14,7 +14,6 @@ from cleanup.reference import (
     Reference,
     ReferenceIndex,
     from_fields,
-    of_content,
     parse_reference,
     readings,
     same_content,
@@ -197,7 +196,7 @@ class TestOfAnImage:
     def test_the_path_says_where_the_content_is(self) -> None:
         image = Image(id="i", namespace="x", name="y", tag="z", swr_path="10.0.0.1:80/Team/OCR:V1")
         assert image.content == "basic/team/ocr:V1"
-        assert of_content(image.content) == image.reference
+        assert image.reference == msgspec.structs.replace(ref("team", "ocr", "V1"), host="10.0.0.1:80")
 
     @pytest.mark.parametrize("path", [None, "", " ", "?", "ocr:1", "team/o cr:1", "team/ocr:"])
     def test_a_path_that_does_not_say_it_all_has_no_content_key(self, path: str | None) -> None:
@@ -213,11 +212,19 @@ class TestOfAnImage:
         path = "x.swr-pro.com/team/ocr:1"
         image = Image(id="i", swr_path=path, swr_instance_id="8F1C")
         assert image.content == "8f1c/team/ocr:1"
+        basic = Image(id="j", swr_path="swr.a.com/team/ocr:1")
+        assert not same_content(image.reference, basic.reference)
+
+    def test_at_one_host_there_is_one_registry(self) -> None:
+        said = Image(id="i", swr_path="x.swr-pro.com/team/ocr:1", swr_instance_id="8F1C")
+        unsaid = Image(id="j", swr_path="https://X.swr-pro.com/team/ocr:1")
+        assert same_content(said.reference, unsaid.reference)
+        assert same_content(unsaid.reference, said.reference)
 
     def test_a_dotted_namespace_of_its_own_is_no_host(self) -> None:
         image = Image(id="i", namespace="my.org", name="team/img", swr_path="my.org/team/img:1")
         assert image.content == "basic/my.org/team/img:1"
-        assert of_content(image.content) == image.reference
+        assert image.reference.name == "team/img"
 
 
 def used(image: Image, *uses: Use) -> list[str]:

@@ -10,7 +10,7 @@ import msgspec
 from cleanup.apply.fresh_use import FreshUse
 from cleanup.apply.recheck import Due, objection
 from cleanup.apply.worker_pool import work_off
-from cleanup.decision.select import NeededContents
+from cleanup.decision.force import sharing_content
 from cleanup.errors import CleanupError, CredentialsLost, JournalWriteError
 from cleanup.image import Image
 from cleanup.in_use import InUse
@@ -19,6 +19,7 @@ from cleanup.modelarts import deletion
 from cleanup.modelarts.client import Client
 from cleanup.outcome import BAD, Outcome, Verdict
 from cleanup.policy.language import Policy
+from cleanup.reference import ReferenceIndex
 from cleanup.stop import Cause, Stop
 
 _LOOKS = 5
@@ -194,8 +195,8 @@ class Executor:
         """Whether a record that is not ours to delete before this one has come to share the content."""
         gone = {id_ for id_, verdict in self.verdicts.items() if verdict.outcome in _GONE}
         others = await self._client.same_repository(image, self._users.workspaces)
-        staying = NeededContents(other for other in others if other.id not in gone | {image.id})
-        return image.content is None or image.content in staying
+        staying = ReferenceIndex((other.reference, other) for other in others if other.id not in gone)
+        return image.content is None or bool(sharing_content(image, staying))
 
     def _unseen(self, error: CleanupError) -> Verdict:
         """What becomes of an image that could not be looked at again: it is not deleted."""

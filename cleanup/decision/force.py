@@ -8,7 +8,7 @@ from cleanup.decision.keep_last import newest_first
 from cleanup.decision.types import Action, Decision, Withheld
 from cleanup.image import Image
 from cleanup.policy.language import Policy
-from cleanup.reference import ReferenceIndex, of_content
+from cleanup.reference import ReferenceIndex
 
 
 def with_force(
@@ -82,20 +82,11 @@ def _related(records: Iterable[Image], images: Iterable[Image]) -> ReferenceInde
     # What does not say its tag may share with all of its repository; without a repository, with all there is.
     repositories = {reference.repository for reference in references if not reference.exact}
     return ReferenceIndex(
-        (one.reference, one)
+        (reference, one)
         for one in records
+        for reference in (one.reference,)
         if None in repositories
-        or one.reference.repository in repositories
-        or not one.reference.exact
-        or not keys.isdisjoint(one.reference.keys)
+        or reference.repository in repositories
+        or not reference.exact
+        or not keys.isdisjoint(reference.keys)
     )
-
-
-class NeededContents:
-    """The registry contents that images which stay may still need."""
-
-    def __init__(self, staying: Iterable[Image]) -> None:
-        self._index = ReferenceIndex((image.reference, image) for image in staying)
-
-    def __contains__(self, content: str) -> bool:
-        return any(True for _ in self._index.find(of_content(content)))

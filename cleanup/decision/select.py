@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from cleanup.decision.force import NeededContents, with_force
+from cleanup.decision.force import with_force
 from cleanup.decision.keep_last import Rank, group_of, rank
 from cleanup.decision.match import RuleMatch, match_rules
 from cleanup.decision.types import Action, Decision, Reason
@@ -15,8 +15,6 @@ from cleanup.durations import format_duration
 from cleanup.image import Image, Status, makes_sense, same_word
 from cleanup.in_use import InUse
 from cleanup.policy.language import Clock, Condition, Policy, Rule
-
-__all__ = ["NeededContents", "select", "time_of", "unknown"]
 
 
 def select(

@@ -47,6 +47,7 @@ class _Record(msgspec.Struct):
     name: object = None
     tag: object = None
     swr_path: object = None
+    swr_instance_id: object = None
     type: object = None
     visibility: object = None
     status: object = None
@@ -136,6 +137,7 @@ def decode_image(raw: msgspec.Raw | bytes) -> Image:
         name=as_text(record.name),
         tag=as_text(record.tag),
         swr_path=as_text(record.swr_path),
+        swr_instance_id=as_text(record.swr_instance_id),
         type=as_text(record.type),
         visibility=as_text(record.visibility),
         status=as_text(record.status),

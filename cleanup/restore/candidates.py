@@ -226,7 +226,7 @@ def existing_registration(
         (
             one
             for one in live
-            if one.content == candidate.image.content
+            if (one.content == candidate.image.content or one.swr_path == candidate.image.swr_path)
             and one.id not in claimed_ids
             and one.id != candidate.image.id
             and _came_after(one, candidate.deleted_at)

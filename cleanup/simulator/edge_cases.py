@@ -66,8 +66,7 @@ def _tagged(random: Random, image: Record, _: int) -> None:
 def _of_a_newer_release(random: Random, image: Record, _: int) -> None:
     image.update(
         flavor_type="ASCEND_SNT9B",
-        swr_instance_id=new_id(random),
-        lifecycle={"stage": "beta", "pinned": False},
+        lifecycle={"stage": "beta", "pinned": False, "id": new_id(random)},
     )
 
 

@@ -15,7 +15,16 @@ _PATH = re.compile(r"[^/\s]+/[^/\s]+/[^:\s]+:[^:/\s]+")
 # What a registration may give, by its name there and in the record.
 _GIVEN = {
     **{
-        name: name for name in ("arch", "description", "origin", "service_type", "visibility", "workspace_id")
+        name: name
+        for name in (
+            "arch",
+            "description",
+            "origin",
+            "service_type",
+            "swr_instance_id",
+            "visibility",
+            "workspace_id",
+        )
     },
     "services": "dev_services",
     "resource_category": "resource_categories",

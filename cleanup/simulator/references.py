@@ -8,17 +8,19 @@ from hashlib import sha256
 
 ContentKey = tuple[str, str]
 INTERNAL_HOST = "10.125.0.198:20202"
+INSTANCE_HOST = "registry.swr-pro.example.com"  # of an enterprise instance, which is a registry of its own
 
 
 def content_key(reference: str) -> ContentKey:
     """Repository and tag (or digest) that a reference names, whatever host it spells, or none.
 
-    All hosts count as one registry: public, internal and proxy names of it all lead to the same content.
-    Only a first part with a dot or a colon, or `localhost`, is a host. Tags differ by case.
+    All hosts but INSTANCE_HOST, whose repositories keep it in their names, count as one registry:
+    public, internal and proxy names of it all lead to the same content. Only a first part with a
+    dot or a colon, or `localhost`, is a host. Tags differ by case.
     """
     path = reference.partition("://")[2] or reference
     first, slash, rest = path.partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost"):
+    if slash and ("." in first or ":" in first or first == "localhost") and first != INSTANCE_HOST:
         path = rest
     path, _, digest = path.partition("@")
     repository, colon, tag = path.rpartition(":")

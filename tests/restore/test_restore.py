@@ -695,6 +695,13 @@ class TestTwins:
         } | fields
         return make_image(id, **values)
 
+    def test_a_record_that_does_not_say_its_instance(self) -> None:
+        deleted = msgspec.structs.replace(self.one().image, swr_instance_id="8f1c")
+        candidate = msgspec.structs.replace(self.one(), image=deleted)
+        found = existing_registration(candidate, [self.live("new")], ())
+        assert found is not None
+        assert found.id == "new"
+
     def test_the_same_content_after_the_delete(self) -> None:
         assert existing_registration(
             self.one(), [self.live("other", swr_path="x.y/team/b:1"), self.live("new")], ()

@@ -8,8 +8,10 @@ import pytest
 
 from cleanup.simulator import OTHER_WORKSPACE, PROJECT_ID, USER_ID, Faults, Service, World, parse_rate
 from cleanup.simulator.faults import Step
+from cleanup.simulator.references import INSTANCE_HOST
 from tests.support.builders import events, lines_of, real_now
-from tests.support.cloud import Cli, Cloud, Serve
+from tests.support.builders import image_record as image
+from tests.support.cloud import Serve
 
 DAY = 86_400_000
 POLICY = """\
@@ -18,25 +20,6 @@ rules:
   - {name: old, older_than: 30d, force: true}
 limits: {max_percent: 100}
 """
-
-
-def image(number: int, **fields: Any) -> dict[str, Any]:
-    now = int(real_now().timestamp() * 1000)
-    base = {
-        "id": f"00000000-0000-0000-0000-{number:012}",
-        "namespace": "ml",
-        "name": "trainer",
-        "tag": f"v{number}",
-        "swr_path": f"swr.example.com/ml/trainer:v{number}",
-        "type": "DEDICATED",
-        "visibility": "PRIVATE",
-        "status": "ACTIVE",
-        "size": 1000,
-        "create_at": now - 100 * DAY,
-        "update_at": now - 100 * DAY,
-        "workspace_id": "0",
-    }
-    return base | fields
 
 
 def notebook(number: int, **fields: Any) -> dict[str, Any]:
@@ -63,21 +46,6 @@ def service(
         user_id=USER_ID,
     )
     return Service(world, real_now, **options)
-
-
-@pytest.fixture
-def run(cli: Cli, tmp_path: Path) -> Any:
-    (tmp_path / "policy.yaml").write_text(POLICY)
-
-    def call(command: str, cloud: Cloud, *options: object) -> Any:
-        fixed = {
-            "plan": ("plan", "-p", "policy.yaml", "-o", "plan.jsonl"),
-            "apply": ("apply", "plan.jsonl", "--journal", "journal.jsonl"),
-            "run": ("run", "-p", "policy.yaml", "--apply", "--journal", "journal.jsonl"),
-        }
-        return cli(*fixed[command], *cloud.options, "--max-attempts", 2, *options)
-
-    return call
 
 
 def reasons(path: Path) -> dict[str, str]:
@@ -189,6 +157,29 @@ class TestInUse:
         called = run("plan", serve_cloud(service([image(1)])), "--pins", "pins.txt")
         assert called.exit_code == 2
         assert "pins.txt:2:1" in called.stderr
+
+
+class TestRegistries:
+    """One image old, one that stays: the same repository and tag, as the API tells the registry of each."""
+
+    @pytest.mark.parametrize(
+        ("host", "instance", "shared"),
+        [
+            (INSTANCE_HOST, "8f1c", False),
+            ("swr.elsewhere.example.com", None, True),
+            ("swr.example.com", "8f1c", True),
+        ],
+    )
+    def test_whose_content_may_go(
+        self, run: Any, serve_cloud: Serve, host: str, instance: str | None, shared: bool
+    ) -> None:
+        there = {"swr_path": f"{host}/ml/trainer:v1", "swr_instance_id": instance}
+        young = image(2, tag="v1", update_at=int(real_now().timestamp() * 1000), **there)
+        cloud = serve_cloud(service([image(1), young]))
+        assert run("run", cloud).exit_code == 0
+        assert cloud.deleted == {image(1)["id"]: not shared}
+        assert young["swr_path"] in cloud.service.contents
+        assert (image(1)["swr_path"] in cloud.service.contents) is shared
 
 
 class TestInventory:

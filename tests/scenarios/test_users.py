@@ -10,6 +10,7 @@ import pytest
 from cleanup.simulator import PROJECT_ID, USER_ID, Service, World, user_records
 from cleanup.simulator.routes import Operation
 from tests.support.builders import events, lines_of, real_now
+from tests.support.builders import image_record as image
 from tests.support.chaos import jump
 from tests.support.cloud import Cli, Cloud, Serve
 
@@ -23,23 +24,6 @@ limits: {max_percent: 100, max_deletes: 10000}
 """
 CLOSED = "c1" * 16
 OPEN = "a1" * 16
-
-
-def image(number: int, **fields: Any) -> dict[str, Any]:
-    return {
-        "id": f"00000000-0000-0000-0000-{number:012}",
-        "namespace": "ml",
-        "name": "trainer",
-        "tag": f"v{number}",
-        "swr_path": path(number),
-        "type": "DEDICATED",
-        "visibility": "PRIVATE",
-        "status": "ACTIVE",
-        "size": 1000,
-        "create_at": NOW - 100 * DAY,
-        "update_at": NOW - 100 * DAY,
-        "workspace_id": "0",
-    } | fields
 
 
 def path(number: int) -> str:
@@ -135,21 +119,6 @@ SENTENCES = {
 }
 FREE = {"v11", "v12", "v13"}
 KINDS = ("notebooks", "jobs", "algorithms", "models", "services", "workflows")
-
-
-@pytest.fixture
-def run(cli: Cli, tmp_path: Path) -> Any:
-    (tmp_path / "policy.yaml").write_text(POLICY)
-
-    def call(command: str, cloud: Cloud, *options: object) -> Any:
-        fixed = {
-            "plan": ("plan", "-p", "policy.yaml", "-o", "plan.jsonl"),
-            "apply": ("apply", "plan.jsonl", "--journal", "journal.jsonl"),
-            "run": ("run", "-p", "policy.yaml", "--apply", "--journal", "journal.jsonl"),
-        }
-        return cli(*fixed[command], *cloud.options, "--max-attempts", 2, *options)
-
-    return call
 
 
 @pytest.fixture

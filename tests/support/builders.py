@@ -56,6 +56,25 @@ def real_now() -> datetime:
     return datetime.now(UTC)
 
 
+def image_record(number: int, **fields: Any) -> dict[str, Any]:
+    """A record as the API sends it: the old image ml/trainer:v<number>, but for `fields`."""
+    then = int((real_now() - timedelta(days=100)).timestamp() * 1000)
+    return {
+        "id": f"00000000-0000-0000-0000-{number:012}",
+        "namespace": "ml",
+        "name": "trainer",
+        "tag": f"v{number}",
+        "swr_path": f"swr.example.com/ml/trainer:v{number}",
+        "type": "DEDICATED",
+        "visibility": "PRIVATE",
+        "status": "ACTIVE",
+        "size": 1000,
+        "create_at": then,
+        "update_at": then,
+        "workspace_id": "0",
+    } | fields
+
+
 def needs(program: str) -> pytest.MarkDecorator:
     """A test that runs a system program: left out where that is missing, but never in CI."""
     missing = shutil.which(program) is None and "CI" not in os.environ
