@@ -9,7 +9,7 @@ from cleanup.cli import event_loop, jobs
 from cleanup.cli.options import Connecting, Deleting, Working
 from cleanup.cli.output import log
 from cleanup.cli.parsing import Argument
-from cleanup.journal import read
+from cleanup.journal import read, require_writable
 from cleanup.plan import file as plan_file
 from cleanup.stop import Stop
 
@@ -31,8 +31,10 @@ def resume(
         log().info(f"nothing to resume: every image that {journal} planned has its final status")
         return
 
+    require_writable(journal)
+
     async def work(stop: Stop) -> jobs.Ended:
-        job = jobs.new_run(target, settings, stop, journal, plan_path_of(earlier))
+        job = jobs.new_job(target, settings, stop, plan=plan_path_of(earlier), journal=journal)
         return await jobs.finish(job, resume_run(job, earlier, plan, todo))
 
     jobs.conclude([event_loop.change(work, settings)])

@@ -83,6 +83,23 @@ def test_plan_and_apply_over_all_of_them(cli: Cli, fleet: Fleet, tmp_path: Path)
     assert "3 targets: 3 done, 0 with trouble" in applied.stdout
 
 
+def test_a_run_of_one_of_them_is_resumed_in_its_own_journal(cli: Cli, fleet: Fleet, tmp_path: Path) -> None:
+    clouds = fleet(2)
+    (tmp_path / "logs").mkdir()
+    cut = cli("run", "-p", "policy.yaml", "--apply", "--targets", "targets.yaml", "--journal", "logs")
+    assert cut.exit_code == 0, cut.output
+    (journal,) = (tmp_path / "logs").glob("image-cleanup-team-01-*[0-9a-f].jsonl")
+    *_, last = events(journal, "delete.result")
+    lines = [line for line in journal.read_text().splitlines(True) if last["image_id"] not in line]
+    journal.write_text("".join(lines[:-1]))
+    there = len(list((tmp_path / "logs").iterdir()))
+    resumed = cli("resume", str(journal), "--targets", "targets.yaml")
+    assert resumed.exit_code == 0, resumed.output
+    assert {line["image_id"] for line in events(journal, "delete.result")} == set(clouds["team-01"].deleted)
+    assert len(events(journal, "run.finished")) == 1
+    assert len(list((tmp_path / "logs").iterdir())) == there
+
+
 def test_one_that_fails_stops_no_other_and_the_worst_code_wins(
     cli: Cli, fleet: Callable[..., dict[str, Cloud]], tmp_path: Path
 ) -> None:
