@@ -1,7 +1,6 @@
 """`restore`: register again what a journal says was deleted without its content."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from cleanup.cli.parsing import Argument, Option
 from cleanup.journal import read
 from cleanup.reports.restore_view import RestoreFormat, render_restore
 from cleanup.restore import register
-from cleanup.restore.candidates import Candidate, candidates, selected, target_of
+from cleanup.restore.candidates import candidates, selected, target_of
 from cleanup.restore.records import RestoreResult, RestoreState
 from cleanup.stop import Stop
 
@@ -39,14 +38,27 @@ def restore(
     earlier = register.read_earlier(beside)
     found = selected(candidates(deleted, earlier.links), image)
     due = [one for one in found if one.state is RestoreState.RESTORABLE]
-    show = partial(_show, found, format, journal, beside)
+
+    def show(results: Sequence[RestoreResult] = ()) -> None:
+        ends = {one.image_id: one for one in results}
+        told = render_restore(
+            found,
+            ends,
+            format,
+            journal=str(journal),
+            restore_journal=str(beside),
+            applied=apply,
+            **terminal(),
+        )
+        emit(told)
+
     if not apply:
-        show((), applied=False)
+        show()
         log().info(f"nothing was registered; --apply registers {len(due)}")
         return
     settings, target = working.settings(connecting), target_of(deleted, connecting.fleet(working))
     if not due:
-        show((), applied=True)
+        show()
         log().info("nothing to restore")
         return
     register.require_writable_beside(beside)
@@ -59,29 +71,7 @@ def restore(
         return ended
 
     results, code = event_loop.change(work, settings)
-    show(results, applied=True)
+    show(results)
     log().info(f"restore journal: {beside}")
     if code:
         raise SystemExit(code)
-
-
-def _show(
-    found: Sequence[Candidate],
-    format: RestoreFormat,
-    journal: Path,
-    beside: Path,
-    results: Sequence[RestoreResult],
-    *,
-    applied: bool,
-) -> None:
-    ends = {result.image_id: result for result in results}
-    pieces = render_restore(
-        found,
-        ends,
-        format,
-        journal=str(journal),
-        restore_journal=str(beside),
-        applied=applied,
-        **terminal(),
-    )
-    emit(pieces)

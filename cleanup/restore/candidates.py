@@ -1,6 +1,5 @@
 """Registering again what was deleted without its content: what can come back, and why the rest cannot. Pure."""
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -11,13 +10,11 @@ from cleanup.errors import RecordRejected, UsageError
 from cleanup.image import Image, Status
 from cleanup.journal import DeleteIntent, DeleteResult, JournalFile, JournalRun
 from cleanup.modelarts.wire import Unreadable, decode_image, decode_json
-from cleanup.outcome import Outcome
-from cleanup.restore.records import RestoreResult, RestoreState
-from cleanup.stop import Cause
+from cleanup.outcome import GONE, Outcome
+from cleanup.restore.records import RestoreState
 
 _CLOCKS_DIFFER = timedelta(minutes=5)
 _STILL_THERE = frozenset({Outcome.FAILED, Outcome.DENIED, Outcome.IN_USE, Outcome.DRIFTED})
-_GONE = frozenset({Outcome.DELETED, Outcome.ALREADY_GONE})
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +102,7 @@ def _obstacle(
 ) -> str | None:
     if result is None or result.outcome is Outcome.UNKNOWN:
         return "nobody knows whether it was deleted: `resume` settles that"
-    if result.outcome not in _GONE:
+    if result.outcome not in GONE:
         return f"it was not deleted ({result.outcome})"
     if intent is None:
         return "somebody else deleted it; nothing is known about its content"
@@ -240,33 +237,3 @@ def _came_after(image: Image, deleted_at: datetime | None) -> bool:
     if image.created_at is None or deleted_at is None:
         return True
     return image.created_at >= deleted_at - _CLOCKS_DIFFER
-
-
-_ENDS = (
-    RestoreState.RESTORED,
-    RestoreState.ALREADY_RESTORED,
-    RestoreState.FAILED,
-    RestoreState.UNKNOWN,
-    RestoreState.NOT_ATTEMPTED,
-)
-
-
-def tally(results: Iterable[RestoreResult]) -> dict[RestoreState, int]:
-    """How often each end occurred; all five are there, so that the counts add up."""
-    counted = Counter(result.outcome for result in results)
-    return {state: counted[state] for state in _ENDS}
-
-
-def exit_code(results: Sequence[RestoreResult], cause: Cause | None) -> int:
-    """0 all restored, 3 some are not, 5 when the service let us register nothing, 7 when some are left.
-
-    `cause` is why the run was stopped.
-    """
-    counts = tally(results)
-    tried = counts[RestoreState.RESTORED] + counts[RestoreState.FAILED] + counts[RestoreState.UNKNOWN]
-    denied = sum(result.http_status in (401, 403) for result in results)
-    if cause is Cause.DENIED or (denied and denied == tried):
-        return 5
-    if cause is Cause.JOURNAL or counts[RestoreState.NOT_ATTEMPTED]:
-        return 7
-    return 3 if counts[RestoreState.FAILED] or counts[RestoreState.UNKNOWN] else 0

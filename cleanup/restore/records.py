@@ -1,5 +1,7 @@
-"""The lines of a restore journal, as types; each is told apart by its `event`."""
+"""The lines of a restore journal, as types told apart by their `event`, and the arithmetic over its results."""
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -7,6 +9,7 @@ import msgspec
 
 from cleanup.image import Image
 from cleanup.journal.records import Level, Line
+from cleanup.stop import Cause
 
 
 class RestoreState(StrEnum):
@@ -89,3 +92,33 @@ class RestoreFinished(Line, frozen=True, kw_only=True, tag="restore.finished"):
     duration_s: float
     exit_code: int
     stopped: str | None = None
+
+
+_ENDS = (
+    RestoreState.RESTORED,
+    RestoreState.ALREADY_RESTORED,
+    RestoreState.FAILED,
+    RestoreState.UNKNOWN,
+    RestoreState.NOT_ATTEMPTED,
+)
+
+
+def tally(results: Iterable[RestoreResult]) -> dict[RestoreState, int]:
+    """How often each end occurred; all five are there, so that the counts add up."""
+    counted = Counter(result.outcome for result in results)
+    return {state: counted[state] for state in _ENDS}
+
+
+def exit_code(results: Sequence[RestoreResult], cause: Cause | None) -> int:
+    """0 all restored, 3 some are not, 5 when the service let us register nothing, 7 when some are left.
+
+    `cause` is why the run was stopped.
+    """
+    counts = tally(results)
+    tried = counts[RestoreState.RESTORED] + counts[RestoreState.FAILED] + counts[RestoreState.UNKNOWN]
+    denied = sum(result.http_status in (401, 403) for result in results)
+    if cause is Cause.DENIED or (denied and denied == tried):
+        return 5
+    if cause is Cause.JOURNAL or counts[RestoreState.NOT_ATTEMPTED]:
+        return 7
+    return 3 if counts[RestoreState.FAILED] or counts[RestoreState.UNKNOWN] else 0

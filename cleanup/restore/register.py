@@ -18,17 +18,15 @@ from cleanup.journal.records import Level
 from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, describe
 from cleanup.modelarts.http.messages import Result
-from cleanup.modelarts.inventory import read_images
-from cleanup.plan.build import look
+from cleanup.modelarts.inventory import list_workspaces, read_images
+from cleanup.modelarts.users import Reading, read_users
 from cleanup.restore.candidates import (
     NEVER_RESTORED,
     Candidate,
     attributes_lost,
     existing_registration,
-    exit_code,
     registration,
     tags_of,
-    tally,
 )
 from cleanup.restore.records import (
     RestoreFinished,
@@ -36,6 +34,8 @@ from cleanup.restore.records import (
     RestoreResult,
     RestoreStarted,
     RestoreState,
+    exit_code,
+    tally,
 )
 from cleanup.stop import Cause, Stop
 
@@ -97,7 +97,8 @@ async def restore(
     """
     async with connect(job.target, job.settings, job.runtime, job.stop) as client:
         found = await job.stop.unless_requested(lambda: read_images(client, job.target.workspaces))
-        if found is None:
+        users = await job.stop.unless_requested(lambda: _users_of_ids(job, client))
+        if found is None or users is None:
             raise Interrupted(f"{job.stop.why}: nothing was registered")
         if found.doubts:
             raise InventoryError(
@@ -117,7 +118,7 @@ async def restore(
                 job.stop,
                 found.images,
                 earlier.links.values(),
-                await _users_of_ids(job, client),
+                users,
                 workspaces=job.target.workspaces,
                 read_mes=read_mes,
             )
@@ -125,14 +126,20 @@ async def restore(
 
 
 async def _users_of_ids(job: Job, client: Client) -> dict[str, tuple[str, ...]]:
-    """Who names which id, in lower case, as far as the inventory shows it; a restore does not depend on that."""
+    """Who names which id, in lower case, as far as it can be read; a restore does not depend on that."""
     try:
-        inventory = await look(job, client)
+        known = await list_workspaces(client)
+    except InventoryError:
+        known = ()
+    others = [workspace for workspace in known if workspace not in job.target.workspaces]
+    reading = Reading(client=client, asked=job.asked_users, now=job.runtime.now())
+    try:
+        found = await read_users(reading, job.target.workspaces, others)
     except (AccessDenied, InventoryError) as error:
         job.progress.note(f"who names the old ids is not known: {error}")
         return {}
     users: dict[str, tuple[str, ...]] = {}
-    for use in inventory.in_use.uses:
+    for use in (found.in_use | job.settings.pins).uses:
         if use.image_id:
             users[use.image_id.lower()] = (*users.get(use.image_id.lower(), ()), use.user)
     return users
@@ -209,7 +216,10 @@ class Registrar:
                 attributes = registration(one.image.raw)
                 await self._journal.write_ahead(RestoreIntent(image_id=one.image.id, registration=attributes))
                 intended = True
-                result = await self._read(one, await self._client.register_image(attributes))
+                result, record = await self._read(one, await self._client.register_image(attributes))
+                if record is not None:  # the image is there again, whatever becomes of its group
+                    lost = await self._not_restored(one, record)
+                    result = msgspec.structs.replace(result, not_restored=lost)
         except JournalWriteError as error:
             self._stop.request(Cause.JOURNAL, str(error))
         finally:
@@ -219,41 +229,52 @@ class Registrar:
             if result:
                 self._settle(result)
 
-    async def _read(self, one: Candidate, answer: Result[Any]) -> RestoreResult:
-        """What the answer to a POST says; what it leaves open is looked up, for a repeat could register twice."""
+    async def _read(self, one: Candidate, answer: Result[Any]) -> tuple[RestoreResult, bytes | None]:
+        """What the answer to a POST says, and the new record where there is one.
+
+        What the answer leaves open is looked up, for a repeat could register twice.
+        """
         if answer.ok and (new_id := _new_id(answer, one)):
-            lost = await self._not_restored(one, answer.body)
-            restored = _ended(one, RestoreState.RESTORED, answer=answer, new_image_id=new_id)
-            return msgspec.structs.replace(restored, not_restored=lost)
+            return self._restored(one, answer, new_id, answer.body)
         if answer.ok or answer.doubtful:
             return await self._look_up(one, answer)
         if answer.stopped:
-            return _ended(one, RestoreState.NOT_ATTEMPTED, self._stop.why)
+            return _ended(one, RestoreState.NOT_ATTEMPTED, self._stop.why), None
         if answer.status == 401:
             self._stop.request(Cause.DENIED, f"the credentials are not accepted ({describe(answer)})")
-        return _ended(one, RestoreState.FAILED, answer=answer)
+        return _ended(one, RestoreState.FAILED, answer=answer), None
 
-    async def _not_restored(self, one: Candidate, registered: bytes) -> tuple[str, ...]:
+    def _restored(
+        self, one: Candidate, answer: Result[Any], new_id: str, record: bytes
+    ) -> tuple[RestoreResult, bytes]:
+        """The result as it stands until what the group had lost is back."""
+        lost = (*self._lost(one, record), *self._owed(one, record))
+        restored = _ended(one, RestoreState.RESTORED, answer=answer, new_image_id=new_id)
+        return msgspec.structs.replace(restored, not_restored=lost), record
+
+    @staticmethod
+    def _lost(one: Candidate, record: bytes) -> tuple[str, ...]:
+        return (*NEVER_RESTORED, *attributes_lost(bytes(one.image.raw), record))
+
+    def _owed(self, one: Candidate, record: bytes) -> dict[str, object]:
+        """What the group of the new `record` had and has lost; where other versions stayed, it has kept it."""
+        group = _group(one.image)
+        if any(_group(other) == group for other in self._live):
+            return {}
+        tags, read_me = tags_of(bytes(one.image.raw)), self._read_mes.get(group)
+        owed: dict[str, object] = {"tags": tags} if tags and not tags_of(record) else {}
+        return owed | ({"read_me": read_me} if read_me else {})
+
+    async def _not_restored(self, one: Candidate, record: bytes) -> tuple[str, ...]:
         """What of the old record the new one lacks, after its group has got back what it had lost."""
-        lost = (*NEVER_RESTORED, *attributes_lost(bytes(one.image.raw), registered))
-        image, tags = one.image, tags_of(bytes(one.image.raw))
-        workspace, namespace, name = image.workspace_id or "0", image.namespace or "", image.name or ""
-        group = (workspace, namespace, name)
-        changes: dict[str, object] = {}
-        if tags and not tags_of(registered):
-            changes["tags"] = tags
-        if read_me := self._read_mes.get(group):
-            changes["read_me"] = read_me
-        if not changes or any((it.workspace_id or "0", it.namespace, it.name) == group for it in self._live):
-            return lost  # where other versions stayed, the group has kept what it has
-        if not (namespace and name):
-            return (*lost, *changes)
-        answer = await self._client.set_group(workspace, namespace, name, changes)
-        if answer.ok:
-            return lost
-        return (*lost, f"{', '.join(changes)} ({answer.label} {describe(answer)})")
+        lost, owed = self._lost(one, record), self._owed(one, record)
+        workspace, namespace, name = _group(one.image)
+        if not owed or not (namespace and name):
+            return (*lost, *owed)
+        answer = await self._client.set_group(workspace, namespace, name, owed)
+        return lost if answer.ok else (*lost, f"{', '.join(owed)} ({answer.label} {describe(answer)})")
 
-    async def _look_up(self, one: Candidate, answer: Result[Any]) -> RestoreResult:
+    async def _look_up(self, one: Candidate, answer: Result[Any]) -> tuple[RestoreResult, bytes | None]:
         """Whether an image came into being although no usable answer did."""
         doubt = "answered without the new image" if answer.ok else describe(answer)
         try:
@@ -263,13 +284,13 @@ class Registrar:
                 self._claimed_ids,
             )
         except InventoryError as error:
-            return _ended(
-                one, RestoreState.UNKNOWN, f"{doubt}; {error}; {_AGAIN} to settle it", answer=answer
-            )
+            why = f"{doubt}; {error}; {_AGAIN} to settle it"
+            return _ended(one, RestoreState.UNKNOWN, why, answer=answer), None
         if found:
-            return _ended(one, RestoreState.RESTORED, answer=answer, new_image_id=found.id)
+            return self._restored(one, answer, found.id, bytes(found.raw))
         state = RestoreState.UNKNOWN if answer.ok else RestoreState.FAILED
-        return _ended(one, state, f"{doubt}; no new image is listed; {_AGAIN} to try again", answer=answer)
+        why = f"{doubt}; no new image is listed; {_AGAIN} to try again"
+        return _ended(one, state, why, answer=answer), None
 
     def _settle(self, result: RestoreResult) -> None:
         users = self._users.get(result.image_id.lower(), ())
@@ -289,6 +310,10 @@ def _by_content(due: Iterable[Candidate]) -> list[list[Candidate]]:
     for one in due:
         groups.setdefault(one.image.content, []).append(one)
     return list(groups.values())
+
+
+def _group(image: Image) -> tuple[str, str, str]:
+    return image.workspace_id or "0", image.namespace or "", image.name or ""
 
 
 def _new_id(answer: Result[Any], one: Candidate) -> str | None:

@@ -12,6 +12,7 @@ import anyio
 import msgspec
 import pytest
 
+from cleanup.apply.worker_pool import work_off
 from cleanup.config.job import Job
 from cleanup.config.settings import Settings, Target
 from cleanup.errors import RecordRejected, UsageError
@@ -792,6 +793,40 @@ async def test_a_signal_leaves_the_rest_for_the_next_run(
     (finished,) = events(path, "restore.finished")
     assert (finished["restored"], finished[third], finished["planned"]) == (2, 2 - hang, 4)
     assert finished["stopped"] == "interrupted by SIGTERM"
+
+
+class SlowGroups:
+    """Registers at once; what is to be put back into the group is never answered."""
+
+    requests = throttled = 0
+
+    async def register_image(self, _: dict[str, object]) -> Result[bytes]:
+        return Result(label="POST", status=201, body=b'{"id": "new-1"}', attempts=1)
+
+    async def set_group(self, *_: object) -> Result[bytes]:
+        self.stop.request(Cause.SIGNAL, "interrupted by SIGTERM")
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    def __init__(self, stop: Stop) -> None:
+        self.stop = stop
+
+
+async def test_what_was_registered_is_restored_also_when_its_group_could_not_be_mended(
+    tmp_path: Path,
+) -> None:
+    due = candidates(
+        journal_of(([intent("a", namespace="team", name="app")], [result("a", Outcome.DELETED)])), {}
+    )
+    path = tmp_path / "journal.restore.jsonl"
+    stop = Stop(drain_seconds=0)
+    with Journal(path, "run-1", "default", lambda: NOW) as journal:
+        client = cast(Client, SlowGroups(stop))
+        registrar = Registrar(client, journal, stop, (), (), read_mes={("0", "team", "app"): "about it"})
+        await work_off([list(due)], registrar.register, stop, 1)
+    (written,) = events(path, "restore.result")
+    assert (written["outcome"], written["new_image_id"]) == ("restored", "new-1")
+    assert "read_me" in written["not_restored"]
 
 
 class TestWhatComesBackAndWhatDoesNot:
