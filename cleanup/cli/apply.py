@@ -31,7 +31,7 @@ def apply(
     targets = connecting.fleet(working)
     if any(target.from_file for target in targets) and not plan.is_dir():
         raise UsageError(f"{plan} is no folder: with --targets, PLAN is the folder that `plan -o` wrote to")
-    jobs.journal_folder(targets, journal)
+    jobs.require_folder(targets, journal, "--journal")
     expected = load(policy) if policy else None
 
     async def work(stop: Stop) -> list[jobs.Ended]:

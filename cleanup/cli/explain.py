@@ -39,10 +39,11 @@ def explain(
 
 def look(connecting: Connecting, working: Working, file: Path | None) -> Inventory:
     """The inventory in the file, else of the one target; its doubts are logged, for nothing is deleted here."""
+    settings = working.settings(connecting)
     if file:
-        found = read_inventory_file(file).inventory
+        found = read_inventory_file(file, settings.pins).inventory
     else:
-        target, settings = connecting.one(working), working.settings(connecting)
+        target = connecting.one(working)
         found = event_loop.read(lambda stop: read_only_look(jobs.new_job(target, settings, stop)))
     for doubt in found.doubts:
         log().warning(f"the inventory is not complete: {doubt}")

@@ -159,11 +159,11 @@ def _require_journal(path: Path) -> None:
         ) from error
 
 
-def journal_folder(targets: Iterable[Target], journal: Path | None) -> None:
-    """Raise UsageError where the journals of the targets of a file shall lie in something that is no folder."""
-    if journal and any(target.from_file for target in targets) and not journal.is_dir():
+def require_folder(targets: Iterable[Target], path: Path | None, option: str) -> None:
+    """Raise UsageError where the files of the targets of a file shall lie in something that is no folder."""
+    if path and any(target.from_file for target in targets) and not path.is_dir():
         raise UsageError(
-            f"--journal {journal}: with --targets this is a folder that exists; each target gets its file"
+            f"{option} {path}: with --targets this is a folder that exists; each target gets its file"
         )
 
 

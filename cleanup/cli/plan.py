@@ -51,14 +51,11 @@ def plan(
     """List, decide and show, read-only; write the plan file that `apply` takes."""
     settings = working.settings(connecting)
     lifetime, moment = duration(expires, "--expires"), _moment(as_of) if as_of else None
-    stored = read_inventory_file(inventory) if inventory else None
+    stored = read_inventory_file(inventory, settings.pins) if inventory else None
     targets = (stored.target,) if stored else connecting.fleet(working)
     jobs.require_prose(targets, format)
     from_file = any(target.from_file for target in targets)
-    if from_file and output and not output.is_dir():
-        raise UsageError(
-            f"-o {output}: with --targets this is a folder that exists; each target gets its file"
-        )
+    jobs.require_folder(targets, output, "-o")
     policies = {target.name: load(target.policies or policy) for target in targets}
     if output and not from_file:
         require_writable(output, "plan")

@@ -29,7 +29,7 @@ def run(
     settings = working.settings(connecting, deleting)
     targets = connecting.fleet(working)
     jobs.require_prose(targets, format)
-    jobs.journal_folder(targets, journal)
+    jobs.require_folder(targets, journal, "--journal")
     policies = {target.name: load(target.policies or policy) for target in targets}
 
     async def dry(stop: Stop) -> list[jobs.Ended]:

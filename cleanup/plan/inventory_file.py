@@ -119,11 +119,12 @@ class StoredInventory(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def read_inventory_file(path: Path) -> StoredInventory:
-    """Read and prove an inventory file.
+def read_inventory_file(path: Path, pins: InUse | None = None) -> StoredInventory:
+    """Read and prove an inventory file; `pins` are in use beside those that it holds.
 
     Raises UsageError when there is no such file, RecordRejected when it is not a whole, unchanged one.
     """
+    pins = pins or InUse()
     lines, last, digest = read_sealed(path, "inventory")
     try:
         summary = msgspec.json.decode(last, type=InventorySummary)
@@ -147,7 +148,7 @@ def read_inventory_file(path: Path) -> StoredInventory:
         images=tuple(images[True]),
         others=tuple(images[False]),
         workspaces=header.workspaces,
-        in_use=InUse(uses),
+        in_use=InUse(uses) | pins,
         users={UserKind(kind): count for kind, count in header.users.items()},
         doubts=header.doubts,
         unseen=header.unseen,
@@ -157,7 +158,7 @@ def read_inventory_file(path: Path) -> StoredInventory:
             notebooks=header.notebooks,
             job_history=timedelta(seconds=header.job_history_s),
         ),
-        pins=header.pins,
+        pins=header.pins + len(pins.uses),
         notes=header.notes,
     )
     return StoredInventory(ref=header.target, created_at=header.created_at, inventory=inventory)

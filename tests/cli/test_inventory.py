@@ -63,6 +63,19 @@ def test_a_plan_made_from_it_is_the_plan_made_from_the_service(cli: Cli, cloud: 
     }
 
 
+def test_pins_protect_there_as_well(cli: Cli, cloud: Cloud, tmp_path: Path) -> None:
+    offline = ("plan", "-p", "policy.yaml", "--inventory", "inventory.jsonl", "-o")
+    assert cli(*offline, "without.jsonl").exit_code == 0
+    pinned = next(id_ for id_, (action, *_) in decisions("without.jsonl").items() if action == "delete")
+    (tmp_path / "pins.txt").write_text(f"{pinned}\n")
+    called = cli(*offline, "with.jsonl", "--pins", "pins.txt")
+    assert called.exit_code == 0, called.output
+    assert decisions("with.jsonl")[pinned][:2] == ("keep", "in-use")
+    assert lines_of(Path("with.jsonl"))[0]["inventory"]["pins"] == 1
+    told = cli("explain", pinned, "-p", "policy.yaml", "--inventory", "inventory.jsonl", "--pins", "pins.txt")
+    assert "pins.txt" in told.stdout
+
+
 def test_policies_are_explained_compared_and_checked_on_it(cli: Cli, cloud: Cloud, tmp_path: Path) -> None:
     (tmp_path / "new.yaml").write_text(POLICY.replace("60d", "90d").replace("stable", "no-such-tag-*"))
     offline = ("--inventory", "inventory.jsonl")
