@@ -22,8 +22,9 @@ class Outcome(StrEnum):
     NOT_ATTEMPTED = "not-attempted"
 
 
+GONE = frozenset({Outcome.DELETED, Outcome.ALREADY_GONE})
 BAD = frozenset({Outcome.FAILED, Outcome.UNKNOWN, Outcome.DENIED})
-TRIED = BAD | {Outcome.DELETED, Outcome.ALREADY_GONE, Outcome.IN_USE}
+TRIED = BAD | GONE | {Outcome.IN_USE}
 TO_RESUME = frozenset({Outcome.NOT_ATTEMPTED, Outcome.UNKNOWN})
 
 

@@ -17,7 +17,7 @@ from cleanup.in_use import InUse
 from cleanup.journal import DeleteIntent, DeleteResult, Journal
 from cleanup.modelarts import deletion
 from cleanup.modelarts.client import Client
-from cleanup.outcome import BAD, Outcome, Verdict
+from cleanup.outcome import BAD, GONE, Outcome, Verdict
 from cleanup.policy.language import Policy
 from cleanup.reference import ReferenceIndex
 from cleanup.stop import Cause, Stop
@@ -27,8 +27,7 @@ _TOO_SLOW = (
     "not deleted, since what was known of it was too old again each time its turn came: "
     "raise --max-staleness or --rate"
 )
-_GONE = frozenset({Outcome.DELETED, Outcome.ALREADY_GONE})
-_GRACE = 30.0
+_GRACE = 30.0  # seconds
 
 
 class _Deletion:
@@ -63,7 +62,7 @@ class Executor:
 
     `policy` is the plan's; `clock` is in monotonic seconds. No DELETE leaves on an observation older
     than `max_staleness` seconds, it is renewed before; with 0 every image is looked at first, one at a
-    time, and its DELETE leaves within `grace` seconds of that look. After `breaker` bad results in a row
+    time, and its DELETE leaves within _GRACE seconds of that look. After `breaker` bad results in a row
     the run stops (0 switches that off). `ended` is told each outcome.
     """
 
@@ -78,7 +77,6 @@ class Executor:
         clock: Callable[[], float],
         concurrency: int = 16,
         max_staleness: float = 300.0,
-        grace: float = _GRACE,
         breaker: int = 20,
         ended: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
@@ -91,9 +89,9 @@ class Executor:
         self._clock = clock
         self._concurrency = concurrency
         self._max_staleness = max_staleness
-        self._longest = max_staleness or grace
+        self._longest = max_staleness or _GRACE
         # Where looks must be very fresh, a DELETE may not queue behind the looks of other workers.
-        self._lane = anyio.Semaphore(1 if max_staleness < grace else max(1, concurrency))
+        self._lane = anyio.Semaphore(1 if max_staleness < _GRACE else max(1, concurrency))
         self._settled: dict[str, anyio.Event] = {}
         self._recent: deque[bool] = deque(maxlen=breaker or None)
         self._breaker = breaker or math.inf
@@ -125,7 +123,8 @@ class Executor:
                 async with self._lane:
                     await self._look_and_send(work)
             else:
-                work.verdict = work.verdict or Verdict(outcome=Outcome.FAILED, error_msg=_TOO_SLOW)
+                if not self._stop:
+                    work.verdict = work.verdict or Verdict(outcome=Outcome.FAILED, error_msg=_TOO_SLOW)
         except JournalWriteError as error:
             self._stop.request(Cause.JOURNAL, str(error))
         finally:
@@ -137,7 +136,7 @@ class Executor:
         """Wait until all records of the same content have ended; take the content only if all are gone."""
         for image_id in one.after - self.verdicts.keys():
             await self._settled[image_id].wait()
-        all_gone = all(self.verdicts[image_id].outcome in _GONE for image_id in one.after)
+        all_gone = all(self.verdicts[image_id].outcome in GONE for image_id in one.after)
         return one if all_gone else msgspec.structs.replace(one, force=False)
 
     async def _look_and_send(self, work: _Deletion) -> None:
@@ -193,7 +192,7 @@ class Executor:
 
     async def _shared(self, image: Image) -> bool:
         """Whether a record that is not ours to delete before this one has come to share the content."""
-        gone = {id_ for id_, verdict in self.verdicts.items() if verdict.outcome in _GONE}
+        gone = {id_ for id_, verdict in self.verdicts.items() if verdict.outcome in GONE}
         others = await self._client.same_repository(image, self._users.workspaces)
         staying = ReferenceIndex((other.reference, other) for other in others if other.id not in gone)
         return image.content is None or bool(sharing_content(image, staying))

@@ -35,7 +35,7 @@ class Rechecked(msgspec.Struct, frozen=True, kw_only=True):
     """What may be deleted, in the order in which to do it, and what was left alone and why."""
 
     due: tuple[Due, ...]
-    left_alone: tuple[tuple[Due, Verdict], ...]
+    left_alone: tuple[tuple[Decision, Verdict], ...]
 
 
 def recheck(
@@ -54,13 +54,13 @@ def recheck(
     """
     decided = {decision.image.id: decision for decision in today}
     due: list[Due] = []
-    left_alone: list[tuple[Due, Verdict]] = []
+    left_alone: list[tuple[Decision, Verdict]] = []
     for plan in planned:
         image, now = plan.image, decided.get(plan.image.id)
         if now is None:
             due.append(Due(image=image, rule=plan.rule, force=plan.force, listed=False))
         elif trouble := _changed(image, now.image) or _kept(now):
-            left_alone.append((Due(image=image, rule=plan.rule, force=False), trouble))
+            left_alone.append((plan, trouble))
         else:
             due.append(Due(image=image, rule=now.rule, force=plan.force, seen_at=seen_at))
     going = {one.image.id for one in due if one.listed}

@@ -79,13 +79,14 @@ async def _settle(client: Client, journal: JournalFile, todo: Sequence[Decision]
     Gone or undeterminable ones are settled; those still there are due again.
     """
     settled: dict[str, Verdict] = {}
+    in_doubt, chain = journal.in_doubt, journal.chain
     for decision in todo:
         image_id = decision.image.id
-        if image_id not in journal.in_doubt:
+        if image_id not in in_doubt:
             continue
         found = await _look_up(client, image_id)
         if isinstance(found, Verdict):
-            intents = [run.intents[image_id] for run in journal.chain if image_id in run.intents]
+            intents = [run.intents[image_id] for run in chain if image_id in run.intents]
             asked = bool(intents) and intents[-1].force
             settled[image_id] = msgspec.structs.replace(found, force=asked)
     return settled

@@ -83,8 +83,8 @@ def check_again(
         all_seen=not inventory.unseen,
         seen_at=inventory.seen_at,
     )
-    deletes = {decision.image.id: decision for decision in today}
-    going = [deletes[one.image.id] for one in checked.due if one.listed]
+    decided = {decision.image.id: decision for decision in today}
+    going = [decided[one.image.id] for one in checked.due if one.listed]
     over = limits.violations(going, inventory.images, limits.RunLimits.of(plan.policy))
     if found := plan.summary.over_limits or over:
         raise LimitExceeded("nothing was deleted: " + "; ".join(found))
@@ -116,15 +116,16 @@ async def delete(
             journal.write(_started(job, plan, len(planned), resumed))
         except JournalWriteError as error:
             raise UsageError(str(error)) from error
-        verdicts = dict(settled or {})
-        if checked.due:
-            await _write_groups(job, client, journal, checked)
-        known = [(_unforced(one), verdicts[one.image.id]) for one in planned if one.image.id in verdicts]
-        left_alone = [pair for pair in checked.left_alone if pair[0].image.id not in verdicts]
-        for one, verdict in (*known, *left_alone):
-            verdicts[one.image.id] = verdict
-            journal.write(DeleteResult.of(one.image, one.rule, verdict))
-            job.progress.ended(verdict.outcome)
+        verdicts = {one.image.id: verdict for one, verdict in checked.left_alone} | dict(settled or {})
+        due = [one for one in checked.due if one.image.id not in verdicts]
+        try:
+            await job.stop.unless_requested(lambda: _write_groups(job, client, journal, due))
+            for one in planned:
+                if verdict := verdicts.get(one.image.id):
+                    journal.write(DeleteResult.of(one.image, one.rule, verdict))
+                    job.progress.ended(verdict.outcome)
+        except JournalWriteError as error:
+            job.stop.request(Cause.JOURNAL, str(error))
         executor = Executor(
             client,
             journal,
@@ -137,7 +138,6 @@ async def delete(
             breaker=job.settings.breaker,
             ended=job.progress.ended,
         )
-        due = [one for one in checked.due if one.image.id not in verdicts]
         verdicts = await executor.execute(due, verdicts)
         finished = _finished(job, client, planned, verdicts, job.runtime.clock() - began)
         if job.stop.cause is not Cause.JOURNAL:
@@ -145,17 +145,18 @@ async def delete(
     return finished
 
 
-async def _write_groups(job: Job, client: Client, journal: Journal, checked: Rechecked) -> None:
+async def _write_groups(job: Job, client: Client, journal: Journal, due: Sequence[Due]) -> None:
     """Write down what the groups of the images that go say of themselves; a run does not depend on it."""
-    going = {(one.image.workspace_id or "0", one.image.namespace, one.image.name) for one in checked.due}
+    going = {(one.image.workspace_id or "0", one.image.namespace, one.image.name) for one in due}
     for workspace in sorted({workspace for workspace, _, _ in going}):
         try:
             found = await client.list_groups(workspace)
         except InventoryError as error:
             job.progress.note(
-                f"what image groups say of themselves (read_me) is not kept for restore: {error}"
+                f"what the image groups of workspace {workspace} say of themselves (read_me) "
+                f"is not kept for restore: {error}"
             )
-            return
+            continue
         for group in found:
             if group.read_me and (workspace, group.namespace, group.name) in going:
                 journal.write(
@@ -166,10 +167,6 @@ async def _write_groups(job: Job, client: Client, journal: Journal, checked: Rec
                         read_me=group.read_me,
                     )
                 )
-
-
-def _unforced(decision: Decision) -> Due:
-    return Due(image=decision.image, rule=decision.rule, force=False)
 
 
 def _started(job: Job, plan: Plan, planned: int, resumed: JournalFile | None) -> RunStarted:

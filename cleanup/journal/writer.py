@@ -22,7 +22,7 @@ from cleanup.journal.records import JournalRepaired, Level, Line
 def require_writable(path: Path) -> None:
     """Raise UsageError now, before any request, where a journal could not be written later."""
     place = path if path.exists() else path.absolute().parent
-    if path.is_dir() or not os.access(place, os.W_OK):
+    if path.is_dir() or not (path.exists() or place.is_dir()) or not os.access(place, os.W_OK):
         raise UsageError(f"cannot write the journal {path}: choose another place with --journal")
 
 
@@ -150,7 +150,7 @@ class Journal:
             os.fsync(self._file.fileno())
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-                raise JournalWriteError(f"cannot write the journal {self.path}: {error.strerror}") from error
+                raise self._failed(error) from error
 
     def __enter__(self) -> "Journal":
         return self

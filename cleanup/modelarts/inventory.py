@@ -40,11 +40,11 @@ class Inventory:
     pins: int
     notes: tuple[str, ...] = ()
 
-    def require_complete(self, what: str = "deleted") -> None:
+    def require_complete(self) -> None:
         """Raise InventoryError unless everything was seen: nothing may be deleted on half a picture."""
         if self.doubts:
             raise InventoryError(
-                f"the inventory is not complete, nothing was {what}: {'; '.join(self.doubts)}"
+                f"the inventory is not complete, nothing was deleted: {'; '.join(self.doubts)}"
             )
 
 

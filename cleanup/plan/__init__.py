@@ -1,1 +1,1 @@
-"""The reviewed file between deciding and deleting: how it is made, written, sealed and checked."""
+"""Plans: looking at a project and deciding about all of it, and the sealed files that hold what was seen or decided."""

@@ -217,7 +217,7 @@ def read(path: Path, key: str | None = None) -> Plan:
         raise RecordRejected(
             f"the plan {path} was changed after it was written (its sha256 differs): plan again"
         )
-    if key and not hmac.compare_digest(summary.hmac_sha256 or "", _hmac(summary, key)):
+    if key and not hmac.compare_digest((summary.hmac_sha256 or "").encode(), _hmac(summary, key).encode()):
         raise RecordRejected(
             f"the plan {path} is not sealed with the key in {PLAN_KEY}: plan again with that key"
         )

@@ -11,7 +11,7 @@ from cleanup.errors import RecordRejected, UsageError
 def require_writable(path: Path, what: str) -> None:
     """Raise UsageError now, before any request, where a file could not be written later."""
     folder = path.absolute().parent
-    if path.is_dir() or not os.access(folder, os.W_OK):
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise UsageError(f"cannot write the {what} {path}: choose another place with -o")
 
 

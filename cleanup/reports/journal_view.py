@@ -9,7 +9,7 @@ import msgspec
 
 from cleanup.durations import format_elapsed, format_moment
 from cleanup.journal import DeleteIntent, DeleteResult, JournalFile, JournalRun, RunFinished
-from cleanup.outcome import BAD, TO_RESUME, Outcome, tally
+from cleanup.outcome import BAD, GONE, TO_RESUME, Outcome, tally
 from cleanup.reports.formatting import count, label, plain, plain_words, size
 from cleanup.reports.view import Column, Fact, Report, Section, Tally
 
@@ -259,7 +259,7 @@ def _freed(head: JournalHead) -> str:
 
 def _why(row: ResultRow) -> str:
     """The service's error in one line, and the id that the vendor's support asks for."""
-    ended_well = row.outcome in (Outcome.DELETED, Outcome.ALREADY_GONE)
+    ended_well = row.outcome in GONE
     request = f"(request {row.request_id})" if row.request_id and not ended_well else ""
     return plain(" ".join(part for part in (row.error_code, row.error_msg, request) if part))
 

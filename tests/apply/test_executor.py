@@ -189,7 +189,7 @@ async def test_what_changed_while_its_delete_waited_is_left_alone() -> None:
 
 async def test_what_is_stale_again_and_again_is_not_deleted() -> None:
     cloud = Cloud(seen={"i0": make_image("i0")}, waits_before_a_delete=[31.0] * 9)
-    verdicts = await execute(due(1), cloud, Stop(), max_staleness=0, grace=30)
+    verdicts = await execute(due(1), cloud, Stop(), max_staleness=0)
     assert verdicts["i0"].outcome is Outcome.FAILED
     assert "too old" in (verdicts["i0"].error_msg or "")
     assert cloud.deleted == []

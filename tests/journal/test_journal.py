@@ -1,6 +1,8 @@
 """The journal: whole lines, written ahead, one result an image, readable after a crash."""
 
+import errno
 import json
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -152,7 +154,25 @@ def test_a_full_disk_is_an_error_of_its_own() -> None:
         journal.write(run_started())
 
 
+async def test_a_disk_that_refuses_at_the_flush_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    journal = Journal(tmp_path / "journal.jsonl", "run-1", "default", clock)
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        with pytest.raises(JournalWriteError, match=r"No space left.*finish with: image-cleanup resume"):
+            await journal.write_ahead(intent("a"))
+    with journal:
+        pass
+
+
 def test_a_place_that_cannot_be_written_is_refused_before_anything(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="--journal"):
+        require_writable(tmp_path / "file" / "journal.jsonl")
     with pytest.raises(UsageError, match="--journal"):
         require_writable(tmp_path / "no" / "folder" / "journal.jsonl")
     with pytest.raises(UsageError, match="--journal"):

@@ -151,6 +151,9 @@ class TestTheKey:
         edited[-1]["bytes"] = 7
         reseal(plan, edited)
         assert cli("apply", plan, *cloud.options).exit_code == 8
+        edited[-1]["hmac_sha256"] = "clé"
+        reseal(plan, edited)
+        assert cli("apply", plan, *cloud.options).exit_code == 8
         assert cli("apply", planned(cli, cloud, policy), *cloud.options).exit_code == 0
         assert cloud.image_ids == {"img-4", "img-5"}
 

@@ -329,3 +329,24 @@ class TestFullDisk:
             called = cli(*job.apply)
         assert called.exit_code == 7
         check_finished(cli, job)
+
+    def test_a_disk_that_is_full_at_the_first_result_deletes_nothing(
+        self, cli: Cli, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The second line is the result of the image that is left alone, ahead of all deletes."""
+        job = prepare(Witness(120))
+        changed = next(iter(job.planned))
+        image = job.service.images.get(changed)
+        assert image is not None
+        job.service.images.put(image | {"update_at": image["update_at"] + 1})
+        with monkeypatch.context() as disk:
+            disk.setattr(writer.Journal, "_open", opening(writer.Journal._open, 2))
+            called = cli(*job.apply)
+        assert called.exit_code == 7
+        assert "make room" in called.stderr
+        assert f"1 drifted, {len(job.planned) - 1} not-attempted" in called.stderr
+        assert not job.service.asked(Operation.DELETE)
+        assert cli("resume", str(job.journal), *job.cloud.options).exit_code == 0
+        outcomes = {line["image_id"]: line["outcome"] for line in events(job.journal, "delete.result")}
+        assert outcomes.pop(changed) == "drifted"
+        assert set(outcomes.values()) == {"deleted"}

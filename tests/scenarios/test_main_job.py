@@ -192,7 +192,7 @@ class TestWhatBadInputGets:
         assert "--project-id" in called.stderr
         assert "HUAWEICLOUD_SDK_PROJECT_ID" in called.stderr
 
-    @pytest.mark.parametrize("place", ["no/such/folder/plan.jsonl", "."])
+    @pytest.mark.parametrize("place", ["no/such/folder/plan.jsonl", ".", "policy.yaml/plan.jsonl"])
     def test_a_place_that_cannot_be_written(self, cli: Cli, cloud: Cloud, policy: Path, place: str) -> None:
         called = cli("plan", "-p", policy, "-o", place, *cloud.options)
         assert called.exit_code == 2
