@@ -1,24 +1,17 @@
 """The permissions by name, as policy documents that can be pasted (API.md, Permissions)."""
 
+from itertools import chain
 from types import MappingProxyType
 
-ALL_NOTEBOOKS = "modelarts:notebook:listAllNotebooks"
-OWN_NOTEBOOKS = "modelarts:notebook:list"
+from cleanup.modelarts.users import PERMISSIONS, UserKind
+
+OWN_NOTEBOOKS, ALL_NOTEBOOKS = PERMISSIONS[UserKind.NOTEBOOKS]
 LIST_IMAGES, GET_IMAGE = "modelarts:image:list", "modelarts:image:get"
 
 _READ = (
     LIST_IMAGES,
     GET_IMAGE,
-    ALL_NOTEBOOKS,
-    OWN_NOTEBOOKS,
-    "modelarts:trainJob:list",
-    "modelarts:aiAlgorithm:list",
-    "modelarts:model:list",
-    "modelarts:model:get",
-    "modelarts:service:list",
-    "modelarts:service:get",
-    "modelarts:workflow:list",
-    "modelarts:workflow:get",
+    *dict.fromkeys(chain.from_iterable(PERMISSIONS.values())),
     "modelarts:workspace:list",
     "modelarts:workspace:get",
 )

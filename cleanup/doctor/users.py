@@ -8,22 +8,22 @@ from cleanup.doctor.checks import UNREADABLE, Check, CheckLevel, failure, ok, re
 from cleanup.modelarts import wire
 from cleanup.modelarts.client import describe
 from cleanup.modelarts.http.messages import Result, segment
+from cleanup.modelarts.users import PERMISSIONS, UserKind
 
 _MOST_NAMES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class UserList:
-    """One list of users of images. `kind` is its word in `--users`, `items` the key of the list in a page.
+    """One list of users of images. `items` is the key of the list in a page.
 
     `key` is what a detail is asked by, empty where the list says all. A `posted` query is a JSON body.
     """
 
     name: str
-    kind: str
+    kind: UserKind
     path: str
     items: str
-    permission: str
     key: str = ""
     query: Mapping[str, object] = field(default_factory=dict)
     posted: bool = False
@@ -33,58 +33,51 @@ _FIRST = {"limit": 1, "offset": 0}
 USER_LISTS = (
     UserList(
         name="training jobs",
-        kind="jobs",
+        kind=UserKind.JOBS,
         path="v2/{}/training-job-searches",
         items="items",
-        permission="modelarts:trainJob:list",
         query={"limit": 50, "offset": 0, "sort_by": "create_time", "order": "desc", "unified_jobs": True},
         posted=True,
     ),
     UserList(
         name="algorithms",
-        kind="algorithms",
+        kind=UserKind.ALGORITHMS,
         path="v2/{}/algorithms",
         items="items",
-        permission="modelarts:aiAlgorithm:list",
         query=_FIRST | {"sort_by": "create_time", "order": "asc"},
     ),
     UserList(
         name="models",
-        kind="models",
+        kind=UserKind.MODELS,
         path="v1/{}/models",
         items="models",
-        permission="modelarts:model:list",
         key="model_id",
         query=_FIRST,
     ),
     UserList(
         name="services v1",
-        kind="services",
+        kind=UserKind.SERVICES,
         path="v1/{}/services",
         items="services",
-        permission="modelarts:service:list",
         key="service_id",
         query=_FIRST,
     ),
     UserList(
         name="services v2",
-        kind="services",
+        kind=UserKind.SERVICES,
         path="v2/{}/services",
         items="data",
-        permission="modelarts:service:list",
         key="id",
         query=_FIRST | {"sort_key": "create_at", "sort_dir": "ASC"},
     ),
     UserList(
         name="workflows",
-        kind="workflows",
+        kind=UserKind.WORKFLOWS,
         path="v2/{}/workflows",
         items="items",
-        permission="modelarts:workflow:list",
         query=_FIRST | {"sort_by": "create_time"},
     ),
 )
-KINDS = ("notebooks", *dict.fromkeys(one.kind for one in USER_LISTS))
 
 
 class Ask(Protocol):
@@ -97,10 +90,13 @@ class Ask(Protocol):
 
 async def check_list(ask: Ask, asked: UserList, workspace: str, needed: bool) -> Check:
     """One page, and the first of its details. Where `needed` is false, what is missing is only a warning."""
-    query = dict(asked.query) if asked.kind == "workflows" else {**asked.query, "workspace_id": workspace}
+    query = (
+        dict(asked.query) if asked.kind is UserKind.WORKFLOWS else {**asked.query, "workspace_id": workspace}
+    )
+    of_list, of_detail = PERMISSIONS[asked.kind]
     answer = await ask(asked.path, query, posted=asked.posted)
     if not answer.ok:
-        return _missing(answer, asked.permission, asked, needed)
+        return _missing(answer, of_list, asked, needed)
     page = wire.decode_json(answer.body)
     if not isinstance(page, dict) or not isinstance(page.get(asked.items) or [], list):
         step = f"try again; else leave them out with {_without(asked.kind)}"
@@ -109,10 +105,10 @@ async def check_list(ask: Ask, asked: UserList, workspace: str, needed: bool) ->
     if asked.key and records and isinstance(id_ := records[0].get(asked.key), str):
         detail = await ask(f"{asked.path}/{segment(id_)}", {})
         if not detail.ok:
-            return _missing(detail, asked.permission.replace(":list", ":get"), asked, needed)
+            return _missing(detail, of_detail, asked, needed)
     total = page.get("total_count", page.get("total"))
     seen = f"{total if isinstance(total, int) else '?'} in workspace {workspace}"
-    return ok(seen + (_whose(records) if asked.kind == "jobs" else ""))
+    return ok(seen + (_whose(records) if asked.kind is UserKind.JOBS else ""))
 
 
 def _whose(jobs: list[dict[str, Any]]) -> str:
@@ -140,8 +136,8 @@ def _milder(check: Check, needed: bool, more: str = "") -> Check:
     return failure(check.exit_code, check.detail, step) if needed else warning(check.detail, step)
 
 
-def _without(kind: str) -> str:
-    return f"--users {','.join(one for one in KINDS if one != kind)}"
+def _without(kind: UserKind) -> str:
+    return f"--users {','.join(one for one in UserKind if one != kind)}"
 
 
 async def check_workspaces(ask: Ask, cleaned: tuple[str, ...]) -> Check:
