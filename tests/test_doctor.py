@@ -385,6 +385,19 @@ class TestPermissions:
         _, checks = examine(*cloud.options)
         assert "all of one user (user-1)" in checks["training jobs"]["detail"]
 
+    def test_the_first_of_a_list_is_one_that_plan_looks_at_the_newest_first(
+        self, serve_cloud: Serve, examine: Examine
+    ) -> None:
+        cloud = serve_cloud()
+        examine(*cloud.options)
+        queries = {
+            request.path.partition(PROJECT_ID)[0][1:] + request.path.rpartition("/")[2]: request.query
+            for request in cloud.service.requests
+        }
+        assert queries["v1/models"]["model_type"] == "Image"
+        assert queries["v2/services"]["sort_dir"] == "DESC"
+        assert queries["v2/algorithms"]["order"] == "desc"
+
     def test_policies_to_paste(self, cli: Cli, serve_cloud: Serve) -> None:
         cloud = serve_cloud()
         found = json.loads(cli("doctor", "--format", "json", *cloud.options).stdout)

@@ -44,7 +44,7 @@ USER_LISTS = (
         kind=UserKind.ALGORITHMS,
         path="v2/{}/algorithms",
         items="items",
-        query=_FIRST | {"sort_by": "create_time", "order": "asc"},
+        query=_FIRST | {"sort_by": "create_time", "order": "desc"},
     ),
     UserList(
         name="models",
@@ -52,7 +52,7 @@ USER_LISTS = (
         path="v1/{}/models",
         items="models",
         key="model_id",
-        query=_FIRST,
+        query=_FIRST | {"model_type": "Image"},
     ),
     UserList(
         name="services v1",
@@ -68,7 +68,7 @@ USER_LISTS = (
         path="v2/{}/services",
         items="data",
         key="id",
-        query=_FIRST | {"sort_key": "create_at", "sort_dir": "ASC"},
+        query=_FIRST | {"sort_key": "create_at", "sort_dir": "DESC"},
     ),
     UserList(
         name="workflows",
