@@ -322,12 +322,6 @@ class TestPermissions:
             ("models", "models", "modelarts:model:list", "notebooks,jobs,algorithms,services,workflows"),
             ("model", "models", "modelarts:model:get", "notebooks,jobs,algorithms,services,workflows"),
             (
-                "services-v1",
-                "services v1",
-                "modelarts:service:list",
-                "notebooks,jobs,algorithms,models,workflows",
-            ),
-            (
                 "services",
                 "services v2",
                 "modelarts:service:list",
@@ -350,16 +344,53 @@ class TestPermissions:
         assert (called.exit_code, not_ok(checks)) == (5, {check: "failure"})
         assert f"grant {permission} " in checks[check]["next_step"]
         assert f"--users {without}" in checks[check]["next_step"]
-        called, checks = examine(*cloud.options, "--in-use", "off")
+        called, checks = examine(*cloud.options, "--in-use", "off")  # only notebooks are not asked then
+        assert (called.exit_code, not_ok(checks)) == (5, {check: "failure"})
+        assert f"--users {without.removeprefix('notebooks,')}" in checks[check]["next_step"]
+        called, checks = examine(*cloud.options, "--users", without)
         assert (called.exit_code, not_ok(checks)) == (0, {check: "warning"})
+        assert "it does not matter now" in checks[check]["detail"]
+        assert "--users" not in checks[check]["next_step"]
 
-    @pytest.mark.parametrize("call", ["jobs", "algorithms", "models", "services-v1", "services", "workflows"])
+    @pytest.mark.parametrize("call", ["jobs", "algorithms", "models", "services", "workflows"])
     def test_a_region_without_one_of_them(self, serve_cloud: Serve, examine: Examine, call: str) -> None:
-        called, checks = examine(*serve_cloud(faults=faulty(f"{call}:404=1")).options)
+        cloud = serve_cloud(faults=faulty(f"{call}:404=1"))
+        called, checks = examine(*cloud.options)
         ((name, level),) = not_ok(checks).items()
         assert (called.exit_code, level) == (6, "failure")
         assert "does not seem to offer" in checks[name]["detail"]
         assert "--users notebooks" in checks[name]["next_step"]
+        called, checks = examine(*cloud.options, "--users", "notebooks")
+        assert (called.exit_code, not_ok(checks)) == (0, {name: "warning"})
+        assert "it does not matter now" in checks[name]["detail"]
+
+    @pytest.mark.parametrize("call", ["services-v1", "service-v1"])
+    @pytest.mark.parametrize("fault", ["403", "404", "500"])
+    def test_services_v1_only_tell_names_so_they_are_never_to_be_left_out(
+        self, serve_cloud: Serve, examine: Examine, call: str, fault: str
+    ) -> None:
+        called, checks = examine(*serve_cloud(faults=faulty(f"{call}:{fault}=1")).options)
+        assert (called.exit_code, not_ok(checks)) == (0, {"services v1": "warning"})
+        assert checks["services v1"]["next_step"].startswith("nothing to do, their models protect without it")
+        assert "--users" not in checks["services v1"]["next_step"]
+        permission = f"modelarts:service:{'list' if call == 'services-v1' else 'get'}"
+        assert (f"grant {permission} " in checks["services v1"]["next_step"]) is (fault == "403")
+
+    def test_credentials_that_services_v1_refuse_end_a_plan(
+        self, serve_cloud: Serve, examine: Examine
+    ) -> None:
+        called, checks = examine(*serve_cloud(faults=faulty("services-v1:401=1")).options)
+        assert (called.exit_code, not_ok(checks)) == (5, {"services v1": "failure"})
+        assert "--users" not in checks["services v1"]["next_step"]
+
+    def test_kinds_that_were_left_out_are_not_brought_back(
+        self, serve_cloud: Serve, examine: Examine
+    ) -> None:
+        cloud = serve_cloud(faults=faulty("jobs:403=1"))
+        _, checks = examine(*cloud.options, "--users", "jobs,models,services")
+        assert checks["training jobs"]["next_step"].endswith("with --users models,services")
+        _, checks = examine(*cloud.options, "--users", "jobs")
+        assert checks["training jobs"]["next_step"].endswith("with --users notebooks --in-use off")
 
     @pytest.mark.parametrize("fault", ["empty", "truncated", "500"])
     def test_an_answer_that_is_no_list_of_users(
@@ -420,6 +451,20 @@ class TestPermissions:
         called, checks = examine(*cloud.options, "--in-use", "off")
         assert called.exit_code == 0
         assert not_ok(checks) == {"all notebooks": "warning", "own notebooks": "warning"}
+
+    @pytest.mark.parametrize("fault", ["403", "404", "500"])
+    @pytest.mark.parametrize("options", [["--in-use", "off"], ["--users", "jobs,services"]])
+    def test_notebooks_that_are_not_asked_do_not_matter(
+        self, serve_cloud: Serve, examine: Examine, options: list[str], fault: str
+    ) -> None:
+        cloud = serve_cloud(faults=faulty(f"all-notebooks:{fault}=1", f"notebooks:{fault}=1"))
+        called, checks = examine(*cloud.options, *options)
+        assert (called.exit_code, not_ok(checks)) == (
+            0,
+            {"all notebooks": "warning", "own notebooks": "warning"},
+        )
+        for check in ("all notebooks", "own notebooks"):
+            assert checks[check]["detail"].endswith("it does not matter now: notebooks are not asked")
 
     def test_a_wrong_project(self, serve_cloud: Serve, examine: Examine) -> None:
         cloud = serve_cloud()

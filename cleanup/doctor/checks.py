@@ -59,3 +59,9 @@ def refused(answer: Result[Any], permission: str, what: str) -> Check:
     if answer.status in (401, 403):
         return failure(DENIED, detail, GRANT.format(permission))
     return failure(UNREADABLE, detail, "try again later; the request id helps the service's support")
+
+
+def unasked(failed: Check, kind: str) -> Check:
+    """What is left of a failure about users that the options do not ask: it would matter if they did."""
+    step = f"none while {kind} are not asked" + (f"; else {failed.next_step}" if failed.next_step else "")
+    return warning(f"{failed.detail}; it does not matter now: {kind} are not asked", step)

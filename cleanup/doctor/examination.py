@@ -27,6 +27,7 @@ from cleanup.doctor.checks import (
     failure,
     ok,
     refused,
+    unasked,
     warning,
 )
 from cleanup.doctor.grants import ALL_NOTEBOOKS, GET_IMAGE, LIST_IMAGES, OWN_NOTEBOOKS
@@ -37,7 +38,7 @@ from cleanup.modelarts.auth.credentials import Credentials
 from cleanup.modelarts.client import describe
 from cleanup.modelarts.http.messages import Request, Result, segment
 from cleanup.modelarts.http.transport import Transport, as_bytes
-from cleanup.modelarts.users import Scope
+from cleanup.modelarts.users import AskedUsers, UserKind
 from cleanup.runtime import Runtime
 
 _ATTEMPTS = 3  # enough for a hiccup; whoever asks what is wrong does not want to wait for all of them
@@ -72,7 +73,7 @@ async def diagnose(target: Target, settings: Settings, runtime: Runtime) -> Diag
         transport, _, credentials = await stack.enter_async_context(open_transport(target, settings, runtime))
         examination = _Examination(
             target=target,
-            scope=settings.scope,
+            wanted=AskedUsers(kinds=target.users, notebooks=settings.scope).wanted,
             proxied=bool(environment.get("https_proxy") or environment.get("HTTPS_PROXY")),
             anonymous=anonymous,
             transport=transport,
@@ -94,7 +95,7 @@ class _Examination:
     """The steps, and what later ones need to know of earlier ones."""
 
     target: Target
-    scope: Scope
+    wanted: tuple[UserKind, ...]
     proxied: bool
     anonymous: Transport
     transport: Transport
@@ -217,6 +218,9 @@ class _Examination:
         self.others_visible = answer.ok
         if answer.ok:
             return ok("other users' notebooks are visible: --in-use all protects what they use")
+        if UserKind.NOTEBOOKS not in self.wanted:
+            hidden = refused(answer, ALL_NOTEBOOKS, "other users' notebooks cannot be seen: ")
+            return unasked(hidden, UserKind.NOTEBOOKS)
         if answer.status in (403, 404):
             step = f"grant {ALL_NOTEBOOKS}, or accept the risk with --in-use own"
             return warning(
@@ -229,7 +233,10 @@ class _Examination:
         answer = await self._notebooks("notebooks")
         if answer.ok:
             return ok("your own notebooks are visible: --in-use own protects what they use")
-        if answer.status == 403 and (self.others_visible or self.scope is Scope.OFF):
+        if UserKind.NOTEBOOKS not in self.wanted:
+            hidden = refused(answer, OWN_NOTEBOOKS, "your own notebooks cannot be seen: ")
+            return unasked(hidden, UserKind.NOTEBOOKS)
+        if answer.status == 403 and self.others_visible:
             return warning(
                 f"--in-use own cannot be used: it {describe(answer)}",
                 GRANT.format(OWN_NOTEBOOKS),
@@ -247,8 +254,7 @@ class _Examination:
         return await self._ask(self.transport, path, feature="NOTEBOOK", limit="10", offset="0", **spelled)
 
     def _of_users(self) -> tuple[tuple[str, Callable[[], Awaitable[Check]]], ...]:
-        needed = frozenset() if self.scope is Scope.OFF else frozenset(self.target.users)
-        return users.steps(self._read, self.target.workspaces, needed)
+        return users.steps(self._read, self.target.workspaces, self.wanted)
 
     async def _ask(self, transport: Transport, path: str, **query: str) -> Result[bytes]:
         return await self._send(transport, f"v1/{{}}/{path}", query)

@@ -1,10 +1,19 @@
 """Whether the lists of those who use images can be read: one cheap page each, and one detail where `plan` needs it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from cleanup.doctor.checks import UNREADABLE, Check, CheckLevel, failure, ok, refused, warning
+from cleanup.doctor.checks import (
+    UNREADABLE,
+    Check,
+    CheckLevel,
+    failure,
+    ok,
+    refused,
+    unasked,
+    warning,
+)
 from cleanup.modelarts import wire
 from cleanup.modelarts.client import describe
 from cleanup.modelarts.http.messages import Result, segment
@@ -18,6 +27,7 @@ class UserList:
     """One list of users of images. `items` is the key of the list in a page.
 
     `key` is what a detail is asked by, empty where the list says all. A `posted` query is a JSON body.
+    A list that is `names_only` protects nothing: `plan` does well without it.
     """
 
     name: str
@@ -27,6 +37,7 @@ class UserList:
     key: str = ""
     query: Mapping[str, object] = field(default_factory=dict)
     posted: bool = False
+    names_only: bool = False
 
 
 _FIRST = {"limit": 1, "offset": 0}
@@ -61,6 +72,7 @@ USER_LISTS = (
         items="services",
         key="service_id",
         query=_FIRST,
+        names_only=True,
     ),
     UserList(
         name="services v2",
@@ -88,24 +100,22 @@ class Ask(Protocol):
     ) -> Awaitable[Result[bytes]]: ...
 
 
-async def check_list(ask: Ask, asked: UserList, workspace: str, needed: bool) -> Check:
-    """One page, and the first of its details. Where `needed` is false, what is missing is only a warning."""
-    query = (
-        dict(asked.query) if asked.kind is UserKind.WORKFLOWS else {**asked.query, "workspace_id": workspace}
-    )
+async def check_list(ask: Ask, asked: UserList, workspace: str, wanted: Collection[UserKind]) -> Check:
+    """One page, and the first of its details; what is missing is a failure where a plan that asks `wanted` needs it."""
+    in_project = asked.kind is UserKind.WORKFLOWS
+    query = dict(asked.query) if in_project else {**asked.query, "workspace_id": workspace}
     of_list, of_detail = PERMISSIONS[asked.kind]
     answer = await ask(asked.path, query, posted=asked.posted)
     if not answer.ok:
-        return _missing(answer, of_list, asked, needed)
+        return _missing(answer, of_list, asked, wanted)
     page = wire.decode_json(answer.body)
     if not isinstance(page, dict) or not isinstance(page.get(asked.items) or [], list):
-        step = f"try again; else leave them out with {_without(asked.kind)}"
-        return _milder(failure(UNREADABLE, f"no page of {asked.name} came", step), needed)
+        return _weighed(failure(UNREADABLE, f"no page of {asked.name} came", "try again"), asked, wanted)
     records = [one for one in page.get(asked.items) or [] if isinstance(one, dict)]
     if asked.key and records and isinstance(id_ := records[0].get(asked.key), str):
         detail = await ask(f"{asked.path}/{segment(id_)}", {})
         if not detail.ok:
-            return _missing(detail, of_detail, asked, needed)
+            return _missing(detail, of_detail, asked, wanted)
     total = page.get("total_count", page.get("total"))
     seen = f"{total if isinstance(total, int) else '?'} in workspace {workspace}"
     return ok(seen + (_whose(records) if asked.kind is UserKind.JOBS else ""))
@@ -123,21 +133,27 @@ def _whose(jobs: list[dict[str, Any]]) -> str:
     return f"; the newest {len(jobs)} are all of one user ({told}): are others' hidden, pin what they use"
 
 
-def _missing(answer: Result[bytes], permission: str, asked: UserList, needed: bool) -> Check:
+def _missing(answer: Result[bytes], permission: str, asked: UserList, wanted: Collection[UserKind]) -> Check:
     if answer.status == 404:
-        detail = f"this region does not seem to offer {asked.kind}: it {describe(answer)}"
-        return _milder(failure(UNREADABLE, detail, f"leave them out with {_without(asked.kind)}"), needed)
+        detail = f"this region does not seem to offer {asked.name}: it {describe(answer)}"
+        return _weighed(failure(UNREADABLE, detail, ""), asked, wanted)
     check = refused(answer, permission, f"{asked.name} that use images cannot be seen: ")
-    return _milder(check, needed, f", or leave {asked.kind} out with {_without(asked.kind)}")
+    if asked.names_only and answer.status == 401 and asked.kind in wanted:
+        return check  # refused credentials end a plan, whatever was asked with them
+    return _weighed(check, asked, wanted)
 
 
-def _milder(check: Check, needed: bool, more: str = "") -> Check:
-    step = f"{check.next_step}{more}"
-    return failure(check.exit_code, check.detail, step) if needed else warning(check.detail, step)
-
-
-def _without(kind: UserKind) -> str:
-    return f"--users {','.join(one for one in UserKind if one != kind)}"
+def _weighed(failed: Check, asked: UserList, wanted: Collection[UserKind]) -> Check:
+    """What a failed check means for a plan that asks `wanted`: nothing, names that are missing, or no plan."""
+    if asked.kind not in wanted:
+        return unasked(failed, asked.kind)
+    if asked.names_only:
+        names = f"; to see their names, {failed.next_step}" if failed.next_step else ""
+        return warning(failed.detail, f"nothing to do, their models protect without it{names}")
+    rest = ",".join(kind for kind in wanted if kind is not asked.kind)
+    leave_out = f"leave {asked.kind} out with --users {rest or 'notebooks --in-use off'}"
+    steps = [step for step in (failed.next_step, leave_out) if step]
+    return failure(failed.exit_code, failed.detail, ", or ".join(steps))
 
 
 async def check_workspaces(ask: Ask, cleaned: tuple[str, ...]) -> Check:
@@ -162,12 +178,12 @@ async def check_workspaces(ask: Ask, cleaned: tuple[str, ...]) -> Check:
 
 
 def steps(
-    ask: Ask, workspaces: tuple[str, ...], needed: frozenset[str]
+    ask: Ask, workspaces: tuple[str, ...], wanted: Collection[UserKind]
 ) -> tuple[tuple[str, Callable[[], Awaitable[Check]]], ...]:
     """The names of the checks and the checks, in order."""
 
     def of(asked: UserList) -> Callable[[], Awaitable[Check]]:
-        return lambda: check_list(ask, asked, workspaces[0], asked.kind in needed)
+        return lambda: check_list(ask, asked, workspaces[0], wanted)
 
     return (
         *((asked.name, of(asked)) for asked in USER_LISTS),
