@@ -1,16 +1,11 @@
 """Who uses which image: users of images and pins, by id or by any reference to the content."""
 
-import re
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 import msgspec
 
 from cleanup.image import Image
-from cleanup.reference import Reference, ReferenceIndex, from_fields, parse_reference, readings
-
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_FORMS: Final = "write the image's id, namespace/name:tag, or registry/namespace/name:tag"
+from cleanup.reference import Reference, ReferenceIndex, from_fields, readings
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,33 +61,3 @@ class InUse:
 
     def __or__(self, other: "InUse") -> "InUse":
         return InUse(self.uses + other.uses)
-
-
-def read_pin(text: str, user: str) -> Use:
-    """The use that a pin stands for: an id, or a reference with a tag or a digest.
-
-    Raises ValueError with what to write instead: a pin that names no image would protect nothing.
-    """
-    if hidden := next((one for one in text if not one.isprintable()), None):
-        shown = "".join(one if one.isprintable() else "?" for one in text)
-        raise ValueError(f"'{shown}' has a character that cannot be seen (U+{ord(hidden):04X}): type it anew")
-    if found := re.search(r"\$(\{.*?\}|\(.*?\)|[A-Z_]+)", text):
-        raise ValueError(f"'{found[0]}' is not filled in here: write the value itself")
-    if found := re.search(r"[*?{}!|^\\,;()<>\s]", text):
-        advice = "a pin is one image: one a line, for many write a protect entry with a pattern"
-        raise ValueError(f"'{text}' has a {found[0]!r} in it, {advice}")
-    if _UUID.fullmatch(text):
-        return Use(user=user, image_id=text)
-    if "://" in text.removeprefix("https://"):
-        raise ValueError(f"'{text}' has a scheme: write registry/namespace/name:tag without it")
-    last = text.rpartition("/")[2]
-    if "/" not in text:
-        raise ValueError(f"'{text}' is no image: {_FORMS}")
-    if "+" in last:
-        raise ValueError(f"no tag can hold '+', registries write '_' for it: write {text.replace('+', '_')}")
-    if ":" not in last:
-        raise ValueError(f"'{text}' names no tag: write {text}:latest if that is meant")
-    reference = parse_reference(text)
-    if not reference.repository or not (reference.tag or reference.digest):
-        raise ValueError(f"'{text}' is no image: {_FORMS}")
-    return Use(user=user, swr_path=text)

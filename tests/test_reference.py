@@ -1,14 +1,12 @@
 """References to images: what each form means, which of them may name one content, and the laws of that."""
 
-import re
-
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cleanup.image import Image
-from cleanup.in_use import InUse, Use, read_pin
+from cleanup.in_use import InUse, Use
 from cleanup.reference import (
     BASIC,
     Reference,
@@ -296,57 +294,3 @@ class TestUse:
         assert first is not None
         assert first.user == "a"
         assert InUse(uses).of(Image(id="z", swr_path="y/z:1")) is None
-
-
-class TestPins:
-    @pytest.mark.parametrize(
-        "text",
-        [
-            "c9ab2b2f-edda-4556-bdbb-494e868d043c",
-            "team/ocr:1",
-            "swr.a.com/team/ocr:V1",
-            "https://swr.a.com/team/deep$ocr:1",
-            f"team/ocr@{X}",
-            f"localhost:5000/team/ocr:1@{X}",
-        ],
-    )
-    def test_the_forms_of_a_pin(self, text: str) -> None:
-        use = read_pin(text, "pin p:1")
-        assert use.user == "pin p:1"
-        assert text in (use.image_id, use.swr_path)
-
-    @pytest.mark.parametrize(
-        ("text", "message"),
-        [
-            (
-                "team/ocr:v[[:digit:]]*",
-                "'team/ocr:v[[:digit:]]*' has a '*' in it, a pin is one image: one a line, ",
-            ),
-            ("!team/ocr:1", "'!team/ocr:1' has a '!' in it"),
-            ("team/{ocr,asr}:1", "'team/{ocr,asr}:1' has a '{' in it"),
-            ("team/ocr:1,team/ocr:2", "'team/ocr:1,team/ocr:2' has a ',' in it"),
-            ("team/ocr:1 team/ocr:2", "'team/ocr:1 team/ocr:2' has a ' ' in it"),
-            ("team/ocr:${TAG}", "'${TAG}' is not filled in here: write the value itself"),
-            ("team/ocr:$TAG", "'$TAG' is not filled in here: write the value itself"),
-            (
-                "\ufeffteam/ocr:1",
-                "'?team/ocr:1' has a character that cannot be seen (U+FEFF): type it anew",
-            ),
-            (
-                "team/oc\u00adr:1",
-                "'team/oc?r:1' has a character that cannot be seen (U+00AD): type it anew",
-            ),
-            ("team/ocr:1+2", "no tag can hold '+', registries write '_' for it: write team/ocr:1_2"),
-            ("team/ocr", "'team/ocr' names no tag: write team/ocr:latest if that is meant"),
-            ("docker://swr.a.com/team/ocr:1", "'docker://swr.a.com/team/ocr:1' has a scheme"),
-            ("team/ocr@sha256:0123", "'team/ocr@sha256:0123' is no image: write the image's id, "),
-            ("team/ocr:", "'team/ocr:' is no image: "),
-            ("team/#ocr:1", "'team/#ocr:1' is no image: "),
-            ("ocr:1", "'ocr:1' is no image: "),
-            ("trainer", "'trainer' is no image: "),
-            ("", "'' is no image: "),
-        ],
-    )
-    def test_what_would_protect_nothing_is_refused(self, text: str, message: str) -> None:
-        with pytest.raises(ValueError, match=re.escape(message)):
-            read_pin(text, "pin")
