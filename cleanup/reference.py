@@ -75,9 +75,9 @@ def parse_reference(text: str, *, registry: str | None = BASIC, namespace: str |
         return Reference()
     # The registry's API writes $ for / in nested names; doubled and trailing slashes say nothing.
     parts = [part for part in path.replace("$", "/").split("/") if part]
-    if len(parts) > 1 and _is_host(parts[0]) and not (namespace and parts[0] == namespace.lower()):
+    if len(parts) > 1 and is_host(parts[0]) and not (namespace and parts[0] == namespace.lower()):
         del parts[0]
-    if not parts or (len(parts) == 1 and _is_host(parts[0]) and ":" not in parts[0]):
+    if not parts or (len(parts) == 1 and is_host(parts[0]) and ":" not in parts[0]):
         return Reference()  # a host alone names no image
     parts[-1], colon, tag = parts[-1].partition(":")
     name = _valid(_NAME, "/".join(parts[1:] or parts).lower())
@@ -95,7 +95,7 @@ def parse_reference(text: str, *, registry: str | None = BASIC, namespace: str |
 def host_of(text: str) -> str | None:
     """The host that a record's path begins with, in lower case."""
     first = _SCHEME.sub("", text.strip(_AT_THE_ENDS), count=1).partition("/")[0]
-    return first.lower() if _is_host(first) else None
+    return first.lower() if is_host(first) else None
 
 
 def readings(text: str, *, registry: str | None = None) -> tuple[Reference, ...]:
@@ -118,7 +118,8 @@ def from_fields(
     )
 
 
-def _is_host(part: str) -> bool:
+def is_host(part: str) -> bool:
+    """Whether the first of several parts of a reference names a host."""
     return "." in part or ":" in part or part.lower() == "localhost"
 
 

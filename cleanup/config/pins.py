@@ -7,6 +7,7 @@ from cleanup.errors import UsageError
 from cleanup.in_use import InUse, Use
 from cleanup.policy.impossible import why_impossible
 from cleanup.policy.patterns import text_pattern
+from cleanup.reference import is_host
 from cleanup.strict_yaml.location import Location
 
 
@@ -52,15 +53,14 @@ def _pin(text: str, user: str) -> Use:
             f"'{text}' is no image: write its id, namespace/name:tag, or registry/namespace/name:tag"
         )
     _require_possible(_parts(path))
-    return Use(user=user, name=path) if path.count("/") == 1 else Use(user=user, swr_path=path)
+    return Use(user=user, swr_path=path)
 
 
 def _parts(path: str) -> Iterator[tuple[str, str]]:
     """What has to be possible of `[registry/]namespace/name[:tag]`, each with the field it stands in."""
     *folders, last = path.split("/")
     name, colon, tag = last.partition(":")
-    host = len(folders) > 1 and ("." in folders[0] or ":" in folders[0] or folders[0] == "localhost")
-    for folder in folders[1:] if host else folders:
+    for folder in folders[1:] if len(folders) > 1 and is_host(folders[0]) else folders:
         yield "namespace", folder
     yield "name", name
     if colon:
@@ -70,7 +70,7 @@ def _parts(path: str) -> Iterator[tuple[str, str]]:
 def _require_possible(parts: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> None:
     """Raises ValueError for what no image is ever called: such a pin would protect nothing."""
     for field, text in parts:
-        if wild := next((sign for sign in "*?" if sign in text), None):
+        if wild := next((sign for sign in "*?[" if sign in text), None):
             raise ValueError(f"'{text}' has a {wild}: a pin names one image and is no pattern; use `protect`")
         try:
             pattern = text_pattern(text, ignores_case=False, location=Location("", 1, 1)) if text else None

@@ -24,6 +24,7 @@ def pins(folder: Path, *lines: str) -> Path:
         "swr.cn-north-4.myhuaweicloud.com/team/ocr:1.4",
         "10.125.0.198:20202/team/ocr:1.4",
         "localhost/team/ocr:1.4",
+        "LOCALHOST/team/ocr:1.4",
         "https://swr.example.com:443/team/ocr:1.4",
         f"swr.example.com/team/ocr:1.4@sha256:{'0a' * 32}",
         "team/ocr:1.4 # because",
@@ -39,7 +40,9 @@ def test_every_spelling_of_an_image_protects_it(tmp_path: Path, line: str) -> No
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("team/ocr:v[[:digit:]]", "a glob has no classes such as"),
+        ("team/ocr:v[[:digit:]]", "has a [: a pin names one image and is no pattern"),
+        ("team/ocr:v[12]", "'v[12]' has a [: a pin names one image and is no pattern"),
+        ("team/[!d]*:1", "has a *: a pin names one image and is no pattern"),
         ("dev-*", "has a *: a pin names one image and is no pattern"),
         ("team/ocr:{latest,stable}", "no tag has a comma, a brace or a blank in it"),
         ("team/ocr:latest,stable", "no tag has a comma, a brace or a blank in it"),
