@@ -12,24 +12,15 @@ from cleanup.policy.language import Limits, Policy
 Group = tuple[str | None, str | None]
 
 
-class RunLimits(msgspec.Struct, frozen=True, kw_only=True):
+class RunLimits(Limits, frozen=True, kw_only=True):
     """The policy's limits and those that single rules have of their own, by rule name."""
 
-    max_deletes: int | None = None
-    max_percent: float | None = None
-    min_remaining: int | None = None
-    rules: dict[str, Limits] = {}
+    rules: dict[str, Limits] = msgspec.field(default_factory=dict)
 
     @classmethod
     def of(cls, policy: Policy) -> "RunLimits":
         own = {rule.name: rule.limits for rule in policy.rules if rule.limits is not None}
-        total = policy.limits
-        return cls(
-            max_deletes=total.max_deletes,
-            max_percent=total.max_percent,
-            min_remaining=total.min_remaining,
-            rules=own,
-        )
+        return cls(**msgspec.structs.asdict(policy.limits), rules=own)
 
 
 def violations(deletes: Sequence[Decision], images: Sequence[Image], limits: RunLimits) -> tuple[str, ...]:
@@ -39,10 +30,7 @@ def violations(deletes: Sequence[Decision], images: Sequence[Image], limits: Run
     """
     own = sum(image.is_dedicated for image in images)
     active = Counter(_group(image) for image in images if image.known_status is Status.ACTIVE)
-    total = Limits(
-        max_deletes=limits.max_deletes, max_percent=limits.max_percent, min_remaining=limits.min_remaining
-    )
-    found = [*_violations("the policy", "limits", [d.image for d in deletes], own, active, total)]
+    found = [*_violations("the policy", "limits", [d.image for d in deletes], own, active, limits)]
     for name, rule_limits in limits.rules.items():
         by_rule = [decision.image for decision in deletes if decision.rule == name]
         where = f"the limits of rule '{name}'"

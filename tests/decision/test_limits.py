@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from cleanup.decision.limits import RunLimits, violations
@@ -72,3 +73,7 @@ def test_limits_come_from_the_policy_and_its_rules(tmp_path: Path) -> None:
     limits = RunLimits.of(load([path]))
     assert (limits.max_deletes, limits.max_percent, limits.min_remaining) == (1000, 50, None)
     assert limits.rules == {"a": Limits(max_deletes=5)}
+    assert msgspec.json.encode(limits) == (  # as journals have it
+        b'{"max_deletes":1000,"max_percent":50.0,"min_remaining":null,'
+        b'"rules":{"a":{"max_deletes":5,"max_percent":null,"min_remaining":null}}}'
+    )
