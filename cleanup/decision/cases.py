@@ -13,12 +13,10 @@ from cleanup.errors import PolicyError, Problem
 from cleanup.image import Image
 from cleanup.in_use import InUse, Use
 from cleanup.policy import sizes
-from cleanup.policy.load import read_bytes
+from cleanup.policy.load import TEST_SUFFIXES, read_bytes
 from cleanup.strict_yaml.document import parse
 from cleanup.strict_yaml.location import Location
 from cleanup.strict_yaml.mappings import MappingReader, attempt
-
-SUFFIXES: Final = (".test.yaml", ".test.yml")
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +57,7 @@ def case_files(path: Path) -> tuple[Path, ...]:
     """The file itself, or a folder's test files (`*.test.yaml`, `*.test.yml`) in name order."""
     if not path.is_dir():
         return (path,)
-    return tuple(sorted(file for file in path.iterdir() if file.name.endswith(SUFFIXES)))
+    return tuple(sorted(file for file in path.iterdir() if file.name.endswith(TEST_SUFFIXES)))
 
 
 def load_cases(path: Path) -> CaseFile:

@@ -23,7 +23,7 @@ from cleanup.strict_yaml.plain import node_of, plain_value
 
 DEFAULT_LIMITS: Final = Limits(max_deletes=1000, max_percent=50.0)
 _SUFFIXES: Final = (".yaml", ".yml")
-_TEST_SUFFIXES: Final = (".test.yaml", ".test.yml")
+TEST_SUFFIXES: Final = (".test.yaml", ".test.yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def policy_files(path: Path) -> tuple[Path, ...]:
         if not path.is_dir():
             return (path,)
         entries = sorted(path.iterdir(), key=lambda entry: entry.name)
-        files = tuple(entry for entry in entries if is_policy_name(entry.name) and not entry.is_dir())
+        files = tuple(entry for entry in entries if _is_policy_name(entry.name) and not entry.is_dir())
     except OSError as error:
         raise _unreadable(path, error) from None
     if not files:
@@ -76,7 +76,7 @@ def policy_files(path: Path) -> tuple[Path, ...]:
     return files
 
 
-def is_policy_name(name: str) -> bool:
+def _is_policy_name(name: str) -> bool:
     """A YAML file that is neither hidden nor a test file."""
     return name.endswith(_SUFFIXES) and not _no_policy(name)
 
@@ -118,7 +118,7 @@ def _is_policy(file: Path) -> bool:
 
 
 def _no_policy(name: str) -> bool:
-    return name.startswith(".") or name.endswith(_TEST_SUFFIXES)
+    return name.startswith(".") or name.endswith(TEST_SUFFIXES)
 
 
 def read_bytes(path: Path) -> bytes:
