@@ -2,17 +2,13 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-from cleanup.doctor import IDENTITY_POLICIES, POLICIES
+from cleanup.doctor import IDENTITY_POLICIES, POLICIES, Diagnosis
 from cleanup.reports.formatting import plain
 from cleanup.reports.view import ProseFormat, indented
 
-if TYPE_CHECKING:
-    from cleanup.doctor import Diagnosis
 
-
-def render_diagnosis(found: Sequence["Diagnosis"], format: ProseFormat) -> str:
+def render_diagnosis(found: Sequence[Diagnosis], format: ProseFormat) -> str:
     """One section a target; JSON is one document with all of them."""
     if format is ProseFormat.JSON:
         document = {"report": "doctor", "schema": 1, "targets": found}
@@ -20,7 +16,7 @@ def render_diagnosis(found: Sequence["Diagnosis"], format: ProseFormat) -> str:
     return "\n\n".join("\n".join(_lines(one)) for one in found) + "\n\n" + "\n".join(_policies())
 
 
-def _lines(one: "Diagnosis") -> Iterator[str]:
+def _lines(one: Diagnosis) -> Iterator[str]:
     yield plain(f"{one.name}: project {one.project_id} at {one.endpoint}")
     for check in one.checks:
         yield plain(f"  {check.level.replace('-', ' '):13}{check.name:16}{check.detail}")

@@ -1,7 +1,7 @@
 """What every format shows: one frozen view of a plan or a journal, so that all formats say the same.
 
 `head` and `rows` are for programs (JSON, CSV), `facts`, `tallies` and `sections` for people
-(table, Markdown). All texts in the latter are safe to print (see text.plain).
+(table, Markdown). All texts in the latter are safe to print (see formatting.plain).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -51,9 +51,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A list of images for people, the first `urgent` of them not to be left out.
+    """A list of images for people, the first `highlighted` of them not to be left out.
 
-    `aside` is for what is only looked at on demand: the table leaves it to its counts.
+    `collapsed` is for what is only looked at on demand: the table leaves it to its counts.
     """
 
     title: str
