@@ -40,13 +40,6 @@ def _rate(node: yaml.Node) -> float:
     return float(node.value)
 
 
-def _auth(node: yaml.Node) -> Auth:
-    found = line(node)
-    if found not in set(Auth):
-        raise error_at(node, f"'{found}' is no way to log in: write one of {', '.join(Auth)}")
-    return Auth(found)
-
-
 def _version(node: yaml.Node) -> int:
     if not is_a(node, "int") or node.value != "1":
         raise error_at(node, "version must be 1: it is the version of this file format")
@@ -72,7 +65,7 @@ _DEFAULTS: dict[str, Key] = {
     "region": Key(LINE, "for example cn-north-4"),
     "iam_endpoint": Key(LINE, "IAM's URL, for passwords"),
     "workspaces": Key(sequence(LINE, "workspaces"), "workspace ids in quotes"),
-    "auth": Key(ValueType(_auth, {}), "how to log in"),
+    "auth": Key(choice(tuple(Auth), "way to log in"), "how to log in"),
     "credentials": Key(ValueType(_credentials, {}), "where the secrets are, by name, never by value"),
     "policies": Key(sequence(LINE, "policies"), "policy files, relative to this file"),
     "users": Key(

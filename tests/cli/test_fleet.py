@@ -167,6 +167,11 @@ def test_a_plan_lies_where_another_targets_plan_should_be(cli: Cli, fleet: Fleet
         ("version: 1\ntargets: []\n", ":2:10:", "at least one target"),
         ("version: 2\ntargets: []\n", ":1:10:", "version must be 1"),
         (
+            "version: 1\ntargets:\n  - {name: a, region: cn-north-4, project_id: p, auth: pasword}\n",
+            ":3:",
+            "'pasword' is no way to log in: perhaps you meant 'password'",
+        ),
+        (
             "version: 1\ntargets:\n  - {name: a/b, region: cn-north-4, project_id: p}\n",
             ":3:12:",
             "no target name",
