@@ -21,9 +21,7 @@ class RuleMatch(msgspec.Struct, frozen=True, kw_only=True):
 
 def match_rules(image: Image, policy: Policy) -> RuleMatch:
     """Ask `protect` and the rules' `match` in three-valued logic; the first rule that is not False ends it."""
-    asked = [(entry, entry.match.evaluate(image)) for entry in policy.protect]
-    protection = next((entry for entry, truth in asked if truth), None)
-    unclear = None if protection else next((entry for entry, truth in asked if truth is None), None)
+    protection, unclear = _protection(image, policy)
     for rule in policy.rules:
         truth = rule.match.evaluate(image)
         if truth is not False:
@@ -31,3 +29,15 @@ def match_rules(image: Image, policy: Policy) -> RuleMatch:
                 protection=protection, unclear_protection=unclear, rule=rule, unclear=truth is None
             )
     return RuleMatch(protection=protection, unclear_protection=unclear)
+
+
+def _protection(image: Image, policy: Policy) -> tuple[Protection | None, Protection | None]:
+    """The first entry that holds; where none does, the first that cannot be evaluated."""
+    unclear = None
+    for entry in policy.protect:
+        truth = entry.match.evaluate(image)
+        if truth:
+            return entry, None
+        if truth is None:
+            unclear = unclear or entry
+    return None, unclear
