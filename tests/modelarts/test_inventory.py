@@ -325,6 +325,38 @@ def test_a_list_without_doubts_is_the_whole_list(
         assert (found.doubts == ()) == (claims != "wrong")
 
 
+@given(
+    count=st.integers(1, 60),
+    limit=st.integers(1, 20),
+    at_once=st.sampled_from([1, 8]),
+    when=st.integers(1, 12),
+    seed=st.integers(0, 2**16),
+)
+def test_newest_first_no_older_one_is_lost_where_one_goes_and_one_comes(
+    count: int, limit: int, at_once: int, when: int, seed: int
+) -> None:
+    """Before some page one record goes and a new one comes, so that every total is the same."""
+    random, records = Random(seed), [f"r{number}" for number in range(count)]
+    always = set(records)
+    served = 0
+
+    async def fetch(offset: int) -> PageItems[str]:
+        nonlocal served
+        for _ in range(random.randrange(5)):
+            await anyio.lowlevel.checkpoint()
+        if served == when:
+            always.discard(records.pop(random.randrange(len(records))))
+            records.insert(0, "new")
+        served += 1
+        return PageItems(tuple(records[offset : offset + limit]), len(records))
+
+    async def main() -> Listing[str]:
+        return await read_all(Paging(fetch=fetch, key=str, limit=limit, at_once=at_once, readings=1))
+
+    found = anyio.run(main)
+    assert found.doubts or always <= set(found.items)
+
+
 def image(**fields: object) -> Image:
     return wire.decode_image(reply(200, {"id": "i1", **fields}).body)
 

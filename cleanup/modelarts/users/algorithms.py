@@ -57,7 +57,8 @@ def _call(workspace: str, claims: list[int | None], *, numbered: bool, readings:
         path="algorithms",
         what="algorithm",
         version="v2",
-        query={"sort_by": "create_time", "order": "asc", "workspace_id": workspace},
+        # Newest first: where one goes and one comes between two pages, no older one slips through.
+        query={"sort_by": "create_time", "order": "desc", "workspace_id": workspace},
         limit=50,
         items="items",
         total=total,

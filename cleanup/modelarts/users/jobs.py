@@ -38,10 +38,11 @@ async def read(reading: Reading, workspace: str) -> UserListing:
         what="training job",
         version="v2",
         posted=True,
-        # Ascending, so that new jobs append. No filters: two of them silently look at 31 days only (API.md, trap 23).
+        # Newest first: where one goes and one comes between two pages, no older one slips through.
+        # No filters: two of them silently look at 31 days only (API.md, trap 23).
         query={
             "sort_by": "create_time",
-            "order": "asc",
+            "order": "desc",
             "workspace_id": workspace,
             "unified_jobs": True,  # else fine-tuning jobs are left out (API.md, trap 24)
         },

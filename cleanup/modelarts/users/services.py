@@ -34,7 +34,8 @@ async def read(reading: Reading, workspace: str) -> UserListing:
         path="services",
         what="service",
         version="v2",
-        query={"workspace_id": workspace, "sort_key": "create_at", "sort_dir": "ASC"},
+        # Newest first: where one goes and one comes between two pages, no older one slips through.
+        query={"workspace_id": workspace, "sort_key": "create_at", "sort_dir": "DESC"},
         limit=_MOST,
         decode=_decode,
         key=lambda service: service.id,

@@ -45,7 +45,7 @@ async def test_a_short_list_takes_one_request() -> None:
     stage = Stage(otherwise=of(3))
     await read_users(make_reading(stage, ALGORITHMS), ("0",))
     assert [asked(one) for one in stage.requests] == [
-        {"sort_by": "create_time", "order": "asc", "workspace_id": "0", "limit": "50", "offset": "0"}
+        {"sort_by": "create_time", "order": "desc", "workspace_id": "0", "limit": "50", "offset": "0"}
     ]
     assert stage.requests[0].path == "/v2/p1/algorithms"
 

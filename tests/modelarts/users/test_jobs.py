@@ -47,7 +47,7 @@ async def test_what_is_asked_for() -> None:
     assert [asked(one) for one in stage.requests] == [
         {
             "sort_by": "create_time",
-            "order": "asc",
+            "order": "desc",
             "workspace_id": workspace,
             "unified_jobs": True,
             "limit": 50,

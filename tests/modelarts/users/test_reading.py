@@ -1,12 +1,14 @@
 """All kinds together: which are asked, what a refusal elsewhere means, and that a later reading sees what came."""
 
+from typing import Any
+
 import anyio
 import pytest
 
 from cleanup.errors import AccessDenied, CredentialsLost
 from cleanup.modelarts.http.messages import Request, Response
 from cleanup.modelarts.users import PERMISSIONS, Scope, UserKind, read_users
-from tests.support.stage import Stage, asked, error, make_reading, reply
+from tests.support.stage import Shelf, Stage, asked, error, make_reading, reply
 
 EMPTY = {"data": [], "items": [], "models": [], "services": [], "total": 0, "total_count": 0, "count": 0}
 PATHS = {
@@ -101,3 +103,44 @@ async def test_no_more_requests_at_once_than_allowed() -> None:
     reading = make_reading(Stage(otherwise=slow), at_once=3)
     await read_users(reading, ("0", "w1", "w2"))
     assert most == 3
+
+
+def user_of(kind: UserKind, number: int) -> dict[str, Any]:
+    """One record of a list, whose image is ml/a:<number>; a service's is in its detail."""
+    metadata, engine = {"id": f"u{number}"}, {"engine": {"image_url": f"ml/a:{number}"}}
+    if kind is UserKind.JOBS:
+        return {"metadata": metadata, "status": {"phase": "Running"}, "algorithm": engine}
+    if kind is UserKind.ALGORITHMS:
+        return {"metadata": metadata, "job_config": engine}
+    return {"id": f"{number}", "version_count": 1}
+
+
+@pytest.mark.parametrize("at_once", [1, 8])
+@pytest.mark.parametrize("kind", [UserKind.JOBS, UserKind.ALGORITHMS, UserKind.SERVICES])
+async def test_no_older_user_is_lost_where_one_goes_and_one_comes(kind: UserKind, at_once: int) -> None:
+    """After the first page the first record of it goes and a new one is made: all totals are the same."""
+    records = [user_of(kind, number) for number in range(220)]
+    gone: list[dict[str, Any]] = []
+
+    def service(request: Request) -> Response:
+        if not request.path.endswith(PATHS[kind]):
+            unit = {"image": {"swr_path": f"ml/a:{request.path.rpartition('/')[2]}"}}
+            return reply(200, {"version": {"instance_groups": [{"unit_configs": [unit]}]}})
+        told = asked(request)
+        newest_first = str(told.get("order") or told.get("sort_dir")).lower() == "desc"
+        page = Shelf(
+            records[::-1] if newest_first else list(records),
+            items="data" if kind is UserKind.SERVICES else "items",
+            numbered=kind is UserKind.JOBS,
+            claims=lambda _: {"total": 220, "count": 220},
+            cap=50,
+        )(request)
+        if not gone:
+            gone.append(records.pop(-1 if newest_first else 0))
+            records.append(user_of(kind, 220))
+        return page
+
+    reading = make_reading(Stage(otherwise=service), kind, at_once=at_once)
+    found = await read_users(reading, ("0",))
+    assert found.doubts == ()
+    assert {use.swr_path for use in found.in_use.uses} >= {f"ml/a:{number}" for number in range(1, 219)}

@@ -77,7 +77,7 @@ async def test_one_version_takes_two_requests() -> None:
     assert asked(project.stage.requests[0]) == {
         "workspace_id": "0",
         "sort_key": "create_at",
-        "sort_dir": "ASC",
+        "sort_dir": "DESC",
         "limit": "500",
         "offset": "0",
     }
