@@ -15,7 +15,7 @@ from cleanup.errors import UsageError
 from cleanup.modelarts.http.messages import NoResponse, Request, Response
 
 _CHUNK = 1 << 18
-_SECRET_HEADERS = ("X-Auth-Token", "X-Security-Token", "Authorization")
+_SECRET_HEADERS = ("X-Auth-Token", "X-Security-Token")  # the same in many requests
 _SHORTEST_SECRET = 6  # what is shorter occurs in innocent text
 
 
@@ -105,13 +105,12 @@ class Connection:
             return NoResponse(f"the connection to {request.host} was dropped", mark.sent)
 
     def remember(self, *secrets: str) -> None:
-        """These are secrets, as they are and as JSON writes them."""
-        long_enough = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
-        self._secrets |= {secret.encode() for secret in long_enough}
-        self._secrets |= {msgspec.json.encode(secret)[1:-1] for secret in long_enough}
+        """These are secrets, and stay so in all answers to come."""
+        self._secrets |= _spellings(*secrets)
 
-    def _blackened(self, body: bytes) -> bytes:
-        for secret in sorted(self._secrets, key=len, reverse=True):
+    def _blackened(self, body: bytes, own: str) -> bytes:
+        """`own` is the Authorization of this request: another one has another, so it is not remembered."""
+        for secret in sorted(self._secrets | _spellings(own), key=len, reverse=True):
             body = body.replace(secret, b"[secret]")
         return body
 
@@ -135,8 +134,18 @@ class Connection:
                 if len(body) > max_bytes:
                     response.close()
                     return Response(response.status, b"", response.headers, oversized=True)
-            told = bytes(body) if response.status < 300 else self._blackened(bytes(body))
+            told = bytes(body)
+            if response.status >= 300:
+                told = self._blackened(told, headers.get("Authorization", ""))
             return Response(response.status, told, response.headers)
+
+
+def _spellings(*secrets: str) -> set[bytes]:
+    """Secrets as they are and as JSON writes them."""
+    long_enough = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+    return {secret.encode() for secret in long_enough} | {
+        msgspec.json.encode(secret)[1:-1] for secret in long_enough
+    }
 
 
 def _trusting(ca_bundle: Path | None) -> ssl.SSLContext:

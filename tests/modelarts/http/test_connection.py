@@ -216,6 +216,26 @@ async def test_a_ca_bundle_that_cannot_be_used(tmp_path: Path, content: str | No
         Connection(limit=1, timeout=1, environment=NONE, ca_bundle=path)
 
 
+async def test_what_is_remembered_does_not_grow_with_the_requests() -> None:
+    """Each signed request has an Authorization of its own: blackened in its own answer, and then forgotten."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            _, sent, _ = await read_request(reader)
+            said = " ".join(sent[name] for name in ("Authorization", "X-Security-Token"))
+            writer.write(answer(403, said.encode()))
+
+    remembered = []
+    async with served(handler) as place, connected() as connection:
+        for number in range(1000):
+            headers = {"Authorization": f"Signature={number:064}", "X-Security-Token": "temporary"}
+            reply = await connection.send(get(place), headers, max_bytes=1000)
+            assert isinstance(reply, Response)
+            assert reply.body == b"[secret] [secret]"
+            remembered.append(len(connection._secrets))
+    assert remembered[0] == remembered[-1]
+
+
 PROXY = {"HTTPS_PROXY": "http://proxy.corp:3128"}
 
 
