@@ -67,11 +67,12 @@ async def read(reading: Reading, workspace: str) -> UserListing:
 def matching(page: wire.Page) -> int | None:
     """How many records there are: `count`, for `total` may count those of other workspaces too.
 
-    None where `count` may be the page's own number: then only an empty page is the end.
+    None where `count` may be the page's own number, which only an equal `total` rules out: then just an
+    empty page is the end.
     """
     if page.count is None:
         return page.total
-    own_number = page.count == len(page.records) and (page.total or 0) > page.count
+    own_number = page.count == len(page.records) and page.total != page.count
     return None if own_number else page.count
 
 

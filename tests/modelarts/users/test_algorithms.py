@@ -64,6 +64,12 @@ async def test_without_any_count_nothing_is_proven(numbered: bool) -> None:
     assert found.doubts
 
 
+@pytest.mark.parametrize("numbered", [False, True])
+async def test_a_count_of_the_page_alone_proves_nothing(numbered: bool) -> None:
+    found, _ = await read(of(45, numbered=numbered, cap=20, claims=lambda page: {"count": len(page)}))
+    assert found.doubts
+
+
 async def test_a_total_over_all_workspaces() -> None:
     found, _ = await read(of(3, claims=claims(3, total=9)))
     assert (found.counts, found.doubts) == ({ALGORITHMS: 3}, ())

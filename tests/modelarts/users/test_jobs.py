@@ -84,6 +84,21 @@ async def test_a_count_of_the_page_alone_is_no_total() -> None:
     assert (found.counts, found.doubts) == ({JOBS: 120}, ())
 
 
+@pytest.mark.parametrize("count", [0, 1, 20, 45, 60])
+async def test_nor_is_it_where_no_total_stands_beside_it(count: int) -> None:
+    records = [job(f"j{number}") for number in range(count)]
+    found = await read(shelf=shelf(records, cap=20, claims=lambda page: {"count": len(page)}))
+    assert (found.counts, found.doubts) == ({JOBS: count}, ())
+
+
+async def test_a_count_of_all_without_a_total_is_one() -> None:
+    records = [job(f"j{number}") for number in range(45)]
+    found = await read(shelf=shelf(records, claims=lambda _: {"count": 45}))
+    assert (found.counts, found.doubts) == ({JOBS: 45}, ())
+    found = await read(shelf=shelf(records[1:], claims=lambda _: {"count": 45}))
+    assert "44 records were found where the service claims 45" in found.doubts[0]
+
+
 async def test_a_count_that_is_never_reached_is_a_doubt() -> None:
     found = await read(shelf=shelf([job()], claims=lambda _: {"total": 3, "count": 3}))
     assert found.doubts == (
