@@ -87,12 +87,16 @@ def _use(user: str, text: str) -> Use:
 
 
 def _named(record: Mapping[str, object], user: str) -> tuple[str, ...]:
-    """Every text in a definition that may be a reference or the id of an image. Raises InventoryError."""
+    """Every text in a definition that may be a reference, and what anywhere in them may be the id of an image.
+
+    Raises InventoryError.
+    """
     try:
         texts = tuple(_texts(record, 0))
     except RecursionError:
         raise InventoryError(f"{user} cannot be read: it is nested too deeply") from None
-    return tuple(dict.fromkeys(text for text in texts if _may_name_image(text)))
+    ids = [found[0] for text in texts for found in _UUID.finditer(text)]
+    return tuple(dict.fromkeys([*ids, *filter(_may_be_reference, texts)]))
 
 
 def _texts(value: object, depth: int) -> Iterator[str]:
@@ -112,8 +116,6 @@ def _texts(value: object, depth: int) -> Iterator[str]:
             yield from (part for part in _BETWEEN.split(value) if part and part != value)
 
 
-def _may_name_image(text: str) -> bool:
-    """A namespace, a name and a tag or digest (`latest` where neither is said), or a UUID."""
-    if len(text) > _LONGEST:
-        return False
-    return bool(_UUID.fullmatch(text) or ("/" in text and parse_reference(text).keys))
+def _may_be_reference(text: str) -> bool:
+    """A namespace, a name and a tag or digest (`latest` where neither is said)."""
+    return len(text) <= _LONGEST and "/" in text and bool(parse_reference(text).keys)

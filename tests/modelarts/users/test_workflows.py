@@ -50,6 +50,28 @@ async def test_the_id_of_an_image_anywhere() -> None:
     assert [use.image_id for use in found.in_use.uses] == [ID]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"image_id:{ID}",
+        f"https://modelarts.test/v1/p1/images/{ID}",
+        f"https://modelarts.test/v1/p1/images/{ID}?x=1",
+        f"use-{ID.upper()}.",
+        f"run --image={ID} --tag=x",
+        "x" * 3000 + f"/{ID}",
+    ],
+)
+async def test_the_id_of_an_image_inside_a_text(text: str) -> None:
+    found = await read(workflow(data=[{"value": text}]))
+    assert ID in [(use.image_id or "").lower() for use in found.in_use.uses]
+
+
+async def test_all_ids_in_one_text_and_each_once() -> None:
+    other = ID.replace("c9", "d0")
+    found = await read(workflow(data=[{"value": f"a:{ID};b:{other}/{ID}"}]))
+    assert sorted(use.image_id for use in found.in_use.uses if use.image_id) == [ID, other]
+
+
 @pytest.mark.parametrize("text", ["train", "10:30", "", " ", "/", "https://", "a b", "x" * 3000 + "/y:1"])
 async def test_what_names_no_image(text: str) -> None:
     assert (await read(workflow("w", data=[text, 7, None, True]))).in_use.uses == ()
