@@ -223,7 +223,7 @@ async def test_a_success_without_proof_is_looked_up(given: Response) -> None:
     assert verdict.outcome is Outcome.UNKNOWN
 
 
-@pytest.mark.parametrize("passing", [LOST, HTML, reply(500), reply(503), reply(504)])
+@pytest.mark.parametrize("passing", [LOST, HTML, *map(reply, (408, 425, 500, 503, 504))])
 class TestAttemptsUsedUpInDoubt:
     async def test_gone(self, passing: Any) -> None:
         verdict, stage = await delete(*[passing] * 5, NOT_FOUND)

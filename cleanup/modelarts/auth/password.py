@@ -10,7 +10,7 @@ import msgspec
 from cleanup.errors import AccessDenied, InventoryError
 from cleanup.modelarts import wire
 from cleanup.modelarts.auth.credentials import Secret
-from cleanup.modelarts.http.messages import Request, Response
+from cleanup.modelarts.http.messages import Request, Response, passes
 
 if TYPE_CHECKING:
     from cleanup.modelarts.http.transport import Transport
@@ -48,7 +48,7 @@ async def log_in(
     result = await transport.request(_request(iam_endpoint, project_id, user), _token, ignore_stop=True)
     if result.value:
         return Secret(result.value, f"the password of {user.source}", _renewed_at(result.body, now()))
-    if result.status is None or result.status == 429 or result.status >= 500:
+    if result.status is None or passes(result.status):
         trouble = result.trouble or f"{result.label} answered {result.status}"
         raise InventoryError(f"cannot log in: {trouble}; is --iam-endpoint right?")
     why = result.trouble or wire.decode_error(result.body).message

@@ -45,6 +45,11 @@ def _quoted(text: str) -> str:
     return quote(text, safe="~")
 
 
+def passes(status: int) -> bool:
+    """Whether an answer with this status may be another one in a moment (API.md, Errors)."""
+    return status in (408, 425, 429) or status >= 500
+
+
 def segment(text: str) -> str:
     """An id as one segment of a path."""
     return quote(text, safe="")
@@ -73,8 +78,8 @@ class Result(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
     `value` is the body decoded, None unless the status is 2xx; `unreadable`: it is 2xx and could not
     be decoded, which `trouble` explains. `attempts` counts the requests sent. `doubtful`: one of them,
-    perhaps not the last, was sent and not answered, or answered with 5xx, so that it may have had its
-    effect. `stopped`: given up because of a stop. `stale`: not sent (again), for its time was over.
+    perhaps not the last, was sent and not answered, or answered with 408, 425 or 5xx, so that it may
+    have had its effect. `stopped`: given up because of a stop. `stale`: not sent (again), for its time was over.
     `redirect` is where a 3xx pointed to, `date` the service's clock.
     """
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cleanup.modelarts.http.messages import Result
+from cleanup.modelarts.http.messages import Result, passes
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class RetryPolicy:
         What is not `repeatable` is not sent again once it may have had its effect.
         """
         status = result.status
-        passing = status is None or status == 429 or status >= 500 or result.unreadable
+        passing = status is None or passes(status) or result.unreadable
         return passing and (repeatable or not result.doubtful)
 
     def backoff(self, attempt: int, random: Callable[[], float]) -> float:

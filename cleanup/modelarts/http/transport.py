@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from cleanup.modelarts.http.messages import NoResponse, Request, Response, Result
+from cleanup.modelarts.http.messages import NoResponse, Request, Response, Result, passes
 from cleanup.modelarts.http.rate_limit import RateLimiter
 from cleanup.modelarts.http.retry import RetryPolicy
 from cleanup.runtime import Runtime
@@ -153,7 +153,8 @@ def _after(
         date=http_date(response.headers.get("Date", "")),
         trouble=trouble,
         attempts=attempts,
-        doubtful=so_far.doubtful or response.status >= 500,
+        # A 429 was turned away at the door.
+        doubtful=so_far.doubtful or (passes(response.status) and response.status != 429),
         unreadable=200 <= response.status < 300 and value is None,
     )
 

@@ -328,7 +328,10 @@ class TestPasswords:
         credentials, _ = self.credentials(reply(201, body, X_Subject_Token="T1"))
         assert (await credentials.headers(GET))[0] == {"X-Auth-Token": "T1"}
 
-    @pytest.mark.parametrize("passing", [LOST, REFUSED, reply(503), reply(429), reply(500, CANARY.encode())])
+    @pytest.mark.parametrize(
+        "passing",
+        [LOST, REFUSED, reply(503), reply(429), reply(408), reply(425), reply(500, CANARY.encode())],
+    )
     async def test_iam_is_asked_again_when_it_does_not_answer(self, passing: Any) -> None:
         credentials, _ = self.credentials(passing, passing, issued())
         assert (await credentials.headers(GET))[0] == {"X-Auth-Token": "T1"}

@@ -44,7 +44,7 @@ async def test_an_answer_at_once() -> None:
 @pytest.mark.parametrize(
     ("passing", "doubtful"),
     [(reply(429), False), (REFUSED, False), (LOST, True)]
-    + [(reply(status, b"<html>"), True) for status in (500, 501, 502, 503, 504, 599)],
+    + [(reply(status, b"<html>"), True) for status in (408, 425, 500, 501, 502, 503, 504, 599)],
 )
 async def test_what_may_pass_is_tried_again(passing: Response | NoResponse, doubtful: bool) -> None:
     answer, _ = await sent(passing, passing, reply(200))
