@@ -110,8 +110,8 @@ def _images(record: Mapping[str, object], user: str) -> tuple[tuple[str, ...], t
     """The references in a job, of all its tasks, and the algorithms that have the image where it names none.
 
     An engine with an id or a name of its own is one of the service's presets. A saved algorithm beside
-    neither image nor preset is where the image stands; that of the job counts only where its tasks say
-    nothing either. What says none of that may use any image: Unreadable.
+    neither image nor preset is where the image stands; that of the job counts only where a task says
+    nothing, or none names an image. What says none of that may use any image: Unreadable.
     """
     whole = wire.as_object(record.get("algorithm"))
     tasks = [wire.as_object(task.get("algorithm")) for task in wire.as_objects(record.get("tasks"))]
@@ -119,18 +119,22 @@ def _images(record: Mapping[str, object], user: str) -> tuple[tuple[str, ...], t
     images = tuple(image for part in parts if (image := wire.as_text(_engine(part).get("image_url"))))
     if any(_engine(part).get("image_repo_id") and not _engine(part).get("image_url") for part in parts):
         raise wire.Unreadable(f"{user} names a repository by its id and no image")
-    vague = [part for part in tasks if not _says_image(part)]
-    if not any(map(_says_image, parts)):
-        vague.append(whole)
-    named = tuple(found for part in vague if (found := wire.as_text(part.get("id"))))
-    silent = not named and not any(isinstance(part.get("engine"), dict) for part in parts)
-    if silent and (wire.as_text(record.get("kind")) or "").casefold() not in _OWN_KINDS:
+    silent = not all(map(_says_something, tasks or [whole]))
+    is_own = (wire.as_text(record.get("kind")) or "").casefold() in _OWN_KINDS
+    if silent and not _says_something(whole) and not is_own:
         raise wire.Unreadable(f"{user} does not say which image it uses")
-    return images, named
+    vague = [part for part in tasks if not _says_image(part)]
+    if not _says_image(whole) and (silent or not any(map(_says_image, tasks))):
+        vague.append(whole)
+    return images, tuple(found for part in vague if (found := wire.as_text(part.get("id"))))
 
 
 def _engine(algorithm: Mapping[str, object]) -> Mapping[str, object]:
     return wire.as_object(algorithm.get("engine"))
+
+
+def _says_something(algorithm: Mapping[str, object]) -> bool:
+    return isinstance(algorithm.get("engine"), dict) or wire.as_text(algorithm.get("id")) is not None
 
 
 def _says_image(algorithm: Mapping[str, object]) -> bool:

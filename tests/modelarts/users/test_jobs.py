@@ -189,6 +189,28 @@ async def test_a_job_that_does_not_say_may_use_any_image(fields: dict[str, Any])
     )
 
 
+TASKS = [{"algorithm": {"engine": {"image_url": "ml/x:1"}}}, {"role": "w"}]
+
+
+@pytest.mark.parametrize("whole", [None, {}, {"engine": None}])
+@pytest.mark.parametrize("tasks", [TASKS, TASKS[::-1], [*TASKS[:1], None]])
+async def test_so_may_one_of_whose_tasks_only_some_say(whole: object, tasks: list[object]) -> None:
+    found = await read(job("mix", kind="hetero_job", algorithm=whole, tasks=tasks))
+    assert "training job mix (Running) does not say which image it uses" in found.doubts[0]
+
+
+@pytest.mark.parametrize(
+    ("whole", "images"),
+    [
+        ({"engine": {"image_url": "ml/y:1"}}, ["ml/y:1", "ml/x:1"]),
+        ({"engine": {"engine_id": "pytorch"}}, ["ml/x:1"]),
+    ],
+)
+async def test_a_task_that_says_nothing_has_what_the_job_says(whole: object, images: list[str]) -> None:
+    found = await read(job(kind="hetero_job", algorithm=whole, tasks=TASKS))
+    assert (used(found), found.doubts) == (images, ())
+
+
 @pytest.mark.parametrize("kind", ["visualization_job", "autosearch_job", "diag_job", "MRS_JOB"])
 async def test_the_services_own_jobs_need_no_image_of_ours(kind: str) -> None:
     found = await read(job(kind=kind, algorithm=None))
@@ -225,6 +247,12 @@ class TestByAlgorithm:
         listed = {"metadata": {"id": "al-1"}, "job_config": {"engine": {"engine_id": "pytorch"}}}
         found = await read_users(make_reading(self.stage(listed), JOBS, UserKind.ALGORITHMS), ("0",))
         assert (found.in_use.uses, found.doubts) == ((), ())
+
+    async def test_so_does_a_task_that_says_nothing(self) -> None:
+        mixed = job("mix", kind="hetero_job", algorithm={"id": "al-2"}, tasks=TASKS)
+        found = await read(mixed)
+        assert used(found) == ["ml/x:1"]
+        assert "training job mix (Running) names no image but the algorithm al-2" in found.doubts[0]
 
     async def test_an_algorithm_that_is_not_listed_is_a_doubt(self) -> None:
         found = await read_users(make_reading(self.stage(), JOBS, UserKind.ALGORITHMS), ("0",))
