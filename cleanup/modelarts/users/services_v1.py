@@ -7,6 +7,7 @@ from functools import partial
 
 import msgspec
 
+from cleanup.errors import InventoryError
 from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, ListCall, ListingFailed
 from cleanup.modelarts.gather import gather
@@ -27,7 +28,10 @@ class Served:
 
 
 async def read(client: Client, workspace: str) -> Served:
-    """Which service serves which model. What cannot be read is a note: the models protect without it."""
+    """Which service serves which model. What cannot be read is a note: the models protect without it.
+
+    Raises ListingFailed when the credentials are refused.
+    """
     call = ListCall(
         path="services",
         what="service",
@@ -41,8 +45,8 @@ async def read(client: Client, workspace: str) -> Served:
     try:
         found = await client.list_records(call)
         models = await gather(partial(_models, client, *service) for service in found.items)
-    except ListingFailed as error:
-        if error.status == 401:
+    except InventoryError as error:
+        if isinstance(error, ListingFailed) and error.status == 401:
             raise
         return Served(notes=(f"workspace {workspace}: the v1 services are not named ({error})",))
     served = defaultdict(list)

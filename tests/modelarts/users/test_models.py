@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from cleanup.errors import CredentialsLost
 from cleanup.modelarts.http.messages import Request, Response
 from cleanup.modelarts.users import UserKind, Users, read_users
 from tests.support.stage import Shelf, Stage, asked, error, make_reading, reply
@@ -220,3 +221,19 @@ class TestServicesV1:
         found = await read_users(make_reading(project.stage, MODELS, SERVICES), ("0",))
         assert found.counts[MODELS] == 2
         assert found.notes[0].startswith("workspace 0: the v1 services are not named (GET ")
+
+    @pytest.mark.parametrize("answer", [reply(200, {"services": ["s1"]}), reply(200, {"services": [7, {}]})])
+    async def test_nor_do_they_fail_where_one_cannot_be_read(self, answer: Response) -> None:
+        project = self.project()
+        project.refusals["services"] = answer
+        found = await read_users(make_reading(project.stage, MODELS, SERVICES), ("0",))
+        assert found.counts[MODELS] == 2
+        assert found.notes[0].startswith("workspace 0: the v1 services are not named (service 1 of the page")
+        assert not any(doubt.startswith("the models") for doubt in found.doubts)
+
+    @pytest.mark.parametrize("path", ["services", "services/s1"])
+    async def test_refused_credentials_are_no_matter_of_names(self, path: str) -> None:
+        project = self.project()
+        project.refusals[path] = error(401, "ModelArts.0201")
+        with pytest.raises(CredentialsLost, match="the credentials were refused"):
+            await read_users(make_reading(project.stage, MODELS, SERVICES), ("0",))
