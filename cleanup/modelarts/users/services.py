@@ -9,7 +9,7 @@ import msgspec
 from cleanup.errors import InventoryError
 from cleanup.in_use import Use
 from cleanup.modelarts import wire
-from cleanup.modelarts.client import Client, ListCall
+from cleanup.modelarts.client import Client, ListCall, ListingFailed
 from cleanup.modelarts.gather import gather
 from cleanup.modelarts.http.messages import segment
 from cleanup.modelarts.users.kinds import Reading, UserListing
@@ -114,7 +114,7 @@ async def _in_deployment(client: Client, user: str, path: str) -> tuple[Use, ...
 
 
 async def _ids(client: Client, path: str, what: str, name: str) -> tuple[str, ...]:
-    """All of a list below a service, by what tells them apart."""
+    """All of a list below a service, by what tells them apart. To fail here is to fail at a detail of the service."""
 
     def decode(raw: msgspec.Raw) -> str:
         found = wire.as_text(wire.decode_object(raw).get(name))
@@ -123,7 +123,11 @@ async def _ids(client: Client, path: str, what: str, name: str) -> tuple[str, ..
         return found
 
     call = ListCall(path=path, what=what, version="v2", limit=_MOST, decode=decode, key=str)
-    found = await client.list_records(call)
+    try:
+        found = await client.list_records(call)
+    except ListingFailed as error:
+        error.detail = True
+        raise
     if found.doubts:
         raise InventoryError(f"the list {path} is not clear: {'; '.join(found.doubts)}")
     return found.items

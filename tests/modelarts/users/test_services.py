@@ -145,6 +145,20 @@ async def test_what_cannot_be_read_anywhere_is_a_doubt(path: str) -> None:
     assert "get the permission modelarts:service:" in doubt
 
 
+@pytest.mark.parametrize("path", ["", "/deployments", "/deployments/d1", "/deployments/d1/versions"])
+async def test_one_that_went_after_it_was_listed_is_not_listed_the_next_time(path: str) -> None:
+    project = Project(service([unit(0)], [unit(1)]), service([unit(7)], [unit(8)], id="gone"))
+
+    def vanish(request: Request) -> Response:
+        if request.path.endswith(f"gone{path}"):
+            project.services.pop("gone", None)
+            return error(404, "ModelArts.0104")
+        return project(request)
+
+    found = await read_users(make_reading(Stage(otherwise=vanish), SERVICES), ("0",))
+    assert (found.counts, found.doubts) == ({SERVICES: 1}, ())
+
+
 @pytest.mark.parametrize("count", [499, 500, 501, 1200])
 async def test_offsets_are_multiples_of_the_limit(count: int) -> None:
     project = Project(*(service([unit(0)], id=f"s{number}") for number in range(count)))
