@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cleanup.image import Image
 from cleanup.modelarts import wire
-from cleanup.modelarts.users.notebooks import decode_use
+from cleanup.modelarts.users import notebooks
 from cleanup.modelarts.wire import Unreadable
 
 # The deletion page's own example (API.md, The image), word for word.
@@ -257,7 +257,7 @@ def test_an_unknown_never_becomes_known(record: dict[str, Any]) -> None:
 
 
 def decode_notebook(body: bytes) -> object:
-    return decode_use(msgspec.Raw(body))
+    return notebooks.decode_notebook(msgspec.Raw(body))
 
 
 def survives(body: bytes) -> None:

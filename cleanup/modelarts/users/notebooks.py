@@ -73,10 +73,10 @@ async def user_of(client: Client, image: Image) -> Use | None:
             return None
         raise
     try:
-        uses = [use for use in map(decode_use, page.records) if use]
+        found = [decode_notebook(record).use for record in page.records]
     except wire.Unreadable as error:
         raise InventoryError(f"the notebooks of image {image.id} cannot be read: {error}") from None
-    return InUse(uses).of(image)
+    return InUse(use for use in found if use).of(image)
 
 
 async def _read_features(client: Client, workspace: str, *, everybody: bool) -> UserListing:
@@ -107,7 +107,7 @@ async def _read_feature(client: Client, workspace: str, everybody: bool, feature
         what="notebook",
         query=_query(workspace, feature),
         limit=50,
-        decode=_decode,
+        decode=decode_notebook,
         key=lambda notebook: notebook.key,
     )
     found = await client.list_records(call)
@@ -125,33 +125,23 @@ def _query(workspace: str, feature: str) -> dict[str, str]:
     return {"feature": feature, "workspaceId": workspace, "workspace_id": workspace}
 
 
-def _decode(record: msgspec.Raw) -> Notebook:
-    return Notebook(notebook_key(record), decode_use(record))
+def decode_notebook(raw: msgspec.Raw) -> Notebook:
+    """A notebook, told apart by its id, and where there is none by all of it. A DELETED one needs its image no more.
 
-
-def notebook_key(raw: msgspec.Raw) -> str:
-    """What makes a notebook one: its id, and where there is none all of it."""
-    try:
-        found = wire.as_text(_records.decode(raw).id)
-    except (ValueError, RecursionError):
-        found = None
-    return found or bytes(raw).decode(errors="replace")
-
-
-def decode_use(raw: msgspec.Raw) -> Use | None:
-    """Which image a notebook uses; None for a DELETED one, which needs its image no more.
-
-    Raises Unreadable when it does not say: such a notebook may use any image.
+    Raises Unreadable when it does not say which image it uses: such a notebook may use any.
     """
     try:
-        notebook = _records.decode(raw)
+        record = _records.decode(raw)
     except (ValueError, RecursionError) as error:
         raise wire.Unreadable(f"a notebook that cannot be read: {wire.reason(error)}") from None
-    status = wire.as_text(notebook.status)
+    notebook_id, status = wire.as_text(record.id), wire.as_text(record.status)
+    key = notebook_id or bytes(raw).decode(errors="replace")
     if status and status.strip().casefold() == "deleted":
-        return None
-    name = wire.as_text(notebook.name) or wire.as_text(notebook.id) or "?"
-    return _use(wire.clean(f"notebook {name} ({status or 'status unknown'})"), wire.as_object(notebook.image))
+        return Notebook(key, None)
+    user = wire.clean(
+        f"notebook {wire.as_text(record.name) or notebook_id or '?'} ({status or 'status unknown'})"
+    )
+    return Notebook(key, _use(user, wire.as_object(record.image)))
 
 
 def _use(user: str, image: Mapping[str, object]) -> Use:

@@ -10,7 +10,7 @@ from cleanup.image import Image
 from cleanup.in_use import Use
 from cleanup.modelarts.http.messages import Request, Response
 from cleanup.modelarts.users import Scope, UserKind, read_users
-from cleanup.modelarts.users.notebooks import decode_use, notebook_key, user_of
+from cleanup.modelarts.users.notebooks import decode_notebook, user_of
 from cleanup.modelarts.wire import Unreadable
 from tests.support.stage import Shelf, Stage, asked, error, make_client, make_reading, reply
 
@@ -168,7 +168,7 @@ def record(**fields: object) -> msgspec.Raw:
 
 class TestRecords:
     def test_a_notebook_uses_an_image_by_id_and_path(self) -> None:
-        assert decode_use(record()) == Use(
+        assert decode_notebook(record()).use == Use(
             user="notebook train-7 (STOPPED)", image_id="img-1", swr_path="swr.example.com/ml/trainer:1"
         )
 
@@ -176,20 +176,20 @@ class TestRecords:
         "status", ["RUNNING", "FROZEN", "CREATE_FAILED", "DELETING", "SOMETHING_NEW", None, 7]
     )
     def test_all_but_deleted_ones_use_their_image(self, status: object) -> None:
-        assert decode_use(record(status=status)) is not None
+        assert decode_notebook(record(status=status)).use is not None
 
     @pytest.mark.parametrize("status", ["DELETED", "deleted", "Deleted"])
     def test_deleted_ones_use_nothing(self, status: str) -> None:
-        assert decode_use(record(status=status, image=None)) is None
+        assert decode_notebook(record(status=status, image=None)).use is None
 
     def test_one_key_is_enough(self) -> None:
-        by_path = decode_use(record(image={"swr_path": "swr.example.com/ml/trainer:1", "name": "x"}))
+        by_path = decode_notebook(record(image={"swr_path": "swr.example.com/ml/trainer:1", "name": "x"})).use
         assert by_path == Use(user="notebook train-7 (STOPPED)", swr_path="swr.example.com/ml/trainer:1")
-        by_id = decode_use(record(image={"id": "img-1", "swr_path": ""}))
+        by_id = decode_notebook(record(image={"id": "img-1", "swr_path": ""})).use
         assert by_id == Use(user="notebook train-7 (STOPPED)", image_id="img-1")
 
     def test_a_full_name_is_better_than_nothing(self) -> None:
-        by_name = decode_use(record(image={"name": "ml/trainer:1"}))
+        by_name = decode_notebook(record(image={"name": "ml/trainer:1"})).use
         assert by_name == Use(user="notebook train-7 (STOPPED)", name="ml/trainer:1")
 
     @pytest.mark.parametrize(
@@ -199,17 +199,18 @@ class TestRecords:
         with pytest.raises(
             Unreadable, match=r"notebook train-7 \(STOPPED\) does not say which image it uses"
         ):
-            decode_use(record(image=image))
+            decode_notebook(record(image=image))
 
-    @pytest.mark.parametrize("body", [b"null", b"[]", b"7", b"", b"[" * 5000])
+    @pytest.mark.parametrize("body", [b"null", b"[]", b"[1]", b"7", b"", b"[" * 5000])
     def test_what_is_no_notebook_is_refused(self, body: bytes) -> None:
         with pytest.raises(Unreadable):
-            decode_use(msgspec.Raw(body))
+            decode_notebook(msgspec.Raw(body))
 
     def test_its_key_is_its_id_or_all_of_it(self) -> None:
-        assert notebook_key(record()) == "nb-1"
-        assert notebook_key(encoded({"name": "x"})) == '{"name":"x"}'
-        assert notebook_key(msgspec.Raw(b"[1]")) == "[1]"
+        assert decode_notebook(record()).key == "nb-1"
+        assert decode_notebook(record(status="DELETED")).key == "nb-1"
+        nameless = encoded({"name": "x", "image": IMAGE})
+        assert decode_notebook(nameless).key == bytes(nameless).decode()
 
 
 class TestTheLastLook:
