@@ -126,10 +126,10 @@ class Client:
         wanted: Mapping[str, str] | None = None,
         listed: Callable[[int], None] = lambda _: None,
     ) -> Listing[Image]:
-        """All images of a workspace, DELETED ones included; `wanted` narrows the list down.
+        """All images of a workspace but the DELETED ones, which count for the proof that the list is whole.
 
-        `listed` is told how many have been read. Raises ListingFailed when a page cannot be read,
-        InventoryError when a record makes no sense.
+        `wanted` narrows the list down, `listed` is told how many have been read. Raises ListingFailed
+        when a page cannot be read, InventoryError when a record makes no sense.
         """
         call = ListCall(
             path="images",
@@ -140,7 +140,9 @@ class Client:
             key=lambda image: image.id,
             listed=listed,
         )
-        return await self.list_records(call)
+        found = await self.list_records(call)
+        there = tuple(image for image in found.items if image.known_status is not Status.DELETED)
+        return Listing(there, found.doubts)
 
     async def list_records(self, call: ListCall[T]) -> Listing[T]:
         """All records of one list, each once. Raises like `list_images`."""
@@ -182,7 +184,7 @@ class Client:
                 raise (CredentialsLost(str(error)) if error.status == 401 else error) from None
             if listing.doubts:
                 raise InventoryError(f"who shares {image.swr_path} is not clear: {'; '.join(listing.doubts)}")
-            found += (one for one in listing.items if one.known_status is not Status.DELETED)
+            found += listing.items
         return tuple(found)
 
     async def get_image(self, image_id: str, *, ignore_stop: bool = False) -> Result[Image]:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from cleanup.errors import InventoryError
-from cleanup.image import Image, Status
+from cleanup.image import Image
 from cleanup.in_use import InUse
 from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, ListCall, ListingFailed, explained
@@ -131,7 +131,7 @@ async def read_images(
             found = await client.list_images(workspace, listed=further)
         except ListingFailed as error:
             raise explained(error, client, "modelarts:image:list") from None
-        images.update((image.id, image) for image in found.items if image.known_status is not Status.DELETED)
+        images.update((image.id, image) for image in found.items)
         doubts += (f"workspace {workspace}: {doubt}" for doubt in found.doubts)
     return ImageListing(images=tuple(images.values()), doubts=tuple(doubts))
 
@@ -196,8 +196,7 @@ async def _with_workspace(client: Client, rest: OtherWorkspaces, workspace: str)
     except InventoryError as error:
         trouble = str(error)
     else:
-        there = tuple(image for image in listing.items if image.known_status is not Status.DELETED)
-        rest = replace(rest, workspaces=(*rest.workspaces, workspace), images=(*rest.images, *there))
+        rest = replace(rest, workspaces=(*rest.workspaces, workspace), images=(*rest.images, *listing.items))
         if not listing.doubts:
             return rest
         trouble = "; ".join(listing.doubts)
