@@ -7,7 +7,7 @@ import msgspec
 
 from cleanup.reference import BASIC, Reference, from_fields, host_of, parse_reference
 
-_EPOCH_OF_SENSE = datetime(2000, 1, 1, tzinfo=UTC)
+EPOCH_OF_SENSE = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Status(StrEnum):
@@ -117,4 +117,4 @@ def makes_sense(moment: datetime | None, now: datetime) -> bool:
 
     The lower bound catches zero, seconds taken for milliseconds, and dates like 1980.
     """
-    return moment is not None and _EPOCH_OF_SENSE <= moment <= now
+    return moment is not None and EPOCH_OF_SENSE <= moment <= now

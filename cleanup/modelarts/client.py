@@ -16,7 +16,7 @@ from cleanup.modelarts.details import Details
 from cleanup.modelarts.http.messages import Request, Response, Result, segment
 from cleanup.modelarts.http.rate_limit import RateLimiter
 from cleanup.modelarts.http.transport import Transport, as_bytes
-from cleanup.modelarts.paging import Listing, PageItems, Paging, read_all
+from cleanup.modelarts.paging import READINGS, Listing, PageItems, Paging, read_all
 from cleanup.reference import parse_reference
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class ListCall(Generic[T]):
     total: Callable[[wire.Page], int | None] = lambda page: page.total
     numbered: bool = False
     posted: bool = False
-    readings: int = 4
+    readings: int = READINGS
     listed: Callable[[int], None] = lambda _: None
 
 

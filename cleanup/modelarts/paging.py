@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from cleanup.modelarts.gather import gather
 
 T = TypeVar("T")
-_READINGS = 4
+READINGS = 4  # of a list that changes meanwhile
 _MOST_PAGES = 20_000
 
 
@@ -43,11 +43,11 @@ class Paging(Generic[T]):
     at_once: int
     listed: Callable[[int], None] = lambda _: None
     numbered: bool = False
-    readings: int = _READINGS
+    readings: int = READINGS
 
 
 async def read_all(paging: Paging[T]) -> Listing[T]:
-    """Read the list, and again (up to four times in all) while it changes under our hands.
+    """Read the list, and again (up to `readings` times in all) while it changes under our hands.
 
     Where the service never says a total, nothing shows that a deletion hid a record behind a page's
     edge: then two readings in a row must have found the same.

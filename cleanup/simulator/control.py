@@ -18,9 +18,9 @@ from cleanup.simulator.messages import ApiResponse, Call, Record, error_response
 from cleanup.simulator.project import WhenInUse
 from cleanup.simulator.service import Service
 from cleanup.simulator.user_records import iso, merged
+from cleanup.simulator.world import SOME_SIZE
 
 PREFIX = "/_simulator/"
-_SOME_SIZE = 387_840_321
 HELP: Mapping[str, str] = {
     "GET /_simulator/": "counts, and the busiest second",
     "GET /_simulator/KIND": "records; also contents, deletions, requests",
@@ -72,7 +72,7 @@ def _new_notebook(service: Service, fields: Record) -> Record:
 
 def _new_image(service: Service, fields: Record) -> Record:
     path = f"swr.example.com/sandbox/added-{service.new_id()[:8]}:1.0.0"
-    image = new_image(service, path, _SOME_SIZE) | fields
+    image = new_image(service, path, SOME_SIZE) | fields
     service.contents.setdefault(image["swr_path"], image["size"])
     return image
 

@@ -19,7 +19,7 @@ from cleanup.simulator.user_records import derived_id
 PROJECT_ID = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 OTHER_WORKSPACE = "5f0e4d3c2b1a49687756453423120fed"
 CLOSED_WORKSPACE = "c105edc105edc105edc105edc105ed00"
-_SOME_SIZE = 387_840_321
+SOME_SIZE = 387_840_321  # of a content whose record does not say
 USER_ID = "c0ffee00c0ffee00c0ffee00c0ffee00"
 _SOMEBODY_ELSE = "5e7f5e7f5e7f5e7f5e7f5e7f5e7f5e7f"
 
@@ -69,7 +69,7 @@ def build_world(seed: int, images: int, now: datetime, *, project_id: str = PROJ
         notebooks=notebooks,
         workspaces=default_workspaces(everything),
         contents={
-            image["swr_path"]: image.get("size", _SOME_SIZE)
+            image["swr_path"]: image.get("size", SOME_SIZE)
             for image in everything
             if image.get("status") not in ("INIT", "CREATING", "CREATE_FAILED")
         },

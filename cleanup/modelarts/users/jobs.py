@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
+from cleanup.image import EPOCH_OF_SENSE
 from cleanup.in_use import Use
 from cleanup.modelarts import wire
 from cleanup.modelarts.client import ListCall
@@ -14,7 +15,6 @@ from cleanup.modelarts.users.kinds import Reading, UserListing
 _FINAL = frozenset({"completed", "failed", "terminated"})  # any other phase, also a new one, is not over
 # The service's own jobs, which run its own images.
 _OWN_KINDS = frozenset({"visualization_job", "autosearch_job", "diag_job", "mrs_job"})
-_SENSE = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _over_since(metadata: Mapping[str, object], status: Mapping[str, object]) ->
         ended = began + timedelta(milliseconds=lasted) if began and lasted is not None else began
     except OverflowError:
         return None
-    return max((moment for moment in (ended, created) if moment and moment >= _SENSE), default=None)
+    return max((moment for moment in (ended, created) if moment and moment >= EPOCH_OF_SENSE), default=None)
 
 
 def _images(record: Mapping[str, object], user: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
