@@ -10,30 +10,9 @@ from cleanup.outcome import Outcome, exit_code, tally
 from cleanup.simulator import PROJECT_ID, USER_ID, Faults, Service, World, parse_rate
 from cleanup.simulator.faults import Step
 from cleanup.stop import Cause
-from tests.support.builders import events, real_now
+from tests.support.builders import DOCUMENTED_IMAGE, events, real_now
 from tests.support.cloud import Cli, Cloud, Serve
 
-# The deletion page's own example, word for word (API.md, The image), as it is before it is deleted.
-SEED = {
-    "arch": "x86_64",
-    "create_at": 1671093486722,
-    "description": "",
-    "dev_services": ["NOTEBOOK", "SSH"],
-    "id": "c9ab2b2f-edda-4556-bdbb-494e868d043c",
-    "name": "mock-service-python",
-    "namespace": "mock-service1",
-    "origin": "CUSTOMIZE",
-    "resource_categories": ["CPU"],
-    "service_type": "UNKNOWN",
-    "size": 387840321,
-    "status": "ACTIVE",
-    "swr_path": "swr.xxx.com/mock-service1/mock-service-python:0.0.17",
-    "tag": "0.0.17",
-    "type": "DEDICATED",
-    "update_at": 1671093486722,
-    "visibility": "PRIVATE",
-    "workspace_id": "0",
-}
 POLICY = """\
 version: 1
 rules:
@@ -46,9 +25,13 @@ limits: {max_percent: 100}
 
 
 def one_image(**more: Any) -> Service:
-    contents: dict[Any, Any] = {SEED["swr_path"]: SEED["size"]}
+    contents: dict[Any, Any] = {DOCUMENTED_IMAGE["swr_path"]: DOCUMENTED_IMAGE["size"]}
     world = World(
-        images=(SEED | more,), notebooks=(), contents=contents, project_id=PROJECT_ID, user_id=USER_ID
+        images=(DOCUMENTED_IMAGE | more,),
+        notebooks=(),
+        contents=contents,
+        project_id=PROJECT_ID,
+        user_id=USER_ID,
     )
     return Service(world, real_now)
 
@@ -72,7 +55,7 @@ def test_the_seed_example(cli: Cli, serve_cloud: Serve, tmp_path: Path) -> None:
     code, result, finished = apply(cli, cloud, tmp_path)
     assert code == 0
     assert (result["outcome"], result["http_status"], result["image_status"]) == ("deleted", 200, "DELETED")
-    assert result["response"] == SEED | {"status": "DELETED"}
+    assert result["response"] == DOCUMENTED_IMAGE | {"status": "DELETED"}
     assert result["force"] is True
     assert finished["bytes_freed"] == 387840321
     assert cloud.service.contents == {}
@@ -112,7 +95,7 @@ def test_what_a_delete_answers(
     cloud = serve_cloud(one_image(), faults=Faults([parse_rate(f"delete:{fault}=1")]))
     exit_code, result, _ = apply(cli, cloud, tmp_path)
     assert (result["outcome"], result["http_status"], exit_code) == (outcome, http_status, code)
-    gone = SEED["id"] not in cloud.image_ids
+    gone = DOCUMENTED_IMAGE["id"] not in cloud.image_ids
     assert gone == (outcome in ("deleted", "already-gone"))
 
 
@@ -127,10 +110,13 @@ def test_a_404_that_is_not_the_services_proves_nothing_and_siblings_keep_their_c
 ) -> None:
     """A proxy answers for two of three records of one content; `resume` meets it too, then finds them."""
     twins = [
-        SEED,
-        *(SEED | {"id": f"twin-{number}", "update_at": 1671093486722 + number} for number in (1, 2)),
+        DOCUMENTED_IMAGE,
+        *(
+            DOCUMENTED_IMAGE | {"id": f"twin-{number}", "update_at": 1671093486722 + number}
+            for number in (1, 2)
+        ),
     ]
-    contents: dict[Any, Any] = {SEED["swr_path"]: SEED["size"]}
+    contents: dict[Any, Any] = {DOCUMENTED_IMAGE["swr_path"]: DOCUMENTED_IMAGE["size"]}
     world = World(
         images=tuple(twins), notebooks=(), contents=contents, project_id=PROJECT_ID, user_id=USER_ID
     )
@@ -169,7 +155,7 @@ def test_drifted_and_in_use_are_left_alone(cli: Cli, serve_cloud: Serve, tmp_pat
     cloud = serve_cloud(one_image())
     (tmp_path / "policy.yaml").write_text(POLICY)
     cli("plan", "-p", "policy.yaml", "-o", "plan.jsonl", *cloud.options)
-    cloud.service.images.put(SEED | {"update_at": SEED["update_at"] + 1})  # type: ignore[operator]
+    cloud.service.images.put(DOCUMENTED_IMAGE | {"update_at": DOCUMENTED_IMAGE["update_at"] + 1})
     called = cli("apply", "plan.jsonl", "--journal", "journal.jsonl", *cloud.options)
     (result,) = events(tmp_path / "journal.jsonl", "delete.result")
     assert (result["outcome"], called.exit_code) == ("drifted", 0)
@@ -184,7 +170,7 @@ def test_new_fields_and_new_words_are_passed_through(cli: Cli, serve_cloud: Serv
     assert (code, result["outcome"]) == (0, "deleted")
     (plan,) = tmp_path.glob("*.plan.jsonl")
     (_, decision, _) = (json.loads(line) for line in plan.read_text().splitlines())
-    assert decision["image"] == SEED | more
+    assert decision["image"] == DOCUMENTED_IMAGE | more
 
 
 class TestExitCodes:

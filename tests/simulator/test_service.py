@@ -13,31 +13,12 @@ from hypothesis import strategies as st
 from cleanup.simulator import OTHER_WORKSPACE, PROJECT_ID, Service, WhenInUse, World, build_world, serve
 from cleanup.simulator.messages import ApiResponse, Call, Record
 from cleanup.simulator.routes import ROUTES, Operation
+from tests.support.builders import DOCUMENTED_IMAGE
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 WORLD = build_world(1, 300, NOW)
 
-# The deletion page's own example (see cleanup/modelarts/API.md), before and after.
-SEED: Record = {
-    "arch": "x86_64",
-    "create_at": 1671093486722,
-    "description": "",
-    "dev_services": ["NOTEBOOK", "SSH"],
-    "id": "c9ab2b2f-edda-4556-bdbb-494e868d043c",
-    "name": "mock-service-python",
-    "namespace": "mock-service1",
-    "origin": "CUSTOMIZE",
-    "resource_categories": ["CPU"],
-    "service_type": "UNKNOWN",
-    "size": 387840321,
-    "status": "ACTIVE",
-    "swr_path": "swr.xxx.com/mock-service1/mock-service-python:0.0.17",
-    "tag": "0.0.17",
-    "type": "DEDICATED",
-    "update_at": 1671093486722,
-    "visibility": "PRIVATE",
-    "workspace_id": "0",
-}
+# What the documented image looks like once it is deleted, on the same page.
 SEED_ANSWER = """
     { "arch": "x86_64", "create_at": 1671093486722, "description": "", "dev_services": ["NOTEBOOK", "SSH"],
       "id": "c9ab2b2f-edda-4556-bdbb-494e868d043c", "name": "mock-service-python", "namespace": "mock-service1",
@@ -49,7 +30,8 @@ SEED_ANSWER = """
 
 def service(*images: Record, **options: Any) -> Service:
     records = [
-        SEED | {"id": f"i{number}", "create_at": 10 - number} | image for number, image in enumerate(images)
+        DOCUMENTED_IMAGE | {"id": f"i{number}", "create_at": 10 - number} | image
+        for number, image in enumerate(images)
     ]
     contents = {record["swr_path"]: 1 for record in records}
     notebooks = options.pop("notebooks", ())
@@ -155,7 +137,7 @@ def test_bad_parameters_are_refused(query: str, code: str) -> None:
 
 def test_one_image_and_none() -> None:
     target = service({})
-    assert read(ask(target, Operation.SHOW, "i0")) == SEED | {"id": "i0", "create_at": 10}
+    assert read(ask(target, Operation.SHOW, "i0")) == DOCUMENTED_IMAGE | {"id": "i0", "create_at": 10}
     missing = ask(target, Operation.SHOW, "nobody")
     assert error(missing) == (404, "ModelArts.6797")
     assert read(missing)["error_msg"] == "Specified image nobody cannot be found."
@@ -166,8 +148,11 @@ def test_the_status_of_not_found_can_be_the_documented_400() -> None:
 
 
 def test_the_deletion_pages_example_word_for_word() -> None:
-    target = Service(World(images=[SEED], contents={SEED["swr_path"]: SEED["size"]}), lambda: NOW)
-    answer = ask(target, Operation.DELETE, SEED["id"], "force=true")
+    target = Service(
+        World(images=[DOCUMENTED_IMAGE], contents={DOCUMENTED_IMAGE["swr_path"]: DOCUMENTED_IMAGE["size"]}),
+        lambda: NOW,
+    )
+    answer = ask(target, Operation.DELETE, DOCUMENTED_IMAGE["id"], "force=true")
     assert answer.status == 200
     assert read(answer) == msgspec.json.decode(SEED_ANSWER)
     assert list(read(answer)) == list(msgspec.json.decode(SEED_ANSWER)), (
@@ -201,7 +186,7 @@ def test_force_comes_in_the_query_or_in_the_body(query: str, body: object, force
     ask(target, Operation.DELETE, "i0", query, body)
     assert target.deletions[0].force is force
     assert target.deletions[0].content_removed is force
-    assert (SEED["swr_path"] in target.contents) is not force
+    assert (DOCUMENTED_IMAGE["swr_path"] in target.contents) is not force
 
 
 @pytest.mark.parametrize("image", [{"visibility": "PUBLIC"}, {"visibility": "SHARED"}])
@@ -210,7 +195,7 @@ def test_force_removes_the_content_of_private_images_only(image: dict[str, str])
     ask(target, Operation.DELETE, "i0", "force=true")
     assert target.deletions[0].force
     assert not target.deletions[0].content_removed
-    assert SEED["swr_path"] in target.contents
+    assert DOCUMENTED_IMAGE["swr_path"] in target.contents
 
 
 def test_force_on_one_record_takes_the_content_from_under_the_other() -> None:
@@ -234,7 +219,7 @@ def test_force_takes_the_content_from_under_every_spelling_of_it(spelling: str) 
     assert len(target.contents) == 1
     ask(target, Operation.DELETE, "i1", "force=true")
     assert target.deletions[0].content_removed
-    assert SEED["swr_path"] not in target.contents
+    assert DOCUMENTED_IMAGE["swr_path"] not in target.contents
 
 
 def test_tags_that_differ_by_case_are_two_contents() -> None:
@@ -271,7 +256,7 @@ def notebook(status: str, **image: str) -> Record:
     "image",
     [
         {"id": "i0"},
-        {"swr_path": SEED["swr_path"]},
+        {"swr_path": DOCUMENTED_IMAGE["swr_path"]},
         {"swr_path": "mock-service1/mock-service-python:0.0.17"},
     ],
 )
@@ -296,7 +281,12 @@ def test_a_stopped_notebook_does_not_hold_its_image_at_the_service() -> None:
 def test_registering_gives_a_new_id_to_old_content() -> None:
     target = service({})
     ask(target, Operation.DELETE, "i0")
-    wanted = {"swr_path": SEED["swr_path"], "arch": "x86_64", "visibility": "PUBLIC", "services": ["SSH"]}
+    wanted = {
+        "swr_path": DOCUMENTED_IMAGE["swr_path"],
+        "arch": "x86_64",
+        "visibility": "PUBLIC",
+        "services": ["SSH"],
+    }
     more = {"resource_category": ["CPU"], "description": "back"}
     answer = ask(target, Operation.REGISTER, body=wanted | more)
     image = read(answer)
@@ -421,7 +411,7 @@ def test_the_listing_stays_in_order_through_any_changes(changes: list[tuple[str,
     target = service()
     expected: dict[str, Record] = {}
     for what, number, created in changes:
-        image = SEED | {"id": f"i{number}", "create_at": created, "name": f"n{created}"}
+        image = DOCUMENTED_IMAGE | {"id": f"i{number}", "create_at": created, "name": f"n{created}"}
         if what == "put":
             target.images.put(image)
             expected[image["id"]] = image

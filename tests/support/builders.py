@@ -21,6 +21,27 @@ from cleanup.policy.load import from_document
 ROOT = Path(__file__).parents[2]
 GOLDENS = ROOT / "tests" / "goldens"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+# The deletion page's own example, word for word (API.md, The image), as it is before it is deleted.
+DOCUMENTED_IMAGE: dict[str, Any] = {
+    "arch": "x86_64",
+    "create_at": 1671093486722,
+    "description": "",
+    "dev_services": ["NOTEBOOK", "SSH"],
+    "id": "c9ab2b2f-edda-4556-bdbb-494e868d043c",
+    "name": "mock-service-python",
+    "namespace": "mock-service1",
+    "origin": "CUSTOMIZE",
+    "resource_categories": ["CPU"],
+    "service_type": "UNKNOWN",
+    "size": 387840321,
+    "status": "ACTIVE",
+    "swr_path": "swr.xxx.com/mock-service1/mock-service-python:0.0.17",
+    "tag": "0.0.17",
+    "type": "DEDICATED",
+    "update_at": 1671093486722,
+    "visibility": "PRIVATE",
+    "workspace_id": "0",
+}
 
 
 def make_image(id: str = "img-1", *, age: float | None = 100, **fields: Any) -> Image:
