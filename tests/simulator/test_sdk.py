@@ -249,9 +249,15 @@ async def test_image_groups(client: Any) -> None:
 
 async def test_the_tags_of_a_group(client: Any) -> None:
     page = await call(client.list_image_group, sdk.ListImageGroupRequest(type="DEDICATED", limit=500))
+    group = max(page.data, key=lambda each: each.version_count)
     tags = [sdk.UpdateImageGroupRequestBodyTags(key="team", value="vision")]
     body = sdk.UpdateImageGroupRequestBody(tags=tags)
-    await call(client.update_image_group, sdk.UpdateImageGroupRequest(id=page.data[0].id, body=body))
+    await call(client.update_image_group, sdk.UpdateImageGroupRequest(id=group.id, body=body))
+    listed = await list_all(client, type="DEDICATED")
+    where = (group.namespace, group.name)
+    tagged = [image for image in listed if image.get("tags") == [{"key": "team", "value": "vision"}]]
+    assert len(tagged) == group.version_count > 1
+    assert tagged == [image for image in listed if (image["namespace"], image["name"]) == where]
 
 
 async def test_notebooks_by_image(client: Any, service: Service) -> None:
