@@ -187,16 +187,29 @@ class SecondClient:
             self.done[image_id] = change, len(self._service.requests)
 
 
-def last_looks(service: Witness, image_id: str) -> tuple[int, int]:
-    """How many requests had been made when the image, and when the notebooks, were last looked at before it went."""
-    image = notebooks = 0
+# Which list shows a change, where it is not the image's own record that does.
+SHOWN_IN: dict[Change, Operation] = {
+    use: Operation.ALL_NOTEBOOKS,
+    use_by_path: Operation.ALL_NOTEBOOKS,
+    use_by_job: Operation.JOBS,
+    use_by_service: Operation.SERVICES,
+    use_by_workflow: Operation.WORKFLOWS,
+}
+
+
+def last_look(service: Witness, image_id: str, change: Change) -> int:
+    """The number of the request that began the last look, before the image went, at where the change stands.
+
+    Images have their turn one at a time, so a look begins after the last request about another one.
+    """
+    look, begun = 0, False
     for number, request in enumerate(service.requests):
         if request.image_id == image_id and request.effect == "deleted":
-            return image, notebooks
-        if request.image_id == image_id and request.operation is Operation.SHOW:
-            image = number
-        if request.operation is Operation.ALL_NOTEBOOKS and request.query["feature"] == "NOTEBOOK":
-            notebooks = number
+            return look
+        if request.image_id not in (None, image_id):
+            begun = False
+        elif not begun and request.operation is SHOWN_IN.get(change, Operation.SHOW):
+            look, begun = number, True
     raise AssertionError(f"{image_id} was never deleted")
 
 
@@ -214,8 +227,7 @@ class TestWhileApplyRuns:
         too_late = deleted.keys() & second.done.keys()
         for image_id in too_late:
             change, moment = second.done[image_id]
-            image, notebooks = last_looks(service, image_id)
-            assert moment > (notebooks if change in (use, use_by_path) else image)
+            assert moment > last_look(service, image_id, change)
         run = audit(job, called, {path for id_ in too_late if (path := deleted[id_])})
         assert len(deleted) > 20
         assert run.outcomes["drifted"] > 20
