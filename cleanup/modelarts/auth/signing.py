@@ -1,10 +1,21 @@
-"""AK/SK signatures, by the vendor's own signer. No network and no clock here."""
+"""AK/SK signatures (SDK-HMAC-SHA256), one for each request. No network and no clock here.
 
+The vendor's signer does the same in five times the time, which was a fifth of what a DELETE costs: it
+encodes path and query three times and reads back the date it wrote. The tests hold ours against it.
+"""
+
+import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
+from urllib.parse import quote, unquote
 
 from cleanup.modelarts.http.messages import Request
+
+_ALGORITHM = "SDK-HMAC-SHA256"
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")  # the same encoded and not
 
 
 @dataclass(frozen=True)
@@ -19,21 +30,33 @@ class Keys:
 def sign(request: Request, keys: Keys, headers: Mapping[str, str], moment: datetime) -> dict[str, str]:
     """All headers to send: those given, and the signature over them and the request at `moment`.
 
-    The work is the vendor's own signer's (SDK-HMAC-SHA256); its clock is not asked.
+    Signed is the SHA-256 of method, path, query, headers by name, and the SHA-256 of the body, each in
+    its one spelling (SDK of the vendor, `signer.Signer`).
     """
-    from huaweicloudsdkcore.sdk_request import SdkRequest
-    from huaweicloudsdkcore.signer.signer import Signer
-
-    signed = dict(headers) | {"X-Sdk-Date": moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")}
+    date = moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    signed = {**headers, "X-Sdk-Date": date, "Host": request.host}
     if keys.security_token:
         signed["X-Security-Token"] = keys.security_token
-    sdk_request = SdkRequest(
-        method=request.method,
-        host=request.host,
-        resource_path=request.path,
-        query_params=list(request.query),
-        header_params=signed,
-        body=request.body,
-    )
-    Signer(keys).sign(sdk_request)
+    by_name = sorted((name.lower(), value.strip()) for name, value in signed.items())
+    names = ";".join([name for name, _ in by_name])
+    lines = [
+        request.method,
+        _canonical_path(request.path),
+        request.target.partition("?")[2],
+        *[f"{name}:{value}" for name, value in by_name],
+        "",
+        names,
+        sha256(request.body).hexdigest(),
+    ]
+    digest = sha256("\n".join(lines).encode()).hexdigest()
+    text = f"{_ALGORITHM}\n{date}\n{digest}"
+    signature = hmac.digest(keys.sk.encode(), text.encode(), "sha256").hex()
+    signed["Authorization"] = f"{_ALGORITHM} Access={keys.ak}, SignedHeaders={names}, Signature={signature}"
     return signed
+
+
+def _canonical_path(path: str) -> str:
+    """Every segment percent-encoded in the one way, and a slash at the end."""
+    if not _PLAIN_PATH.fullmatch(path):
+        path = "/".join(quote(unquote(part), safe="~") for part in path.split("/"))
+    return path if path.endswith("/") else f"{path}/"
