@@ -34,11 +34,11 @@ def with_force(
         if image.content is None:
             return Withheld.SHARED_CONTENT
         sharing = sharing_content(image, related)
-        if sharing.keys() - going.keys():
+        if any(id_ not in going for id_ in sharing):
             return Withheld.SHARED_CONTENT
         if not all_seen:
             return Withheld.WORKSPACE_UNSEEN
-        if sharing.keys() - asked.keys():
+        if any(id_ not in asked for id_ in sharing):
             return Withheld.NOT_ASKED_BY_ALL
         # What only says a digest leaves the content to those that say a tag.
         named = not image.reference.exact and any(one.reference.exact for one in sharing.values())
