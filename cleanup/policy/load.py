@@ -92,7 +92,7 @@ def _overlooked(paths: Sequence[Path], read: Mapping[str, Path]) -> Iterator[Pro
                     continue
                 advice = _misnamed(file.name)
                 if advice is None and Path(folder) != path and _is_policy(file):
-                    advice = "name its folder too, with a -p of its own"
+                    advice = "name its folder, too"
                 if advice:
                     message = f"looks like a policy and is not read: {advice}, or move it away"
                     yield Problem(str(file), 1, 1, message)

@@ -106,9 +106,9 @@ def test_what_looks_like_a_policy_and_is_not_read_is_an_error() -> None:
         f"10-PROTECT.YAML:1:1: {looks}: rename it to 10-PROTECT.yaml, or move it away",
         f"b.yaml.txt:1:1: {looks}: rename it to b.yaml, or move it away",
         f"c.Yml:1:1: {looks}: rename it to c.yml, or move it away",
-        f"eu/d.yaml:1:1: {looks}: name its folder too, with a -p of its own, or move it away",
+        f"eu/d.yaml:1:1: {looks}: name its folder, too, or move it away",
         f"eu/f.YAML:1:1: {looks}: rename it to f.yaml, or move it away",
-        f"eu/west/e.yml:1:1: {looks}: name its folder too, with a -p of its own, or move it away",
+        f"eu/west/e.yml:1:1: {looks}: name its folder, too, or move it away",
     ]
 
 
