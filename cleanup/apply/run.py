@@ -40,7 +40,9 @@ async def run_policy(job: Job, policy: Policy, show: Callable[[Plan], None]) -> 
     """Plan and apply on one inventory, as long as that is fresh; the plan lies beside the journal."""
     async with connect(job.target, job.settings, job.runtime, job.stop) as client:
         inventory = await look(job, client)
-        plan = plan_file.write(build_plan(inventory, policy, job), job.plan, job.plan_key)
+        plan = plan_file.write(
+            build_plan(inventory, policy, job), job.plan, job.plan_key, elsewhere=job.elsewhere
+        )
         show(plan)
         inventory.require_complete()
         checked = check_again(job, plan, plan.deletes, inventory, plan.decisions)
@@ -111,7 +113,14 @@ async def delete(
     began = job.runtime.clock()
     job.progress.total(len(planned))
     size = resumed.size if resumed else None
-    with Journal(job.journal, job.run_id, job.target.name, job.runtime.now, read_size=size) as journal:
+    with Journal(
+        job.journal,
+        job.run_id,
+        job.target.name,
+        job.runtime.now,
+        elsewhere=job.elsewhere,
+        read_size=size,
+    ) as journal:
         try:
             journal.write(_started(job, plan, len(planned), resumed))
         except JournalWriteError as error:

@@ -10,6 +10,7 @@ from cleanup.cli import event_loop, jobs
 from cleanup.cli.output import emit, say, terminal
 from cleanup.cli.parsing import Option
 from cleanup.config.settings import Settings, make_target
+from cleanup.errors import UsageError
 from cleanup.journal import read
 from cleanup.modelarts.auth.choose import Auth
 from cleanup.plan import file as plan_file
@@ -46,6 +47,7 @@ limits:
   max_deletes: 500
   max_percent: 60
 """
+_ELSEWHERE = "name another folder with TMPDIR"
 
 
 def demo(
@@ -53,9 +55,8 @@ def demo(
     seed: Annotated[int, Option(help="Which cloud; the same seed gives the same one.")] = 7,
 ) -> None:
     """Show the whole job on the embedded simulator; needs no credentials and no network."""
-    folder = Path(tempfile.mkdtemp(prefix="image-cleanup-demo-"))
-    policy = folder / "policy.yaml"
-    policy.write_text(POLICY, encoding="utf-8")
+    policy = _new_policy()
+    folder = policy.parent
     settings = Settings()
     ended = event_loop.change(lambda stop: _demo(folder, policy, images, seed, settings, stop), settings)
     emit(render(read(folder / "journal.jsonl"), Format.TABLE, **terminal()))
@@ -85,10 +86,23 @@ async def _demo(
         )
         planning = jobs.new_job(target, settings, stop)
         with planning.progress:
-            plan = plan_file.write(await make_plan(planning, policy), folder / "plan.jsonl")
+            made = await make_plan(planning, policy)
+            plan = plan_file.write(made, folder / "plan.jsonl", elsewhere=_ELSEWHERE)
         emit(render(plan, Format.TABLE, **terminal()))
-        job = jobs.new_run(target, settings, stop, folder / "journal.jsonl", folder / "plan.jsonl")
+        job = jobs.new_run(
+            target, settings, stop, folder / "journal.jsonl", folder / "plan.jsonl", _ELSEWHERE
+        )
         return await jobs.finish(job, apply_plan(job, plan))
+
+
+def _new_policy() -> Path:
+    """The policy, in a new folder of its own."""
+    try:
+        policy = Path(tempfile.mkdtemp(prefix="image-cleanup-demo-")) / "policy.yaml"
+        policy.write_text(POLICY, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write to a temporary folder: {error.strerror}; {_ELSEWHERE}") from error
+    return policy
 
 
 def _indented(text: str) -> str:

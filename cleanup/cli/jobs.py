@@ -15,9 +15,11 @@ from cleanup.config.job import Job
 from cleanup.config.settings import Settings, Target
 from cleanup.config.strict import require_plain_environment
 from cleanup.errors import CleanupError, RecordRejected, UsageError
+from cleanup.files import ELSEWHERE
 from cleanup.journal import RunFinished, require_writable
 from cleanup.journal import read as read_journal
 from cleanup.plan.file import PLAN_KEY
+from cleanup.plan.sealed import require_replaceable
 from cleanup.progress import Progress
 from cleanup.reports import Format, summary_line
 from cleanup.reports.formatting import count
@@ -105,7 +107,13 @@ def plan_path(plan: Path | None, target: Target, run_id: str) -> Path:
 
 
 def new_job(
-    target: Target, settings: Settings, stop: Stop, *, plan: Path = Path(), journal: Path = Path()
+    target: Target,
+    settings: Settings,
+    stop: Stop,
+    *,
+    plan: Path = Path(),
+    journal: Path = Path(),
+    elsewhere: str = ELSEWHERE,
 ) -> Job:
     """A job with an id of its own, and a progress bar unless many targets would draw at once."""
     return Job(
@@ -118,6 +126,7 @@ def new_job(
         plan=plan,
         plan_key=plan_key(),
         journal=journal,
+        elsewhere=elsewhere,
     )
 
 
@@ -133,30 +142,36 @@ def plan_key() -> str | None:
 
 
 def new_run(
-    target: Target, settings: Settings, stop: Stop, journal: Path | None, plan: Path | None = None
+    target: Target,
+    settings: Settings,
+    stop: Stop,
+    journal: Path | None,
+    plan: Path | None = None,
+    elsewhere: str = "choose another place with --journal",
 ) -> Job:
     """A job that writes a journal: `journal`, a file or, for targets of a file, a folder.
 
     `plan` is left out where the run makes its own; that lies beside the journal. Raises UsageError
-    where the journal could not be written, or where something else lies there.
+    where one of them could not be written, or where something else lies there.
     """
-    job = new_job(target, settings, stop.child() if target.from_file else stop)
+    job = new_job(target, settings, stop.child() if target.from_file else stop, elsewhere=elsewhere)
     name = f"image-cleanup-{target.name}-{job.run_id}" if target.from_file else f"image-cleanup-{job.run_id}"
     path = (journal or Path()) / f"{name}.jsonl" if target.from_file else journal or Path(f"{name}.jsonl")
-    require_writable(path)
+    require_writable(path, elsewhere)
     if path.is_file() and path.stat().st_size:
-        _require_journal(path)
-    return replace(job, journal=path, plan=plan or path.with_name(f"{name}.plan.jsonl"))
+        _require_journal(path, elsewhere)
+    if plan is None:
+        plan = path.with_name(f"{name}.plan.jsonl")
+        require_replaceable(plan, "plan", elsewhere)
+    return replace(job, journal=path, plan=plan)
 
 
-def _require_journal(path: Path) -> None:
+def _require_journal(path: Path, elsewhere: str) -> None:
     """Only a journal is appended to: anything else would be ruined, and could not be read back."""
     try:
         read_journal(path)
     except RecordRejected as error:
-        raise UsageError(
-            f"{error}; nothing is appended to it, choose another place with --journal"
-        ) from error
+        raise UsageError(f"{error}; nothing is appended to it, {elsewhere}") from error
 
 
 def require_folder(targets: Iterable[Target], path: Path | None, option: str) -> None:

@@ -252,6 +252,14 @@ PolicyPaths = Annotated[
     tuple[Path, ...],
     Option("--policy", "-p", help="A policy file or a folder of them; repeatable.", metavar="PATH"),
 ]
+Overwrite = Annotated[
+    bool,
+    Option(
+        "--overwrite",
+        help="Replace the old file of that name also where it was changed since it was written; "
+        "never another kind of file.",
+    ),
+]
 InventoryPath = Annotated[
     Path | None,
     Option(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cleanup.cli import event_loop, jobs
-from cleanup.cli.options import Connecting, InventoryPath, PolicyPaths, Working
+from cleanup.cli.options import Connecting, InventoryPath, Overwrite, PolicyPaths, Working
 from cleanup.cli.output import emit, log, terminal
 from cleanup.cli.parsing import Option
 from cleanup.config.settings import Target, duration
@@ -16,12 +16,13 @@ from cleanup.plan import file as plan_file
 from cleanup.plan.build import build_plan, make_plan
 from cleanup.plan.file import Plan
 from cleanup.plan.inventory_file import read_inventory_file
-from cleanup.plan.sealed import require_writable
+from cleanup.plan.sealed import Over, require_replaceable
 from cleanup.policy import load
 from cleanup.reports import Format, plan_line, render
 from cleanup.stop import Stop
 
 SOMETHING_TO_DELETE = 10
+_ELSEWHERE = "choose another place with -o"
 
 
 def plan(
@@ -38,6 +39,7 @@ def plan(
             metavar="FILE",
         ),
     ] = None,
+    overwrite: Overwrite = False,
     format: Annotated[Format, Option(help="How to show the plan.")] = Format.TABLE,
     expires: Annotated[str, Option(help="How long the plan may be applied.", metavar="DURATION")] = "24h",
     as_of: Annotated[
@@ -57,20 +59,20 @@ def plan(
     from_file = any(target.from_file for target in targets)
     jobs.require_folder(targets, output, "-o")
     policies = {target.name: load(target.policies or policy) for target in targets}
-    if output and not from_file:
-        require_writable(output, "plan")
+    over = Over.ANY if overwrite else Over.INTACT
 
     async def work(stop: Stop) -> list[jobs.Ended]:
         async def one(target: Target) -> jobs.Ended:
-            job = jobs.new_job(target, settings, stop)
+            job = jobs.new_job(target, settings, stop, elsewhere=_ELSEWHERE)
+            path = jobs.plan_path(output, target, job.run_id)
+            require_replaceable(path, "plan", job.elsewhere, over)
             with job.progress:
                 mine = policies[target.name]
                 if stored:
                     made = build_plan(stored.inventory, mine, job, expires=lifetime, as_of=moment)
                 else:
                     made = await make_plan(job, mine, expires=lifetime, as_of=moment)
-            path = jobs.plan_path(output, target, job.run_id)
-            made = plan_file.write(made, path, job.plan_key)
+            made = plan_file.write(made, path, job.plan_key, elsewhere=job.elsewhere, over=over)
             show(made, format)
             warn(made)
             applicable = not (made.header.as_of or made.header.inventory.doubts or made.summary.over_limits)

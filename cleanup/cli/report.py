@@ -7,6 +7,7 @@ from cleanup import journal
 from cleanup.cli.output import emit, terminal
 from cleanup.cli.parsing import Argument, Option
 from cleanup.errors import UsageError
+from cleanup.files import read_regular
 from cleanup.journal import JournalFile
 from cleanup.plan import file as plan_file
 from cleanup.plan.file import Plan
@@ -24,8 +25,7 @@ def report(
 def read(file: Path) -> Plan | JournalFile:
     """A plan or a journal, told apart by its first bytes. Raises UsageError, RecordRejected."""
     try:
-        with file.open("rb") as stream:
-            first = stream.readline(64)
+        first = read_regular(file, 64)
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
     if first.startswith(b'{"kind":'):

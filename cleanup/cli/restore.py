@@ -64,7 +64,7 @@ def restore(
     register.require_writable_beside(beside)
 
     async def work(stop: Stop) -> tuple[tuple[RestoreResult, ...], int]:
-        job = jobs.new_job(target, settings, stop, journal=beside)
+        job = jobs.new_job(target, settings, stop, journal=beside, elsewhere=register.ELSEWHERE)
         ended = await register.restore(job, journal, due, earlier, deleted.read_mes)
         if stop:
             log().warning(f"stopped early: {stop.why}")

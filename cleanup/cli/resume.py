@@ -31,10 +31,13 @@ def resume(
         log().info(f"nothing to resume: every image that {journal} planned has its final status")
         return
 
-    require_writable(journal)
+    elsewhere = "resume a copy of it, its plan beside it, in a folder that can be written"
+    require_writable(journal, elsewhere)
 
     async def work(stop: Stop) -> jobs.Ended:
-        job = jobs.new_job(target, settings, stop, plan=plan_path_of(earlier), journal=journal)
+        job = jobs.new_job(
+            target, settings, stop, plan=plan_path_of(earlier), journal=journal, elsewhere=elsewhere
+        )
         return await jobs.finish(job, resume_run(job, earlier, plan, todo))
 
     jobs.conclude([event_loop.change(work, settings)])

@@ -9,9 +9,10 @@ from cleanup.cli.parsing import Argument, Option
 from cleanup.decision.cases import CaseFile, Difference, case_files, compare, load_cases
 from cleanup.decision.select import select
 from cleanup.errors import PolicyError, UsageError
+from cleanup.files import obstacle, read_regular
 from cleanup.policy import load
 from cleanup.reports.formatting import count
-from cleanup.reports.junit import junit
+from cleanup.reports.junit import NAME, junit
 from cleanup.strict_yaml.mappings import attempt
 
 FAILED = 2  # the policy is wrong, or its test is
@@ -25,6 +26,8 @@ def test(
     junit_file: Annotated[Path | None, Option("--junit", help="Also write the results as JUnit XML.")] = None,
 ) -> None:
     """Test policies: decide about the images of a test file and compare with what it expects."""
+    if junit_file:
+        _require_replaceable(junit_file)
     files = [file for path in paths for file in case_files(path)]
     if not files:
         raise UsageError(f"no test file in {', '.join(map(str, paths))}: their names end in .test.yaml")
@@ -53,6 +56,20 @@ def _tell(cases: CaseFile, differences: Sequence[Difference]) -> None:
     say(f"{cases.file}: {len(cases.expectations) - len(differences)} of {len(cases.expectations)} {sign}")
     for difference in differences:
         say(f"  {difference}")
+
+
+def _require_replaceable(path: Path) -> None:
+    """Raise UsageError where the results could not be written, or in the place of anything but results."""
+    why = obstacle(path, appended=True)
+    try:
+        if not why and (head := read_regular(path, 200)) and NAME.encode() not in head:
+            why = "what lies there are no test results"
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        why = error.strerror
+    if why:
+        raise UsageError(f"cannot write {path}: {why}; choose another place with --junit")
 
 
 def _write(path: Path, text: str) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cleanup.config.settings import Settings, Target
+from cleanup.files import ELSEWHERE
 from cleanup.modelarts.users import AskedUsers
 from cleanup.progress import Progress
 from cleanup.runtime import Runtime
@@ -15,7 +16,8 @@ class Job:
     """`run_id` names the run or the plan and sorts by time.
 
     `plan` is the plan file that is applied or written, `plan_key` what it is sealed with, `journal`
-    the one that is written or resumed.
+    the one that is written or resumed, and `elsewhere` what to do, for people, where a file of the job
+    cannot be written: it names an option only where the command has it.
     """
 
     target: Target
@@ -27,6 +29,7 @@ class Job:
     plan: Path = Path()
     plan_key: str | None = None
     journal: Path = Path()
+    elsewhere: str = ELSEWHERE
 
     @property
     def asked_users(self) -> AskedUsers:

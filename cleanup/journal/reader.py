@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from cleanup.errors import RecordRejected, UsageError
+from cleanup.files import read_regular
 from cleanup.journal.records import (
     DeleteIntent,
     DeleteResult,
@@ -82,7 +83,7 @@ class LinesFile(msgspec.Struct, frozen=True):
     def read(cls, path: Path, what: str) -> "LinesFile":
         """Raises UsageError when it cannot be read; `what` it is, for people."""
         try:
-            content = path.read_bytes()
+            content = read_regular(path)
         except OSError as error:
             raise UsageError(f"cannot read the {what} {path}: {error.strerror}") from error
         whole, torn = whole_part(content)

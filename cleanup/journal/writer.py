@@ -15,15 +15,22 @@ import msgspec
 import structlog
 
 from cleanup.errors import JournalWriteError, UsageError
+from cleanup.files import ELSEWHERE, PRIVATE, obstacle, sync_folder
 from cleanup.journal.reader import whole_part
 from cleanup.journal.records import JournalRepaired, Level, Line
 
 
-def require_writable(path: Path) -> None:
-    """Raise UsageError now, before any request, where a journal could not be written later."""
-    place = path if path.exists() else path.absolute().parent
-    if path.is_dir() or not (path.exists() or place.is_dir()) or not os.access(place, os.W_OK):
-        raise UsageError(f"cannot write the journal {path}: choose another place with --journal")
+def require_writable(path: Path, elsewhere: str = ELSEWHERE) -> None:
+    """Raise UsageError now, before any request, where a journal could not be written later.
+
+    `elsewhere` is what to do then, for people.
+    """
+    if why := obstacle(path, appended=True):
+        raise UsageError(f"cannot write the journal {path}: {why}; {elsewhere}")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, PRIVATE)
 
 
 class LineLogger:
@@ -68,16 +75,19 @@ class Journal:
         target: str,
         now: Callable[[], datetime],
         *,
+        elsewhere: str = ELSEWHERE,
         finish_with: str = "",
         read_size: int | None = None,
     ) -> None:
         """Open `path`, new or to be appended to, for this process alone; a torn last line is cut off and noted.
 
-        `finish_with` is the command that goes on where a full disk ended the run, `resume` when
-        left out. `read_size` is how long the journal was, in bytes, when it was read: who acts on
-        what it said must not find it grown. Raises UsageError when it cannot be opened.
+        `elsewhere` is what to do where it cannot be opened, for people. `finish_with` is the command that
+        goes on where a full disk ended the run, `resume` when left out. `read_size` is how long the
+        journal was, in bytes, when it was read: who acts on what it said must not find it grown. Raises
+        UsageError when it cannot be opened.
         """
         self.path = path
+        self._elsewhere = elsewhere
         self._finish_with = finish_with or f"image-cleanup resume {path}"
         self._sync = anyio.Lock()
         self._durable = 0
@@ -94,18 +104,20 @@ class Journal:
 
     def _open(self, read_size: int | None) -> bytes:
         """Lock the file and leave whole lines in it; the torn rest is returned."""
+        require_writable(self.path, self._elsewhere)
         try:
-            self._file = self.path.open("ab", buffering=0)
+            self._file = FileIO(self.path, "ab", opener=_private)
         except OSError as error:
-            raise self._refused(error.strerror or "it cannot be opened") from error
+            raise self._refused(f"{error.strerror}; {self._elsewhere}") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return self._repair(read_size) if self.path.is_file() else b""
+            sync_folder(self.path.parent)  # it may be new
+            return self._repair(read_size)
         except OSError as error:
             self._file.close()
-            busy = isinstance(error, BlockingIOError)
-            why = "another process is writing to it" if busy else error.strerror
-            raise self._refused(why or "it cannot be written") from error
+            if isinstance(error, BlockingIOError):
+                raise self._refused("another process is writing to it; wait until that has ended") from error
+            raise self._refused(f"{error.strerror}; {self._elsewhere}") from error
         except UsageError:
             self._file.close()
             raise
@@ -121,7 +133,7 @@ class Journal:
         return torn
 
     def _refused(self, why: str) -> UsageError:
-        return UsageError(f"cannot write the journal {self.path}: {why}; choose another place with --journal")
+        return UsageError(f"cannot write the journal {self.path}: {why}")
 
     def _failed(self, error: OSError) -> JournalWriteError:
         return JournalWriteError(

@@ -17,9 +17,10 @@ import msgspec
 from cleanup.config.settings import TargetRef
 from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.errors import PolicyError, RecordRejected
+from cleanup.files import ELSEWHERE
 from cleanup.image import Image
 from cleanup.modelarts.wire import decode_image
-from cleanup.plan.sealed import read_sealed, write_sealed
+from cleanup.plan.sealed import Over, read_sealed, write_sealed
 from cleanup.policy.language import Policy
 from cleanup.policy.load import from_document
 
@@ -155,10 +156,13 @@ def _plan_order(decision: Decision) -> tuple[bool, float, str, str]:
     return (False, image.updated_at.timestamp() if image.updated_at else 0.0, "", image.id)
 
 
-def write(plan: Plan, path: Path, key: str | None = None) -> Plan:
+def write(
+    plan: Plan, path: Path, key: str | None = None, *, elsewhere: str = ELSEWHERE, over: Over = Over.NOTHING
+) -> Plan:
     """Write the plan, whole or not at all, and return it with its digest; `key` seals it with an HMAC too.
 
-    Raises UsageError when the file cannot be written.
+    It may take the place of what `over` says. Raises UsageError when the file cannot be written;
+    `elsewhere` is what to do then, for people.
     """
     summary = plan.summary
 
@@ -169,7 +173,7 @@ def write(plan: Plan, path: Path, key: str | None = None) -> Plan:
             summary = msgspec.structs.replace(summary, hmac_sha256=_hmac(summary, key))
         return msgspec.json.encode(summary)
 
-    write_sealed(path, "plan", _lines(plan), last)
+    write_sealed(path, "plan", _lines(plan), last, elsewhere=elsewhere, over=over)
     return msgspec.structs.replace(plan, summary=summary)
 
 

@@ -19,7 +19,7 @@ from cleanup.in_use import InUse, Use
 from cleanup.modelarts.inventory import Inventory
 from cleanup.modelarts.users import AskedUsers, Scope, UserKind
 from cleanup.modelarts.wire import decode_image
-from cleanup.plan.sealed import read_sealed, write_sealed
+from cleanup.plan.sealed import Over, read_sealed, write_sealed
 
 
 class InventoryHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="inventory"):
@@ -66,7 +66,7 @@ class InventorySummary(msgspec.Struct, frozen=True, kw_only=True, tag_field="kin
 _decoder = msgspec.json.Decoder(InventoryHeader | ImageLine | UserLine)
 
 
-def write_inventory(inventory: Inventory, job: Job, path: Path) -> None:
+def write_inventory(inventory: Inventory, job: Job, path: Path, over: Over) -> None:
     """Write the inventory of the job's target, whole or not at all. Raises UsageError."""
     header = InventoryHeader(
         created_at=job.runtime.now(),
@@ -89,7 +89,7 @@ def write_inventory(inventory: Inventory, job: Job, path: Path) -> None:
     def last(digest: str) -> bytes:
         return msgspec.json.encode(msgspec.structs.replace(summary, sha256=digest))
 
-    write_sealed(path, "inventory", _lines(header, inventory), last)
+    write_sealed(path, "inventory", _lines(header, inventory), last, elsewhere=job.elsewhere, over=over)
 
 
 def _lines(header: InventoryHeader, inventory: Inventory) -> Iterator[bytes]:

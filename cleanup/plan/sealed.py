@@ -1,53 +1,100 @@
 """JSON Lines whose last line covers all before it with a digest: how plans and inventories are written and proven."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable
+from enum import StrEnum
 from pathlib import Path
 
+import msgspec
+
 from cleanup.errors import RecordRejected, UsageError
+from cleanup.files import obstacle, read_regular, replacing
 
 
-def require_writable(path: Path, what: str) -> None:
-    """Raise UsageError now, before any request, where a file could not be written later."""
-    folder = path.absolute().parent
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UsageError(f"cannot write the {what} {path}: choose another place with -o")
+class Over(StrEnum):
+    """What a new file may take the place of, besides an empty one: never of anything but its own kind."""
+
+    NOTHING = "nothing"
+    INTACT = "intact"  # unchanged since it was written, as its seal proves: it can be made again
+    ANY = "any"  # --overwrite
 
 
-def write_sealed(path: Path, what: str, lines: Iterable[bytes], last: Callable[[str], bytes]) -> None:
+class Seal(msgspec.Struct, frozen=True, tag_field="kind", tag="summary"):
+    """What every last line has."""
+
+    sha256: str
+
+
+def require_replaceable(path: Path, kind: str, elsewhere: str, over: Over = Over.NOTHING) -> None:
+    """Raise UsageError now, before any request, where a file of this `kind` could not be written later.
+
+    Or where it would take the place of something else. `elsewhere` is what to do then, for people.
+    """
+    if why := obstacle(path) or _worth_keeping(path, kind, over):
+        raise UsageError(f"cannot write the {kind} {path}: {why}; {elsewhere}")
+
+
+def _worth_keeping(path: Path, kind: str, over: Over) -> str | None:
+    """Why what lies there must stay, None for nothing and for what may be replaced."""
+    try:
+        head = read_regular(path, 64)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"what lies there cannot be read ({error.strerror})"
+    if not head:
+        return None
+    if not head.startswith(f'{{"kind":"{kind}",'.encode()):
+        return "a journal lies there" if head.startswith(b'{"event":') else f"what lies there is no {kind}"
+    if over is Over.NOTHING:
+        return f"there is an older {kind}"
+    if over is Over.INTACT and not _is_intact(path, kind):
+        return f"the {kind} that lies there was changed or cut off: --overwrite replaces it"
+    return None
+
+
+def _is_intact(path: Path, kind: str) -> bool:
+    try:
+        _, last, digest = read_sealed(path, kind)
+        return msgspec.json.decode(last, type=Seal).sha256 == digest
+    except (RecordRejected, msgspec.MsgspecError):
+        return False
+
+
+def write_sealed(
+    path: Path,
+    kind: str,
+    lines: Iterable[bytes],
+    last: Callable[[str], bytes],
+    *,
+    elsewhere: str,
+    over: Over = Over.NOTHING,
+) -> None:
     """Write the lines and the last one, which is made of their SHA-256; whole or not at all.
 
-    `what` it is, for people. Raises UsageError when the file cannot be written.
+    Raises UsageError as `require_replaceable` does, and when the file cannot be written.
     """
-    partial = path.with_name(path.name + ".partial")
     digest = hashlib.sha256()
     try:
-        with partial.open("wb") as file:
+        with replacing(path, lambda: require_replaceable(path, kind, elsewhere, over)) as file:
             for line in lines:
                 digest.update(line + b"\n")
                 file.write(line + b"\n")
             file.write(last(digest.hexdigest()) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise UsageError(
-            f"cannot write the {what} {path}: {error.strerror}; choose another place with -o"
-        ) from error
+        raise UsageError(f"cannot write the {kind} {path}: {error.strerror}; {elsewhere}") from error
 
 
-def read_sealed(path: Path, what: str) -> tuple[list[bytes], bytes, str]:
+def read_sealed(path: Path, kind: str) -> tuple[list[bytes], bytes, str]:
     """The lines before the last, the last, and the SHA-256 that it must have.
 
     Raises UsageError when there is no such file, RecordRejected when it was cut off.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as error:
-        raise UsageError(f"cannot read the {what} {path}: {error.strerror}") from error
+        raise UsageError(f"cannot read the {kind} {path}: {error.strerror}") from error
     if not content.endswith(b"\n"):
-        raise RecordRejected(f"the {what} {path} is cut off: make it again")
+        raise RecordRejected(f"the {kind} {path} is cut off: make it again")
     body, newline, last = content[:-1].rpartition(b"\n")
     return body.split(b"\n"), last, hashlib.sha256(body + newline).hexdigest()

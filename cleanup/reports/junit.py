@@ -6,10 +6,12 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from cleanup.decision.cases import CaseFile, Difference
 from cleanup.reports.formatting import plain
 
+NAME = "image-cleanup test"
+
 
 def junit(results: Iterable[tuple[CaseFile, tuple[Difference, ...]]]) -> str:
     """One suite a file, one case an image that something is expected of."""
-    root = Element("testsuites", name="image-cleanup test")
+    root = Element("testsuites", name=NAME)
     for cases, differences in results:
         root.append(_suite(cases, differences))
     indent(root)

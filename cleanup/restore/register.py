@@ -10,7 +10,7 @@ import cleanup
 from cleanup.apply.worker_pool import work_off
 from cleanup.config.connect import connect
 from cleanup.config.job import Job
-from cleanup.errors import AccessDenied, Interrupted, InventoryError, JournalWriteError, UsageError
+from cleanup.errors import AccessDenied, Interrupted, InventoryError, JournalWriteError
 from cleanup.image import Image
 from cleanup.journal import Journal, require_writable
 from cleanup.journal.reader import LinesFile
@@ -39,6 +39,7 @@ from cleanup.restore.records import (
 )
 from cleanup.stop import Cause, Stop
 
+ELSEWHERE = "copy the journal to a folder where this can lie beside it"
 _AGAIN = "run the same command again"
 _decoder = msgspec.json.Decoder(RestoreStarted | RestoreIntent | RestoreResult | RestoreFinished)
 
@@ -74,12 +75,7 @@ def journal_beside(journal: Path) -> Path:
 
 def require_writable_beside(path: Path) -> None:
     """Raise UsageError now, before any request, where the restore journal could not be written later."""
-    try:
-        require_writable(path)
-    except UsageError as error:
-        raise UsageError(
-            f"cannot write the restore journal {path}: copy the journal to a folder where it can lie beside it"
-        ) from error
+    require_writable(path, ELSEWHERE)
 
 
 async def restore(
@@ -109,6 +105,7 @@ async def restore(
             job.run_id,
             job.target.name,
             job.runtime.now,
+            elsewhere=job.elsewhere,
             finish_with=f"image-cleanup restore {source} --apply",
             read_size=earlier.size,
         ) as journal:

@@ -16,7 +16,7 @@ import cleanup
 ROOT = Path(__file__).parents[2] / "cleanup"
 # A row may not import within itself; what is one row in CONTRIBUTING.md may be several here.
 LAYERS = [
-    ["errors", "durations", "runtime", "stop", "reference"],
+    ["errors", "files", "durations", "runtime", "stop", "reference"],
     ["simulator", "image", "strict_yaml"],
     ["in_use", "outcome"],
     ["policy", "progress"],

@@ -19,6 +19,7 @@ from cleanup.journal import (
 )
 from cleanup.outcome import Outcome, Verdict
 from tests.support.builders import NOW, make_image, run_finished, run_started
+from tests.support.disk import full_disk
 
 
 def clock() -> datetime:
@@ -143,13 +144,11 @@ async def test_a_new_apply_in_the_same_file_starts_a_new_chain(tmp_path: Path) -
     assert set(read(path).latest) == {"b"}
 
 
-def test_a_full_disk_is_an_error_of_its_own() -> None:
-    full = Path("/dev/full")
-    if not full.exists():
-        pytest.skip("this system has no /dev/full")
+def test_a_full_disk_is_an_error_of_its_own(tmp_path: Path) -> None:
     with (
-        Journal(full, "run-1", "default", clock) as journal,
-        pytest.raises(JournalWriteError, match="No space left"),
+        Journal(tmp_path / "journal.jsonl", "run-1", "default", clock) as journal,
+        full_disk(),
+        pytest.raises(JournalWriteError, match="File too large; make room"),
     ):
         journal.write(run_started())
 
@@ -171,12 +170,11 @@ async def test_a_disk_that_refuses_at_the_flush_says_how_to_go_on(
 
 def test_a_place_that_cannot_be_written_is_refused_before_anything(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="--journal"):
-        require_writable(tmp_path / "file" / "journal.jsonl")
-    with pytest.raises(UsageError, match="--journal"):
-        require_writable(tmp_path / "no" / "folder" / "journal.jsonl")
-    with pytest.raises(UsageError, match="--journal"):
-        require_writable(tmp_path)
+    for path in (tmp_path / "file" / "journal.jsonl", tmp_path / "no" / "folder" / "journal.jsonl", tmp_path):
+        with pytest.raises(UsageError, match="choose another place"):
+            require_writable(path)
+        with pytest.raises(UsageError, match="; ask elsewhere"):
+            Journal(path, "run-1", "default", clock, elsewhere="ask elsewhere")
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ from cleanup.simulator.user_records import derived_id
 from cleanup.stop import Cause, Stop
 from tests.support.builders import NOW, events, lines_of, make_image, real_now, run_started
 from tests.support.cloud import Cli, Cloud, Serve
+from tests.support.disk import full_disk
 from tests.support.stage import Time, make_runtime
 
 POLICY = """\
@@ -423,7 +424,7 @@ class TestCrashes:
         cloud = serve_cloud()
         old = deleted(cloud)
 
-        def meanwhile(path: Path) -> None:
+        def meanwhile(path: Path, *_: str) -> None:
             path.write_text('{"event":"journal.repaired","run_id":"r","torn_line":""}\n')
 
         monkeypatch.setattr("cleanup.restore.register.require_writable", meanwhile)
@@ -458,8 +459,8 @@ class TestCrashes:
     def test_a_full_disk_before_the_first_post(self, cli: Cli, serve_cloud: Serve, deleted: Deleted) -> None:
         cloud = serve_cloud()
         deleted(cloud)
-        Path("journal.restore.jsonl").symlink_to("/dev/full")
-        called = cli("restore", "journal.jsonl", "--apply", *cloud.options)
+        with full_disk():
+            called = cli("restore", "journal.jsonl", "--apply", *cloud.options)
         assert called.exit_code == 7, called.output
         assert "image-cleanup restore journal.jsonl --apply" in called.stderr
         assert posts(cloud) == []
