@@ -4,13 +4,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
+from cleanup.apply.resume import unfinished
 from cleanup.cli import event_loop, jobs
 from cleanup.cli.options import Connecting, InventoryPath, Overwrite, PolicyPaths, Working
 from cleanup.cli.output import emit, log, terminal
 from cleanup.cli.parsing import Option
+from cleanup.config.job import Job
 from cleanup.config.settings import Target, duration
 from cleanup.durations import parse_moment
-from cleanup.errors import UsageError
+from cleanup.errors import CleanupError, UsageError
+from cleanup.files import read_regular
+from cleanup.journal import read as read_journal
 from cleanup.modelarts.users import Scope, UserKind
 from cleanup.plan import file as plan_file
 from cleanup.plan.build import build_plan, make_plan
@@ -66,6 +70,8 @@ def plan(
             job = jobs.new_job(target, settings, stop, elsewhere=_ELSEWHERE)
             path = jobs.plan_path(output, target, job.run_id)
             require_replaceable(path, "plan", job.elsewhere, over)
+            if not overwrite:
+                _require_done_with(path, job)
             with job.progress:
                 mine = policies[target.name]
                 if stored:
@@ -87,6 +93,38 @@ def plan(
     if from_file:
         log().info(f"apply the plans with: image-cleanup apply {output or Path()} and the same --targets")
     jobs.conclude(ends)
+
+
+def _require_done_with(path: Path, job: Job) -> None:
+    """Raise UsageError where a journal, in the plan's folder or the current one, still needs the old plan.
+
+    That is a run of which `resume` has something left to do; an expired plan it would not take.
+    """
+    if not path.exists():
+        return
+    try:
+        old = plan_file.read(path)
+    except CleanupError:  # of another version, say
+        return
+    if job.runtime.now() >= old.header.expires_at:
+        return
+    for folder in dict.fromkeys((path.absolute().parent, Path.cwd())):
+        for journal in sorted(folder.glob("*.jsonl")):
+            if _is_unfinished(journal, old):
+                raise UsageError(
+                    f"cannot write the plan {path}: {journal} is unfinished and needs the one that lies there; "
+                    f"resume that first, {job.elsewhere}, or give the plan up with --overwrite"
+                )
+
+
+def _is_unfinished(journal: Path, old: Plan) -> bool:
+    """Whether it is the journal of a run of that plan which left something to do; its first line is asked first."""
+    try:
+        if old.summary.sha256.encode() not in read_regular(journal, 4096):
+            return False
+        return bool(unfinished(old, read_journal(journal)))
+    except (OSError, CleanupError):
+        return False
 
 
 def show(made: Plan, format: Format) -> None:

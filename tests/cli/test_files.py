@@ -7,6 +7,8 @@ import re
 import socket
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +133,30 @@ def test_its_like_is_replaced_while_it_is_intact_and_with_overwrite(
     assert cli(*words).exit_code == 0  # it is intact again
     path.write_bytes(b"")  # nothing is lost with it
     assert cli(*words).exit_code == 0
+
+
+@pytest.mark.parametrize("end", ["resumed", "expired", "given up"])
+def test_a_plan_that_resume_needs_stays_while_it_can_be_resumed(cli: Cli, cloud: Cloud, end: str) -> None:
+    told = Path("journal.jsonl").read_text().splitlines(True)
+    Path("journal.jsonl").write_text("".join(line for line in told if '"delete.result"' not in line))
+    words = ("plan", "-p", "policy.yaml", "-o", "plan.jsonl", *cloud.options)
+    before, requests = in_folder(), len(cloud.service.requests)
+    called = cli(*words)
+    assert called.exit_code == 2, called.output
+    assert "journal.jsonl is unfinished and needs the one that lies there" in called.stderr
+    check_hints("plan", called)
+    assert in_folder() == before
+    assert len(cloud.service.requests) == requests
+    match end:
+        case "resumed":
+            assert cli("resume", "journal.jsonl", *cloud.options).exit_code == 0
+        case "expired":
+            now = cli.runtime.now() + timedelta(hours=25)
+            cli.runtime = replace(cli.runtime, now=lambda: now)
+        case _:
+            words = (*words, "--overwrite")
+    assert cli(*words).exit_code == 0
+    assert in_folder()["plan.jsonl"] != before["plan.jsonl"]
 
 
 def test_what_came_there_meanwhile_stays(cli: Cli, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
