@@ -50,6 +50,11 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     raw: msgspec.Raw = msgspec.Raw(b"{}")
 
     @property
+    def key(self) -> str:
+        """The id for comparison: the service's answers differ in case, and so may who edits a plan."""
+        return id_key(self.id)
+
+    @property
     def label(self) -> str:
         """`namespace/name:tag` for people, `?` where the API did not say."""
         return f"{self.namespace or '?'}/{self.name or '?'}:{self.tag or '?'}"
@@ -103,6 +108,20 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
         if not self.swr_path:
             return Reference()
         return parse_reference(self.swr_path, registry=self._registry, namespace=self.namespace)
+
+
+def id_key(id_: str) -> str:
+    """An image's id as it is compared: without case."""
+    return id_.lower()
+
+
+def never_deleted(image: Image) -> str | None:
+    """Why no DELETE may name this image, whoever asks for it: built-in, in the making, or perhaps so."""
+    if not image.is_dedicated:
+        return f"not the project's own (type {image.type or 'missing'})"
+    if image.known_status in (None, Status.INIT, Status.CREATING):
+        return f"it may still be in the making (status {image.status or 'missing'})"
+    return None
 
 
 def same_word(left: str | None, right: str | None) -> bool:

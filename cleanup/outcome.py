@@ -57,12 +57,12 @@ def exit_code(counts: dict[Outcome, int], cause: Cause | None = None) -> int:
     """The exit code a run's counts lead to (README.md, Exit codes); `cause` is why it was stopped.
 
     5 when the credentials were refused for good or every delete that was tried was denied, 7 when
-    a signal, the deadline or the disk left something to resume, 3 when some ended badly, else 0.
+    a signal, the deadline, the plan's expiry or the disk left something to resume, 3 when some ended badly, else 0.
     """
     tried = sum(counts[outcome] for outcome in TRIED)
     if cause is Cause.DENIED or (counts[Outcome.DENIED] and counts[Outcome.DENIED] == tried):
         return 5
     left = sum(counts[outcome] for outcome in TO_RESUME)
-    if cause is Cause.JOURNAL or (left and cause in (Cause.SIGNAL, Cause.DEADLINE)):
+    if cause is Cause.JOURNAL or (left and cause in (Cause.SIGNAL, Cause.DEADLINE, Cause.EXPIRED)):
         return 7
     return 3 if any(counts[outcome] for outcome in BAD) or cause is Cause.BREAKER else 0

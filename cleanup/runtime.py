@@ -10,7 +10,8 @@ from datetime import datetime
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """`now` is in UTC, `clock` gives monotonic seconds, `sleep` waits seconds, `random` is in [0, 1)."""
+    """`now` is in UTC, `clock` gives monotonic seconds, a suspend's among them, `sleep` waits seconds,
+    `random` is in [0, 1)."""
 
     now: Callable[[], datetime]
     clock: Callable[[], float]

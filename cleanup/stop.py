@@ -15,6 +15,7 @@ class Cause(StrEnum):
     BREAKER = "breaker"
     DENIED = "denied"
     JOURNAL = "journal"
+    EXPIRED = "expired"
 
 
 class Stop:

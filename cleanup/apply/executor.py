@@ -12,7 +12,7 @@ from cleanup.apply.recheck import Due, objection
 from cleanup.apply.worker_pool import work_off
 from cleanup.decision.force import sharing_content
 from cleanup.errors import CleanupError, CredentialsLost, JournalWriteError
-from cleanup.image import Image
+from cleanup.image import Image, id_key
 from cleanup.in_use import InUse
 from cleanup.journal import DeleteIntent, DeleteResult, Journal
 from cleanup.modelarts import deletion
@@ -62,7 +62,8 @@ class Executor:
 
     `policy` is the plan's; `clock` is in monotonic seconds. No DELETE leaves on an observation older
     than `max_staleness` seconds, it is renewed before; with 0 every image is looked at first, one at a
-    time, and its DELETE leaves within _GRACE seconds of that look. After `breaker` bad results in a row
+    time, and its DELETE leaves within _GRACE seconds of that look, and before the seconds in which the
+    plan may be applied, `valid_for`, are over. After `breaker` bad results in a row
     the run stops (0 switches that off). `ended` is told each outcome.
     """
 
@@ -77,6 +78,7 @@ class Executor:
         clock: Callable[[], float],
         concurrency: int = 16,
         max_staleness: float = 300.0,
+        valid_for: Callable[[], float] = lambda: math.inf,
         breaker: int = 20,
         ended: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
@@ -90,6 +92,7 @@ class Executor:
         self._concurrency = concurrency
         self._max_staleness = max_staleness
         self._longest = max_staleness or _GRACE
+        self._valid_for = valid_for
         # Where looks must be very fresh, a DELETE may not queue behind the looks of other workers.
         self._lane = anyio.Semaphore(1 if max_staleness < _GRACE else max(1, concurrency))
         self._settled: dict[str, anyio.Event] = {}
@@ -144,9 +147,14 @@ class Executor:
         if isinstance(known, Verdict):
             work.verdict = known
             return
+        if (left := self._valid_for()) <= 0:
+            self._stop.request(
+                Cause.EXPIRED, "the plan expired while it was applied: plan again for the rest"
+            )
         if self._stop:
             return
         work.due, since = known
+        latest = min(since + self._longest, self._clock() + left)
         if work.intent is not work.due.force:
             await self._journal.write_ahead(_intent(work.due))
             work.intent = work.due.force
@@ -154,7 +162,7 @@ class Executor:
             self._client,
             work.due.image.id,
             force=work.due.force,
-            send_before=since + self._longest,
+            send_before=latest,
             on_send=work.sent,
         )
         work.returned(answer.attempts)
@@ -192,9 +200,9 @@ class Executor:
 
     async def _shared(self, image: Image) -> bool:
         """Whether a record that is not ours to delete before this one has come to share the content."""
-        gone = {id_ for id_, verdict in self.verdicts.items() if verdict.outcome in GONE}
+        gone = {id_key(id_) for id_, verdict in self.verdicts.items() if verdict.outcome in GONE}
         others = await self._client.same_repository(image, self._users.workspaces)
-        staying = ReferenceIndex((other.reference, other) for other in others if other.id not in gone)
+        staying = ReferenceIndex((other.reference, other) for other in others if other.key not in gone)
         return image.content is None or bool(sharing_content(image, staying))
 
     def _unseen(self, error: CleanupError) -> Verdict:

@@ -1,6 +1,7 @@
 """A plan against the cloud of now: deleted is only what is as the plan saw it and would be planned again. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -8,7 +9,7 @@ from cleanup.decision.force import sharing_content, with_force
 from cleanup.decision.match import match_rules
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.durations import format_moment
-from cleanup.image import Image, same_word
+from cleanup.image import Image, never_deleted, same_word
 from cleanup.in_use import InUse
 from cleanup.outcome import Outcome, Verdict
 from cleanup.policy.language import Policy
@@ -46,23 +47,32 @@ def recheck(
     others: Iterable[Image] = (),
     all_seen: bool = True,
     seen_at: float,
+    now: datetime,
 ) -> Rechecked:
     """Due is what the plan deletes, `today` deletes, and has not changed; all else is left alone.
 
     `today` are the decisions of the plan's own `policy` about the inventory of now, `others` and
-    `all_seen` as in `select`. `force` needs both, and is asked again for what really goes.
+    `all_seen` as in `select`. `force` needs both, and is asked again for what really goes. The clock says
+    `now`, whatever the plan was decided as of.
     """
-    decided = {decision.image.id: decision for decision in today}
+    decided = {decision.image.key: decision for decision in today}
     due: list[Due] = []
     left_alone: list[tuple[Decision, Verdict]] = []
     for plan in planned:
-        image, now = plan.image, decided.get(plan.image.id)
-        if now is None:
+        image, current = plan.image, decided.get(plan.image.key)
+        if current is None:
             due.append(Due(image=image, rule=plan.rule, force=plan.force, listed=False))
-        elif trouble := _changed(image, now.image) or _kept(now):
+        elif trouble := _respelled(image, current.image) or _changed(image, current.image) or _kept(current):
             left_alone.append((plan, trouble))
+        elif image.updated_at and image.updated_at > now:
+            left_alone.append(
+                (
+                    plan,
+                    _left_alone(f"its update_at is in the future: {format_moment(image.updated_at)}", image),
+                )
+            )
         else:
-            due.append(Due(image=image, rule=now.rule, force=plan.force, seen_at=seen_at))
+            due.append(Due(image=image, rule=current.rule, force=plan.force, seen_at=seen_at))
     going = {one.image.id for one in due if one.listed}
     # What this run does not delete stays, also where the policy of today would let it go.
     staying = [d if d.image.id in going else msgspec.structs.replace(d, action=Action.KEEP) for d in today]
@@ -76,6 +86,8 @@ def objection(due: Due, live: Image, in_use: InUse, policy: Policy) -> Verdict |
         return _left_alone(_UNLISTED, live)
     if trouble := _changed(due.image, live):
         return trouble
+    if why := never_deleted(live):
+        return _left_alone(why, live)
     if use := in_use.of(live):
         return _left_alone(f"{Reason.IN_USE}: used by {use.user}", live)
     match = match_rules(live, policy)
@@ -84,6 +96,13 @@ def objection(due: Due, live: Image, in_use: InUse, policy: Policy) -> Verdict |
     if match.unclear or match.rule is None or match.rule.name != due.rule:
         return _left_alone(f"{Reason.NO_RULE}: it is no longer in the scope of rule '{due.rule}'", live)
     return None
+
+
+def _respelled(planned: Image, live: Image) -> Verdict | None:
+    """Ids are equal without case; but a DELETE names an image by the service's own spelling."""
+    if planned.id == live.id:
+        return None
+    return _left_alone(f"the service spells its id {live.id}; plan again", live)
 
 
 def _changed(planned: Image, live: Image) -> Verdict | None:
@@ -102,7 +121,7 @@ def _left_alone(why: str, live: Image) -> Verdict:
 
 
 def drift(planned: Image, live: Image) -> Iterator[str]:
-    """Each difference in the fingerprint: update_at, status, visibility, tag, swr_path."""
+    """Each difference in the fingerprint (update_at, status, visibility, tag, swr_path), and in the workspace."""
     if planned.updated_at != live.updated_at:
         before, now = (format_moment(image.updated_at, "milliseconds") for image in (planned, live))
         yield f"update_at {before} -> {now}"
@@ -112,6 +131,8 @@ def drift(planned: Image, live: Image) -> Iterator[str]:
     for field in ("tag", "swr_path"):
         if getattr(planned, field) != getattr(live, field):
             yield f"{field} {getattr(planned, field)} -> {getattr(live, field)}"
+    if planned.workspace_id and live.workspace_id and planned.workspace_id != live.workspace_id:
+        yield f"workspace_id {planned.workspace_id} -> {live.workspace_id}"
 
 
 def _in_order(due: Sequence[Due], forced: set[str]) -> tuple[Due, ...]:

@@ -8,6 +8,7 @@ from cleanup import outcome
 from cleanup.apply.executor import Executor
 from cleanup.apply.fresh_use import FreshUse
 from cleanup.apply.recheck import Due, Rechecked, recheck
+from cleanup.apply.settle import settle_earlier
 from cleanup.config.connect import connect
 from cleanup.config.job import Job
 from cleanup.decision import limits
@@ -30,6 +31,7 @@ async def apply_plan(job: Job, plan: Plan) -> RunFinished:
     """Look again at the target, then apply a reviewed plan to it."""
     require_complete(plan)
     async with connect(job.target, job.settings, job.runtime, job.stop) as client:
+        await settle_earlier(job, client)
         inventory = await look(job, client)
         inventory.require_complete()
         checked = check_again(job, plan, plan.deletes, inventory)
@@ -39,6 +41,7 @@ async def apply_plan(job: Job, plan: Plan) -> RunFinished:
 async def run_policy(job: Job, policy: Policy, show: Callable[[Plan], None]) -> RunFinished:
     """Plan and apply on one inventory, as long as that is fresh; the plan lies beside the journal."""
     async with connect(job.target, job.settings, job.runtime, job.stop) as client:
+        await settle_earlier(job, client)
         inventory = await look(job, client)
         plan = plan_file.write(
             build_plan(inventory, policy, job), job.plan, job.plan_key, elsewhere=job.elsewhere
@@ -68,12 +71,13 @@ def check_again(
     `today` are these decisions where they have just been made. Raises LimitExceeded when the plan
     was, or what is still to be deleted has come to be, over the policy's limits.
     """
+    now = job.runtime.now()
     if today is None:
         today = select(
             inventory.images,
             plan.policy,
             inventory.in_use,
-            job.runtime.now(),
+            now,
             others=inventory.others,
             unseen=inventory.unseen,
         )
@@ -84,6 +88,7 @@ def check_again(
         others=inventory.others,
         all_seen=not inventory.unseen,
         seen_at=inventory.seen_at,
+        now=now,
     )
     decided = {decision.image.id: decision for decision in today}
     going = [decided[one.image.id] for one in checked.due if one.listed]
@@ -110,6 +115,10 @@ async def delete(
     has its `run.started` and `run.finished` when this returns. Raises UsageError when the journal
     cannot even be begun; nothing was deleted then.
     """
+
+    def valid_for() -> float:
+        return (plan.header.expires_at - job.runtime.now()).total_seconds()
+
     began = job.runtime.clock()
     job.progress.total(len(planned))
     size = resumed.size if resumed else None
@@ -144,6 +153,7 @@ async def delete(
             clock=job.runtime.clock,
             concurrency=job.target.concurrency,
             max_staleness=job.settings.max_staleness,
+            valid_for=valid_for,
             breaker=job.settings.breaker,
             ended=job.progress.ended,
         )
@@ -193,7 +203,7 @@ def _started(job: Job, plan: Plan, planned: int, resumed: JournalFile | None) ->
         project_id=header.target.project_id,
         workspaces=header.target.workspaces,
         tool_version=cleanup.__version__,
-        resumes=resumed.runs[-1].started.run_id if resumed else None,
+        resumes=resumed.chain[-1].started.run_id if resumed else None,
     )
 
 

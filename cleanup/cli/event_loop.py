@@ -22,11 +22,15 @@ T = TypeVar("T")
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+# It runs on while the machine is suspended, so that nothing that was seen before counts as fresh after it.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 def real_runtime() -> Runtime:
     """This process's clocks, waits, chance and environment."""
     return Runtime(
         now=lambda: datetime.now(UTC),
-        clock=time.monotonic,
+        clock=lambda: time.clock_gettime(_CLOCK),
         sleep=anyio.sleep,
         random=random.random,
         environment=os.environ,

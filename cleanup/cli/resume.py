@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
-from cleanup.apply.resume import plan_of, plan_path_of, target_of, unfinished
+from cleanup.apply.resume import Refused, applicable_plan, give_up, plan_path_of, target_of, unfinished
 from cleanup.apply.resume import resume as resume_run
+from cleanup.apply.settle import doubts_here
 from cleanup.cli import event_loop, jobs
 from cleanup.cli.options import Connecting, Deleting, Working
 from cleanup.cli.output import log
 from cleanup.cli.parsing import Argument
 from cleanup.journal import read, require_writable
-from cleanup.plan import file as plan_file
 from cleanup.stop import Stop
 
 
@@ -24,10 +24,14 @@ def resume(
     settings = working.settings(connecting, deleting)
     earlier = read(journal)
     target = target_of(earlier, connecting.fleet(working))
-    plan = plan_of(earlier, jobs.plan_key())
-    plan_file.check_applicable(plan, target.ref, event_loop.runtime().now())
-    todo = unfinished(plan, earlier)
-    if not todo:
+    plan = applicable_plan(earlier, jobs.plan_key(), target.ref, event_loop.runtime().now())
+    todo = () if isinstance(plan, Refused) else unfinished(plan, earlier)
+    doubts = doubts_here(earlier, target.ref)
+    if strangers := len(earlier.in_doubt) - len(doubts):
+        log().warning(
+            f"{strangers} deletes in doubt are of another project: resume once more, connected to that"
+        )
+    if not (isinstance(plan, Refused) or todo or doubts):
         log().info(f"nothing to resume: every image that {journal} planned has its final status")
         return
 
@@ -38,6 +42,8 @@ def resume(
         job = jobs.new_job(
             target, settings, stop, plan=plan_path_of(earlier), journal=journal, elsewhere=elsewhere
         )
+        if isinstance(plan, Refused):
+            return await jobs.finish(job, give_up(job, earlier, plan))
         return await jobs.finish(job, resume_run(job, earlier, plan, todo))
 
     jobs.conclude([event_loop.change(work, settings)])

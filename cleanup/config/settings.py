@@ -26,11 +26,12 @@ class TargetRef(msgspec.Struct, frozen=True, kw_only=True):
 
     def same_place(self, other: "TargetRef") -> bool:
         """The same images are meant, whatever the target is called."""
-        return (self.endpoint.rstrip("/").casefold(), self.project_id, set(self.workspaces)) == (
-            other.endpoint.rstrip("/").casefold(),
-            other.project_id,
-            set(other.workspaces),
-        )
+        return self.same_project(other) and set(self.workspaces) == set(other.workspaces)
+
+    def same_project(self, other: "TargetRef") -> bool:
+        """An image's id means the same image."""
+        mine, its = (one.endpoint.rstrip("/").casefold() for one in (self, other))
+        return (mine, self.project_id) == (its, other.project_id)
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

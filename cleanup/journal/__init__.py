@@ -1,7 +1,7 @@
 """The structured log of a run: written ahead of every DELETE, read back by resume, restore and report."""
 
 from cleanup.journal.reader import JournalFile, JournalRun, read
-from cleanup.journal.records import DeleteIntent, DeleteResult, RunFinished, RunStarted
+from cleanup.journal.records import DeleteIntent, DeleteResult, RunFinished, RunStarted, image_of
 from cleanup.journal.writer import Journal, require_writable
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "JournalRun",
     "RunFinished",
     "RunStarted",
+    "image_of",
     "read",
     "require_writable",
 ]

@@ -8,6 +8,7 @@ import msgspec
 
 from cleanup.errors import RecordRejected, UsageError
 from cleanup.files import read_regular
+from cleanup.image import id_key
 from cleanup.journal.records import (
     DeleteIntent,
     DeleteResult,
@@ -17,7 +18,7 @@ from cleanup.journal.records import (
     RunFinished,
     RunStarted,
 )
-from cleanup.outcome import TO_RESUME
+from cleanup.outcome import GONE, TO_RESUME, Outcome
 
 L = TypeVar("L", bound=Line)
 _decoder = msgspec.json.Decoder(
@@ -26,7 +27,8 @@ _decoder = msgspec.json.Decoder(
 
 
 class JournalRun(msgspec.Struct, kw_only=True):
-    """One run as its lines tell it; `finished` is None where the run was cut off."""
+    """One run as its lines tell it, intents and results by the keys of their images; `finished` is None
+    where the run was cut off."""
 
     started: RunStarted
     intents: dict[str, DeleteIntent] = {}
@@ -46,14 +48,33 @@ class JournalFile(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def chain(self) -> tuple[JournalRun, ...]:
-        """The last apply and the runs that resumed it: what `resume` and `report` speak of."""
-        first = max((i for i, run in enumerate(self.runs) if run.started.resumes is None), default=0)
-        return self.runs[first:]
+        """The last apply, the runs that resumed it, and earlier ones of the same plan: what `resume` and
+        `report` speak of."""
+        applied = [run for run in self.runs if run.started.resumes is None] or self.runs
+        plan = applied[-1].started.plan_sha256
+        return tuple(one for one in self.runs if one.started.plan_sha256 == plan)
 
     @property
     def latest(self) -> dict[str, DeleteResult]:
-        """The result that counts for each image: the latest of the chain."""
-        return {image_id: result for run in self.chain for image_id, result in run.results.items()}
+        """The result that counts for each image that the chain had a result for, by its key."""
+        counting = self.counting
+        return {key: counting[key] for run in self.chain for key in run.results}
+
+    @property
+    def counting(self) -> dict[str, DeleteResult]:
+        """The result that counts for each image of the journal, by its key: the latest.
+
+        What was deleted stays deleted, unless it was found to be there after all: a later run that
+        does not find it any more, or does not get to it, takes nothing back.
+        """
+        found: dict[str, DeleteResult] = {}
+        for run in self.runs:
+            for key, result in run.results.items():
+                before = found.get(key)
+                gone = before is not None and before.outcome in GONE
+                if not gone or result.found_there or result.outcome is Outcome.DELETED:
+                    found[key] = result
+        return found
 
     @property
     def read_mes(self) -> dict[tuple[str, str, str], str]:
@@ -62,13 +83,16 @@ class JournalFile(msgspec.Struct, frozen=True, kw_only=True):
         return {(one.workspace_id, one.namespace, one.name): one.read_me for one in seen}
 
     @property
-    def in_doubt(self) -> frozenset[str]:
-        """Images that an intent names and for which no later result says how it ended."""
-        doubtful: set[str] = set()
-        for run in self.chain:
-            doubtful |= run.intents.keys()
-            doubtful -= {id_ for id_, result in run.results.items() if result.outcome not in TO_RESUME}
-        return frozenset(doubtful)
+    def in_doubt(self) -> dict[str, DeleteIntent]:
+        """By their keys the images, of any run, that an intent names and for which neither its own run nor a
+        later one says how it ended: the last such intent."""
+        doubtful: dict[str, DeleteIntent] = {}
+        for run in self.runs:
+            doubtful |= run.intents
+            for key, result in run.results.items():
+                if result.outcome not in TO_RESUME or result.found_there:
+                    doubtful.pop(key, None)
+        return doubtful
 
 
 class LinesFile(msgspec.Struct, frozen=True):
@@ -148,9 +172,9 @@ def read(path: Path) -> JournalFile:
             raise RecordRejected(f"{path}:{number}: not a line of a journal (its run has no beginning)")
         match line:
             case DeleteIntent():
-                run.intents[line.image_id] = line
+                run.intents[id_key(line.image_id)] = line
             case DeleteResult():
-                run.results[line.image_id] = line
+                run.results[id_key(line.image_id)] = line
             case RunFinished():
                 run.finished = line
             case GroupSeen():

@@ -7,9 +7,11 @@ from typing import Any
 
 import msgspec
 
+from cleanup.config.settings import TargetRef
 from cleanup.decision.limits import RunLimits
 from cleanup.image import Image
-from cleanup.outcome import BAD, Outcome, Verdict
+from cleanup.modelarts.wire import Unreadable, decode_image
+from cleanup.outcome import BAD, GONE, Outcome, Verdict
 
 
 class Level(StrEnum):
@@ -44,6 +46,16 @@ class RunStarted(Line, frozen=True, kw_only=True, tag="run.started"):
     tool_version: str
     resumes: str | None = None
 
+    @property
+    def place(self) -> TargetRef:
+        """Which project at which endpoint the run is about."""
+        return TargetRef(
+            name=self.target,
+            endpoint=self.endpoint,
+            project_id=self.project_id,
+            workspaces=self.workspaces,
+        )
+
 
 class GroupSeen(Line, frozen=True, kw_only=True, tag="group.seen"):
     """What a namespace/name of which images are deleted says of itself, for restore."""
@@ -61,6 +73,14 @@ class DeleteIntent(Line, frozen=True, kw_only=True, tag="delete.intent"):
     rule: str | None
     force: bool
     image: msgspec.Raw
+
+
+def image_of(intent: DeleteIntent) -> Image:
+    """The image of an intent; its id alone where its record cannot be read any more."""
+    try:
+        return msgspec.structs.replace(decode_image(intent.image), id=intent.image_id)
+    except Unreadable:
+        return Image(id=intent.image_id)
 
 
 class DeleteResult(Line, frozen=True, kw_only=True, tag="delete.result"):
@@ -82,6 +102,12 @@ class DeleteResult(Line, frozen=True, kw_only=True, tag="delete.result"):
     attempts: int
     duration_ms: int
     response: object
+
+    @property
+    def found_there(self) -> bool:
+        """Whether it rests on a look at the image, or an answer about it, by which it was still there."""
+        seen = self.image_status is not None or self.attempts > 0
+        return seen and self.outcome not in GONE and self.outcome is not Outcome.UNKNOWN
 
     @classmethod
     def of(cls, image: Image, rule: str | None, verdict: Verdict) -> "DeleteResult":

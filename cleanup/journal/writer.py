@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Callable, MutableMapping
 from datetime import datetime
 from io import FileIO
@@ -36,26 +37,30 @@ def _private(path: str, flags: int) -> int:
 class LineLogger:
     """The logger that structlog hands rendered lines to, as `structlog.BytesLogger` is for a buffered file.
 
-    A line that broke off must stay the last: after a failure nothing more is written.
+    A line that broke off must stay the last: after a failure nothing more is written. `size` is how many
+    bytes the file must have.
     """
 
     def __init__(self, file: FileIO, failed: Callable[[OSError], JournalWriteError]) -> None:
         self._file = file
         self._failed = failed
-        self._broken: JournalWriteError | None = None
+        self.broken: JournalWriteError | None = None
         self.written = 0
+        self.size = os.fstat(file.fileno()).st_size
 
     def msg(self, line: bytes) -> None:
         """Append one line. Raises JournalWriteError when the disk refuses."""
-        if self._broken:
-            raise self._broken
+        if self.broken:
+            raise self.broken
         try:
             rest = memoryview(line + b"\n")
             while rest:
-                rest = rest[self._file.write(rest) :]
+                done = self._file.write(rest)
+                self.size += done
+                rest = rest[done:]
         except OSError as error:
-            self._broken = self._failed(error)
-            raise self._broken from error
+            self.broken = self._failed(error)
+            raise self.broken from error
         self.written += 1
 
     debug = info = warning = error = msg
@@ -65,7 +70,8 @@ class Journal:
     """One run's writer. Every method that writes raises JournalWriteError when the disk refuses.
 
     Written lines reach the file at once; `write_ahead` also waits until they are durable. Waiting
-    workers share one fsync, so durability costs one disk round trip, not one an image.
+    workers share one fsync, so durability costs one disk round trip, not one an image. Each time the file
+    is looked at too: what was removed, replaced or cut short holds no intent, however well it was written.
     """
 
     def __init__(
@@ -154,6 +160,7 @@ class Journal:
                 return
             upto = self._lines.written
             await anyio.to_thread.run_sync(self.flush)
+            self._watch()
             self._durable = upto
 
     def flush(self) -> None:
@@ -164,12 +171,39 @@ class Journal:
             if error.errno not in (errno.EINVAL, errno.ENOTSUP):
                 raise self._failed(error) from error
 
+    def _watch(self) -> None:
+        """Raise JournalWriteError, now and from now on, where somebody else touched the file."""
+        if self._lines.broken is None and (done := self._done_to_it()):
+            self._lines.broken = JournalWriteError(
+                f"the journal {self.path} was {done} while it was written: nothing more is asked of the "
+                "service; see who touched it, then plan again"
+            )
+        if self._lines.broken:
+            raise self._lines.broken
+
+    def _done_to_it(self) -> str | None:
+        """What somebody did to the file, None where it is as it was written."""
+        mine = os.fstat(self._file.fileno())
+        if not stat.S_ISREG(mine.st_mode):
+            return None
+        try:
+            there = self.path.stat()
+        except OSError:
+            return "removed"
+        if not os.path.samestat(mine, there):
+            return "replaced"
+        if mine.st_size != self._lines.size:
+            return "cut short" if mine.st_size < self._lines.size else "written to by somebody else"
+        return None
+
     def __enter__(self) -> "Journal":
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
             self.flush()
+            if self._lines.broken is None:
+                self._watch()
         finally:
             self._file.close()
 

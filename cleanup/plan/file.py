@@ -18,9 +18,9 @@ from cleanup.config.settings import TargetRef
 from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.errors import PolicyError, RecordRejected
 from cleanup.files import ELSEWHERE
-from cleanup.image import Image
+from cleanup.image import Image, never_deleted
 from cleanup.modelarts.wire import decode_image
-from cleanup.plan.sealed import Over, read_sealed, write_sealed
+from cleanup.plan.sealed import SCHEMA, Over, read_sealed, require_version, write_sealed
 from cleanup.policy.language import Policy
 from cleanup.policy.load import from_document
 
@@ -54,7 +54,7 @@ class InventoryRef(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="plan"):
-    schema: int = 1
+    schema: int = SCHEMA
     plan_id: str
     created_at: Moment
     expires_at: Moment
@@ -226,18 +226,16 @@ def read(path: Path, key: str | None = None) -> Plan:
             f"the plan {path} is not sealed with the key in {PLAN_KEY}: plan again with that key"
         )
     try:
+        require_version(lines[0], path, "plan")
         header = msgspec.json.decode(lines[0], type=Header)
         carried = header.policy
         policy = from_document(carried.document, carried.files, carried.sha256)
         decisions = tuple(_decision(line) for line in lines[1:])
     except (msgspec.MsgspecError, ValueError, IndexError, PolicyError) as error:
         raise RecordRejected(f"the plan {path} is damaged ({error}): plan again") from error
-    if header.schema != 1:
-        raise RecordRejected(
-            f"the plan {path} has schema {header.schema}; this version reads schema 1: plan again"
-        )
     plan = Plan(header=header, policy=policy, decisions=decisions, summary=summary)
     _check_counts(plan, path)
+    _check_deletes(plan, path)
     return plan
 
 
@@ -255,7 +253,7 @@ def _decision(line: bytes) -> Decision:
 
 
 def _check_counts(plan: Plan, path: Path) -> None:
-    ids = {decision.image.id for decision in plan.decisions}
+    ids = {decision.image.key for decision in plan.decisions}
     deletes = len(plan.deletes)
     if (plan.summary.delete, plan.summary.keep) != (deletes, len(plan.decisions) - deletes):
         raise RecordRejected(
@@ -266,6 +264,24 @@ def _check_counts(plan: Plan, path: Path) -> None:
         raise RecordRejected(f"the plan {path} takes content that is not its to take: plan again")
     if len(ids) != len(plan.decisions):
         raise RecordRejected(f"the plan {path} is damaged: it names an image twice: plan again")
+
+
+def _check_deletes(plan: Plan, path: Path) -> None:
+    """Refuse what no plan of this program says, so that somebody else wrote it."""
+    for decision in plan.deletes:
+        if trouble := _misplaced(decision, plan.header.target):
+            raise RecordRejected(
+                f"the plan {path} deletes image {decision.image.id}, which must not be: {trouble}; plan again"
+            )
+
+
+def _misplaced(decision: Decision, target: TargetRef) -> str | None:
+    if decision.reason is not Reason.EXPIRED:
+        return f"its reason is {decision.reason}"
+    workspace = decision.image.workspace_id
+    if workspace and workspace not in target.workspaces:
+        return f"it is in workspace {workspace}, which the plan is not for"
+    return never_deleted(decision.image)
 
 
 def require_policy(plan: Plan, policy: Policy) -> None:

@@ -19,13 +19,13 @@ from cleanup.in_use import InUse, Use
 from cleanup.modelarts.inventory import Inventory
 from cleanup.modelarts.users import AskedUsers, Scope, UserKind
 from cleanup.modelarts.wire import decode_image
-from cleanup.plan.sealed import Over, read_sealed, write_sealed
+from cleanup.plan.sealed import SCHEMA, Over, read_sealed, require_version, write_sealed
 
 
 class InventoryHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="inventory"):
     """When the inventory of which project was read, who was asked, and what could not be seen."""
 
-    schema: int = 1
+    schema: int = SCHEMA
     created_at: datetime
     tool_version: str
     target: TargetRef
@@ -128,6 +128,7 @@ def read_inventory_file(path: Path, pins: InUse | None = None) -> StoredInventor
     lines, last, digest = read_sealed(path, "inventory")
     try:
         summary = msgspec.json.decode(last, type=InventorySummary)
+        require_version(lines[0], path, "inventory")
         header, *rest = map(_decoder.decode, lines)
         images: dict[bool, list[Image]] = {True: [], False: []}
         uses: list[Use] = []
@@ -142,8 +143,8 @@ def read_inventory_file(path: Path, pins: InUse | None = None) -> StoredInventor
         raise RecordRejected(f"{path} is no inventory, or a damaged one ({error}): read it again") from error
     if summary.sha256 != digest:
         raise RecordRejected(f"the inventory {path} was changed after it was written: read it again")
-    if not isinstance(header, InventoryHeader) or header.schema != 1:
-        raise RecordRejected(f"{path} is no inventory that this version reads: read it again")
+    if not isinstance(header, InventoryHeader):
+        raise RecordRejected(f"{path} is no inventory: read it again")
     inventory = Inventory(
         images=tuple(images[True]),
         others=tuple(images[False]),

@@ -1,14 +1,48 @@
 """JSON Lines whose last line covers all before it with a digest: how plans and inventories are written and proven."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
+import cleanup
 from cleanup.errors import RecordRejected, UsageError
 from cleanup.files import obstacle, read_regular, replacing
+
+SCHEMA: Final = 1
+
+
+class _Version(msgspec.Struct, frozen=True):
+    schema: int | None = None
+    tool_version: str | None = None
+
+
+def require_version(header: bytes, path: Path, what: str) -> None:
+    """Raise RecordRejected for a header that says no schema, or is of a later version than this one can know.
+
+    Raises msgspec.MsgspecError for what is no header.
+    """
+    said = msgspec.json.decode(header, type=_Version)
+    if said.schema != SCHEMA:
+        found = "no schema" if said.schema is None else f"schema {said.schema}"
+        raise RecordRejected(
+            f"the {what} {path} has {found}; this version reads schema {SCHEMA}: make it again with this version"
+        )
+    if _major(said.tool_version or "") > _major(cleanup.__version__):
+        raise RecordRejected(
+            f"the {what} {path} was made by version {said.tool_version}, which may mean things that "
+            f"{cleanup.__version__} does not know: make it again with this version"
+        )
+
+
+def _major(version: str) -> int:
+    """The major version; 0 where there is none."""
+    found = re.match(r"[0-9]{1,9}", version)
+    return int(found[0]) if found else 0
 
 
 class Over(StrEnum):

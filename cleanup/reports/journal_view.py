@@ -8,8 +8,9 @@ from datetime import datetime
 import msgspec
 
 from cleanup.durations import format_elapsed, format_moment
-from cleanup.journal import DeleteIntent, DeleteResult, JournalFile, JournalRun, RunFinished
+from cleanup.journal import DeleteIntent, DeleteResult, JournalFile, JournalRun, RunFinished, image_of
 from cleanup.outcome import BAD, GONE, TO_RESUME, Outcome, tally
+from cleanup.plan.file import content_bytes
 from cleanup.reports.formatting import count, label, plain, plain_words, size
 from cleanup.reports.view import Column, Fact, Report, Section, Tally
 
@@ -205,12 +206,26 @@ def _head(journal: JournalFile, rows: Sequence[ResultRow]) -> JournalHead:
         by_outcome={outcome.value: number for outcome, number in outcomes.items()},
         no_result=no_result,
         to_resume=to_resume,
-        bytes_freed=sum(run.bytes_freed or 0 for run in runs),
+        bytes_freed=sum(run.bytes_freed or 0 for run in runs) + _freed_before(journal),
         requests=sum(run.requests or 0 for run in runs),
         throttled=sum(run.throttled or 0 for run in runs),
         duration_s=round(sum(run.duration_s or 0 for run in runs), 3),
         deleted_by_rule=_deleted_by_rule(rows),
     )
+
+
+def _freed_before(journal: JournalFile) -> int:
+    """Bytes of the content that runs of other plans took, of images that this one planned as well."""
+    own = {run.started.run_id for run in journal.chain}
+    taken = {
+        (one.run_id, key)
+        for key, one in journal.latest.items()
+        if one.outcome is Outcome.DELETED and one.force and one.run_id not in own
+    }
+    intents = (
+        run.intents.get(key) for run in journal.runs for id_, key in taken if id_ == run.started.run_id
+    )
+    return content_bytes(image_of(intent) for intent in intents if intent)
 
 
 def _deleted_by_rule(rows: Iterable[ResultRow]) -> dict[str, int]:
@@ -223,6 +238,8 @@ def _warnings(journal: JournalFile, finished: bool, to_resume: int) -> Iterator[
         yield f"still running or cut off: {resume}"
     elif to_resume:
         yield f"{count(to_resume, 'image')} not attempted or in doubt: {resume}"
+    if earlier := len(journal.in_doubt.keys() - {key for run in journal.chain for key in run.intents}):
+        yield f"{count(earlier, 'delete')} of earlier plans in doubt: {resume}"
     if journal.torn:
         yield "the last line of the journal was cut off"
 

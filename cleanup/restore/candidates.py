@@ -7,7 +7,7 @@ import msgspec
 
 from cleanup.config.settings import Target, TargetRef
 from cleanup.errors import RecordRejected, UsageError
-from cleanup.image import Image, Status
+from cleanup.image import Image, Status, id_key
 from cleanup.journal import DeleteIntent, DeleteResult, JournalFile, JournalRun
 from cleanup.modelarts.wire import Unreadable, decode_image, decode_json
 from cleanup.outcome import GONE, Outcome
@@ -38,7 +38,7 @@ def candidates(journal: JournalFile, restored: Mapping[str, str]) -> tuple[Candi
 
     Raises RecordRejected when a record in the journal makes no sense.
     """
-    intents, results = _effective(journal.runs)
+    intents, results = _effective(journal.runs), journal.counting
     forced = (_image(id_, intent, None).content for id_, intent in intents.items() if intent.force)
     taken = frozenset(key for key in forced if key)
     return tuple(
@@ -47,18 +47,20 @@ def candidates(journal: JournalFile, restored: Mapping[str, str]) -> tuple[Candi
     )
 
 
-def _effective(runs: Iterable[JournalRun]) -> tuple[dict[str, DeleteIntent], dict[str, DeleteResult]]:
-    """By image: the last DELETE that had, or may have had, its effect, and the result that counts."""
+def _effective(runs: Iterable[JournalRun]) -> dict[str, DeleteIntent]:
+    """By image: the last DELETE that had, or may have had, its effect."""
     intents: dict[str, DeleteIntent] = {}
-    results: dict[str, DeleteResult] = {}
+    gone: set[str] = set()
     for run in runs:
-        unsent = {id_ for id_, one in run.results.items() if one.outcome is Outcome.NOT_ATTEMPTED}
-        intents |= {id_: intent for id_, intent in run.intents.items() if id_ not in unsent}
-        results |= run.results
-        for id_, result in run.results.items():
-            if result.outcome in _STILL_THERE:
-                intents.pop(id_, None)
-    return intents, results
+        unsent = {key for key, one in run.results.items() if one.outcome is Outcome.NOT_ATTEMPTED}
+        intents |= {key: intent for key, intent in run.intents.items() if key not in unsent}
+        for key, result in run.results.items():
+            if result.outcome in GONE:
+                gone.add(key)
+            elif result.found_there or (result.outcome in _STILL_THERE and key not in gone):
+                gone.discard(key)
+                intents.pop(key, None)
+    return intents
 
 
 def _candidate(
@@ -68,7 +70,7 @@ def _candidate(
     taken: Collection[str],
     restored: Mapping[str, str],
 ) -> Candidate:
-    intent, result, new_id = intents.get(image.id), results.get(image.id), restored.get(image.id)
+    intent, result, new_id = intents.get(image.key), results.get(image.key), restored.get(image.id)
     why = None if new_id else _obstacle(image, intent, result, taken)
     return Candidate(
         image=image,
@@ -93,7 +95,11 @@ def _image(id_: str, intent: DeleteIntent | None, result: DeleteResult | None) -
     if result is None:
         return Image(id=id_)
     return Image(
-        id=id_, namespace=result.namespace, name=result.name, tag=result.tag, swr_path=result.swr_path
+        id=result.image_id,
+        namespace=result.namespace,
+        name=result.name,
+        tag=result.tag,
+        swr_path=result.swr_path,
     )
 
 
@@ -119,15 +125,7 @@ def _obstacle(
 
 def target_of(journal: JournalFile, targets: Sequence[Target]) -> Target:
     """The target that all runs of the journal are about. Raises RecordRejected when it is not among these."""
-    places = [
-        TargetRef(
-            name=run.started.target,
-            endpoint=run.started.endpoint,
-            project_id=run.started.project_id,
-            workspaces=run.started.workspaces,
-        )
-        for run in journal.runs
-    ]
+    places = [run.started.place for run in journal.runs]
     for target in targets:
         if all(place.same_place(target.ref) for place in places):
             return target
@@ -143,10 +141,10 @@ def _place(target: TargetRef) -> str:
 
 def selected(found: Sequence[Candidate], ids: Collection[str]) -> tuple[Candidate, ...]:
     """Those with these ids, all when there are none. Raises UsageError for an id the journal does not name."""
-    known = {one.image.id for one in found}
-    if strangers := [id_ for id_ in ids if id_ not in known]:
+    known, wanted = {one.image.key for one in found}, {id_key(id_) for id_ in ids}
+    if strangers := [id_ for id_ in ids if id_key(id_) not in known]:
         raise UsageError(f"the journal names no image {', '.join(strangers)}: give the ids of its results")
-    return tuple(one for one in found if not ids or one.image.id in ids)
+    return tuple(one for one in found if not ids or one.image.key in wanted)
 
 
 # In a registration and, where it has another name there, in the record.

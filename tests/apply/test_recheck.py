@@ -36,7 +36,7 @@ def planned(*images: Image, force: frozenset[str] = frozenset()) -> list[Decisio
 
 def check(plan: list[Decision], *live: Image, in_use: InUse | None = None) -> Rechecked:
     today = select(live, EVERYTHING, in_use or InUse(), NOW)
-    return recheck(plan, today, EVERYTHING, seen_at=5.0)
+    return recheck(plan, today, EVERYTHING, seen_at=5.0, now=NOW)
 
 
 def test_what_is_unchanged_is_due() -> None:
@@ -92,12 +92,37 @@ def test_what_the_listing_does_not_show_is_to_be_looked_up_and_never_deleted() -
     assert "lists it no more" in (verdict.error_msg or "")
 
 
+@pytest.mark.parametrize(
+    ("live", "why"),
+    [
+        ({"type": "BUILD_IN"}, "not the project's own"),
+        ({"type": None}, "not the project's own"),
+        ({"status": "CREATING"}, "in the making"),
+        ({"status": None}, "in the making"),
+        ({"workspace_id": "w1"}, "workspace_id 0 -> w1"),
+    ],
+)
+def test_what_a_last_look_never_lets_go(live: dict[str, Any], why: str) -> None:
+    """Also where the plan, and the inventory that it is held against, said the same."""
+    fields = live if "status" in live else {}
+    image = make_image("a", **{"workspace_id": "0"} | fields)
+    verdict = objection(
+        Due(image=image, rule="r", force=False),
+        msgspec.structs.replace(image, **live),
+        InUse(),
+        EVERYTHING,
+    )
+    assert verdict is not None
+    assert verdict.outcome is Outcome.DRIFTED
+    assert why in (verdict.error_msg or "")
+
+
 class TestDecidingAgain:
     """Deleted is only what a plan of this minute would delete, whatever the plan says."""
 
     def against(self, policy: dict[str, Any], plan: list[Decision], *live: Image) -> Rechecked:
         made = from_document({"version": 1, **policy}, ["p.yaml"], "")
-        return recheck(plan, select(live, made, InUse(), NOW), made, seen_at=5.0)
+        return recheck(plan, select(live, made, InUse(), NOW), made, seen_at=5.0, now=NOW)
 
     def why(self, result: Rechecked) -> dict[str, str]:
         assert not result.due

@@ -1,6 +1,8 @@
 """An inventory file: read once, sealed, and then decided on without any service."""
 
+import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -91,13 +93,22 @@ def test_policies_are_explained_compared_and_checked_on_it(cli: Cli, cloud: Clou
     assert "none of the" in checked.stderr or "protects" in checked.stderr or not checked.stderr
 
 
+def resealed(whole: str) -> str:
+    """A changed inventory with a digest that is right."""
+    body, _, last = whole.rstrip("\n").rpartition("\n")
+    digest = hashlib.sha256(f"{body}\n".encode()).hexdigest()
+    return f"{body}\n{json.dumps(json.loads(last) | {'sha256': digest})}\n"
+
+
 def test_it_is_sealed(cli: Cli, cloud: Cloud) -> None:
     path = Path("inventory.jsonl")
     whole = path.read_text()
     for damaged in (
         whole.replace('"status":"ACTIVE"', '"status":"ERROR"', 1),
         whole[: len(whole) // 2],
-        whole.replace('"schema":1', '"schema":2', 1),
+        resealed(whole.replace('"schema":1', '"schema":2', 1)),
+        resealed(whole.replace('"schema":1,', "", 1)),
+        resealed(re.sub('"tool_version":"[0-9]+', '"tool_version":"99', whole, count=1)),
         "",
         "hello\n",
     ):

@@ -461,7 +461,9 @@ def test_what_the_exit_code_table_says_of_outcomes_is_so() -> None:
     assert ended(Outcome.NOT_ATTEMPTED, cause=Cause.BREAKER) == 3
     assert "breaker" in rows[3]
     assert ended(Outcome.DENIED, Outcome.DENIED) == ended(Outcome.NOT_ATTEMPTED, cause=Cause.DENIED) == 5
-    assert {ended(Outcome.NOT_ATTEMPTED, cause=cause) for cause in (Cause.SIGNAL, Cause.DEADLINE)} == {7}
+    assert {
+        ended(Outcome.NOT_ATTEMPTED, cause=cause) for cause in (Cause.SIGNAL, Cause.DEADLINE, Cause.EXPIRED)
+    } == {7}
     assert ended(Outcome.DELETED, cause=Cause.JOURNAL) == 7
     assert "disk" in rows[7]
 

@@ -90,7 +90,7 @@ async def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     told = read(path)
     assert [run.started.run_id for run in told.runs] == ["run-1"]
     assert told.latest["a"].outcome is Outcome.DELETED
-    assert told.in_doubt == frozenset()
+    assert not told.in_doubt
     assert not told.torn
 
 
@@ -126,22 +126,73 @@ async def test_an_intent_without_a_result_is_in_doubt_until_a_later_run_settles_
         await journal.write_ahead(intent("a"))
         await journal.write_ahead(intent("b"))
         journal.write(result("b", Outcome.UNKNOWN))
-    assert read(path).in_doubt == {"a", "b"}
+    assert read(path).in_doubt.keys() == {"a", "b"}
     with Journal(path, "run-2", "default", clock) as journal:
         journal.write(run_started("run-2", resumes="run-1"))
         journal.write(result("a", Outcome.ALREADY_GONE))
     told = read(path)
-    assert told.in_doubt == {"b"}
+    assert told.in_doubt.keys() == {"b"}
     assert told.latest["a"].outcome is Outcome.ALREADY_GONE
 
 
-async def test_a_new_apply_in_the_same_file_starts_a_new_chain(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("plan", "known"), [("ef" * 32, {"b"}), ("ab" * 32, {"a", "b"})])
+async def test_another_plan_in_the_same_file_starts_a_new_chain(
+    tmp_path: Path, plan: str, known: set[str]
+) -> None:
     path = tmp_path / "journal.jsonl"
     await written(path)
     with Journal(path, "run-2", "default", clock) as journal:
-        journal.write(run_started("run-2"))
+        journal.write(run_started("run-2", plan_sha256=plan))
         journal.write(result("b"))
-    assert set(read(path).latest) == {"b"}
+    assert read(path).latest.keys() == known
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "counts"),
+    [
+        (Outcome.DELETED, result("A", Outcome.ALREADY_GONE), Outcome.DELETED),
+        (Outcome.DELETED, result("a", Outcome.NOT_ATTEMPTED), Outcome.DELETED),
+        (Outcome.DELETED, result("a", Outcome.UNKNOWN, image_status="DELETING"), Outcome.DELETED),
+        (Outcome.DELETED, result("a", Outcome.FAILED), Outcome.DELETED),
+        (Outcome.DELETED, result("a", Outcome.DRIFTED, image_status="ACTIVE"), Outcome.DRIFTED),
+        (Outcome.DELETED, result("a", Outcome.FAILED, attempts=1), Outcome.FAILED),
+        (Outcome.ALREADY_GONE, result("a", Outcome.NOT_ATTEMPTED), Outcome.ALREADY_GONE),
+        (Outcome.ALREADY_GONE, result("a", Outcome.DELETED), Outcome.DELETED),
+        (Outcome.FAILED, result("a", Outcome.NOT_ATTEMPTED), Outcome.NOT_ATTEMPTED),
+    ],
+)
+def test_what_is_gone_stays_so_unless_it_was_seen_again(
+    tmp_path: Path, first: Outcome, then: DeleteResult, counts: Outcome
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    for run_id, line in (("run-1", result("a", first)), ("run-2", then)):
+        with Journal(path, run_id, "default", clock) as journal:
+            journal.write(run_started(run_id))
+            journal.write(line)
+    assert read(path).latest["a"].outcome is counts
+
+
+@pytest.mark.parametrize(
+    ("then", "doubtful"),
+    [
+        (result("a", Outcome.UNKNOWN, image_status="DELETING"), True),
+        (result("a", Outcome.NOT_ATTEMPTED), True),
+        (result("a", Outcome.NOT_ATTEMPTED, image_status="ACTIVE"), False),
+        (result("A", Outcome.ALREADY_GONE), False),
+        (result("b"), True),
+    ],
+)
+async def test_a_doubt_outlives_other_plans_until_a_result_knows_better(
+    tmp_path: Path, then: DeleteResult, doubtful: bool
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path, "run-1", "default", clock) as journal:
+        journal.write(run_started())
+        await journal.write_ahead(intent("a"))
+    with Journal(path, "run-2", "default", clock) as journal:
+        journal.write(run_started("run-2", plan_sha256="ef" * 32))
+        journal.write(then)
+    assert ("a" in read(path).in_doubt) is doubtful
 
 
 def test_a_full_disk_is_an_error_of_its_own(tmp_path: Path) -> None:

@@ -1,14 +1,11 @@
 """A plan that is applied later, or that somebody edited: deleted is only what a plan of now would delete."""
 
-import hashlib
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cleanup.simulator import Service, build_world
-from tests.support.builders import events, lines_of, real_now
+from tests.support.builders import events, lines_of, real_now, reseal
 from tests.support.cloud import Cli, Cloud, Serve
 
 POLICY = """\
@@ -65,16 +62,6 @@ def planned(cli: Cli, cloud: Cloud, policy: Path) -> Path:
     called = cli("plan", "-p", policy, "-o", "plan.jsonl", *cloud.options)
     assert called.exit_code == 0, called.output
     return Path("plan.jsonl")
-
-
-def reseal(plan: Path, lines: list[dict[str, Any]]) -> None:
-    """Write a plan with a digest that is right: what somebody does who edits one on purpose."""
-    deletes = [line for line in lines if line.get("action") == "delete"]
-    keeps = [line for line in lines if line.get("action") == "keep"]
-    lines[-1] |= {"delete": len(deletes), "keep": len(keeps)}
-    body = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines[:-1])
-    lines[-1]["sha256"] = hashlib.sha256(body.encode()).hexdigest()
-    plan.write_text(body + json.dumps(lines[-1]) + "\n")
 
 
 def outcomes(journal: Path = Path("journal.jsonl")) -> dict[str, tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Small things to build tests from: a frozen moment, images from few words, files read back."""
 
+import hashlib
 import json
 import os
 import re
@@ -119,6 +120,16 @@ EVERYTHING = from_document(
 def lines_of(path: Path) -> list[dict[str, Any]]:
     """A JSON Lines file as dicts."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def reseal(plan: Path, lines: list[dict[str, Any]]) -> None:
+    """Write a plan with a digest that is right: what somebody does who edits one on purpose."""
+    deletes = [line for line in lines if line.get("action") == "delete"]
+    keeps = [line for line in lines if line.get("action") == "keep"]
+    lines[-1] |= {"delete": len(deletes), "keep": len(keeps)}
+    body = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines[:-1])
+    lines[-1]["sha256"] = hashlib.sha256(body.encode()).hexdigest()
+    plan.write_text(body + json.dumps(lines[-1]) + "\n")
 
 
 def events(path: Path, name: str) -> list[dict[str, Any]]:
