@@ -2,14 +2,15 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import anyio
 import msgspec
 
 from cleanup.apply.fresh_use import FreshUse
 from cleanup.apply.recheck import Due, objection
-from cleanup.apply.worker_pool import work_off
+from cleanup.apply.worker_pool import Rest, work_off
 from cleanup.decision.force import sharing_content
 from cleanup.errors import CleanupError, CredentialsLost, JournalWriteError
 from cleanup.image import Image, id_key
@@ -28,6 +29,7 @@ _TOO_SLOW = (
     "raise --max-staleness or --rate"
 )
 _GRACE = 30.0  # seconds
+_MOST_SETTLING = 1000
 
 
 class _Deletion:
@@ -35,7 +37,8 @@ class _Deletion:
 
     waiting for its siblings -> looked at (again while `due.seen_at` is too old) -> intended (`intent` is
     the force that its line in the journal names) -> sent (`in_flight` is the number of the attempt that
-    left last, 0 when none is under way) -> settled (`verdict`).
+    left last, 0 when none is under way) -> settled (`verdict`), where the service takes its time only
+    after a while (`pending`; its verdict holds until then).
 
     `attempts` counts the DELETEs of requests that have ended; each look has its own request.
     """
@@ -46,6 +49,7 @@ class _Deletion:
         self.attempts = 0
         self.in_flight = 0
         self.verdict: Verdict | None = None
+        self.pending: deletion.Pending | None = None
 
     def sent(self, attempt: int) -> None:
         """A DELETE leaves."""
@@ -60,11 +64,12 @@ class _Deletion:
 class Executor:
     """Deletes what is due through a client, ahead of each DELETE in a journal, on fresh knowledge of use.
 
-    `policy` is the plan's; `clock` is in monotonic seconds. No DELETE leaves on an observation older
-    than `max_staleness` seconds, it is renewed before; with 0 every image is looked at first, one at a
-    time, and its DELETE leaves within _GRACE seconds of that look, and before the seconds in which the
-    plan may be applied, `valid_for`, are over. After `breaker` bad results in a row
-    the run stops (0 switches that off). `ended` is told each outcome.
+    `policy` is the plan's; `clock` is in monotonic seconds, `sleep` waits some. No DELETE leaves on an
+    observation older than `max_staleness` seconds, it is renewed before; with 0 every image is looked at
+    first, one at a time, and its DELETE leaves within _GRACE seconds of that look, and before the seconds
+    in which the plan may be applied, `valid_for`, are over. What is accepted and not done yet is looked at
+    for `settle_timeout` seconds, beside the other work. After `breaker` bad results in a row the run stops
+    (0 switches that off). `ended` is told each outcome.
     """
 
     def __init__(
@@ -76,9 +81,11 @@ class Executor:
         *,
         policy: Policy,
         clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]],
         concurrency: int = 16,
         max_staleness: float = 300.0,
         valid_for: Callable[[], float] = lambda: math.inf,
+        settle_timeout: float = 120.0,
         breaker: int = 20,
         ended: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
@@ -89,12 +96,15 @@ class Executor:
         self._stop = stop
         self._policy = policy
         self._clock = clock
+        self._sleep = sleep
         self._concurrency = concurrency
         self._max_staleness = max_staleness
         self._longest = max_staleness or _GRACE
         self._valid_for = valid_for
         # Where looks must be very fresh, a DELETE may not queue behind the looks of other workers.
         self._lane = anyio.Semaphore(1 if max_staleness < _GRACE else max(1, concurrency))
+        self._settle_timeout = settle_timeout
+        self._settling = anyio.Semaphore(_MOST_SETTLING)
         self._settled: dict[str, anyio.Event] = {}
         self._recent: deque[bool] = deque(maxlen=breaker or None)
         self._breaker = breaker or math.inf
@@ -111,12 +121,16 @@ class Executor:
         finally:
             for one in due:
                 if one.image.id not in self.verdicts:
-                    self._settle(one, self._not_attempted())
+                    self._end(one, self._not_attempted())
         return self.verdicts
 
-    async def _delete(self, one: Due) -> None:
-        """One image from taking it up to its verdict; whatever happens, it gets exactly one."""
+    async def _delete(self, one: Due) -> Rest | None:
+        """One image from taking it up to its verdict; whatever happens, it gets exactly one.
+
+        Where the service takes its time the wait for that is returned, to go on beside other work.
+        """
         work = _Deletion(one)
+        settling: Rest | None = None
         try:
             if one.after:
                 work.due = await self._after_its_siblings(one)
@@ -128,12 +142,29 @@ class Executor:
             else:
                 if not self._stop:
                     work.verdict = work.verdict or Verdict(outcome=Outcome.FAILED, error_msg=_TOO_SLOW)
+            if work.pending:
+                await self._settling.acquire()
+                settling = partial(self._settle, work, work.pending)
         except JournalWriteError as error:
             self._stop.request(Cause.JOURNAL, str(error))
         finally:
-            verdict = work.verdict or (self._cut_short() if work.in_flight else self._not_attempted())
-            attempts = work.attempts + work.in_flight
-            self._settle(work.due, msgspec.structs.replace(verdict, attempts=attempts))
+            if settling is None:
+                self._end_of(work)
+        return settling
+
+    async def _settle(self, work: _Deletion, pending: deletion.Pending) -> None:
+        """The rest of a deletion that takes its time, up to its verdict."""
+        try:
+            until = self._clock() + self._settle_timeout
+            work.verdict = await deletion.settle(self._client, pending, until=until, sleep=self._sleep)
+        finally:
+            self._settling.release()
+            self._end_of(work)
+
+    def _end_of(self, work: _Deletion) -> None:
+        verdict = work.verdict or (self._cut_short() if work.in_flight else self._not_attempted())
+        attempts = work.attempts + work.in_flight
+        self._end(work.due, msgspec.structs.replace(verdict, attempts=attempts))
 
     async def _after_its_siblings(self, one: Due) -> Due:
         """Wait until all records of the same content have ended; take the content only if all are gone."""
@@ -162,12 +193,15 @@ class Executor:
             self._client,
             work.due.image.id,
             force=work.due.force,
+            who_uses=partial(self._users.who_uses, work.due.image),
             send_before=latest,
             on_send=work.sent,
         )
         work.returned(answer.attempts)
         if isinstance(answer, Verdict):
             work.verdict = answer
+        elif isinstance(answer, deletion.Pending):
+            work.verdict, work.pending = answer.verdict, answer
         else:  # its time was over before it could leave (again): only a new look can tell what is due
             work.due = msgspec.structs.replace(work.due, seen_at=None)
 
@@ -221,7 +255,7 @@ class Executor:
         why = f"stopped while its DELETE was under way ({self._stop.why or 'a bug'}); `resume` settles it"
         return Verdict(outcome=Outcome.UNKNOWN, error_msg=why)
 
-    def _settle(self, one: Due, verdict: Verdict) -> None:
+    def _end(self, one: Due, verdict: Verdict) -> None:
         """Write the one result down, wake those who wait for it, and stop the run where it shows no hope."""
         verdict = msgspec.structs.replace(verdict, force=one.force and verdict.outcome is not Outcome.DRIFTED)
         self.verdicts[one.image.id] = verdict

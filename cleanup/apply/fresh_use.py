@@ -1,5 +1,7 @@
 """Who uses what, never older than `--max-staleness`: what the executor asks before each DELETE."""
 
+import math
+
 import anyio
 
 from cleanup.config.job import Job
@@ -9,6 +11,8 @@ from cleanup.in_use import InUse, Use
 from cleanup.modelarts.client import Client
 from cleanup.modelarts.inventory import Inventory
 from cleanup.modelarts.users import Reading, Scope, UserKind, notebooks, read_users
+
+_BETWEEN_DOUBTS = 60.0  # seconds
 
 
 class FreshUse:
@@ -25,17 +29,33 @@ class FreshUse:
         self._read_at = inventory.seen_at
         self._unseen = frozenset(inventory.unseen)
         self._reading = anyio.Lock()
+        self._clock = job.runtime.clock
+        self._doubted_at = -math.inf
 
     async def get(self) -> tuple[InUse, float]:
         """Who uses what, and the monotonic second at which that reading began. Raises a CleanupError."""
-        clock, settings = self._job.runtime.clock, self._job.settings
-        asked_at = clock()
+        if self._clock() - self._read_at >= self._job.settings.max_staleness:
+            await self._read_again(self._job.settings.max_staleness)
+        return self._in_use, self._read_at
+
+    async def who_uses(self, image: Image) -> Use | None:
+        """Who uses this image, which the service refused to delete: its notebooks are asked now, all others
+        once in a while, for many images may be refused at a time. Raises a CleanupError."""
+        if use := await self.last_look(image):
+            return use
+        at_most = self._job.settings.max_staleness
+        if self._clock() - self._doubted_at >= _BETWEEN_DOUBTS:
+            self._doubted_at, at_most = self._clock(), 0.0
+        await self._read_again(at_most)
+        return self._in_use.of(image)
+
+    async def _read_again(self, at_most: float) -> None:
+        """Have a reading that is not older than so many seconds, or began after this was asked."""
+        asked_at = self._clock()
         async with self._reading:
-            # What was read after this was asked is fresh, also where nothing may be older than 0 s.
-            if clock() - self._read_at >= settings.max_staleness and self._read_at < asked_at:
-                read_at = clock()
-                self._in_use, self._read_at = await self._read() | settings.pins, read_at
-            return self._in_use, self._read_at
+            if self._clock() - self._read_at >= at_most and self._read_at < asked_at:
+                read_at = self._clock()
+                self._in_use, self._read_at = await self._read() | self._job.settings.pins, read_at
 
     async def _read(self) -> InUse:
         """All users again, all seen that were seen before. Raises InventoryError."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from cleanup.apply.run import check_again, delete, require_complete
-from cleanup.apply.settle import Open, doubts_here, look_up, settle
+from cleanup.apply.settle import Open, doubts_here, settle
 from cleanup.config.connect import connect
 from cleanup.config.job import Job
 from cleanup.config.settings import Target, TargetRef
@@ -16,6 +16,7 @@ from cleanup.decision.types import Decision
 from cleanup.errors import Interrupted, RecordRejected, UsageError
 from cleanup.image import Image
 from cleanup.journal import JournalFile, RunFinished, read
+from cleanup.modelarts import deletion
 from cleanup.modelarts.client import Client
 from cleanup.outcome import TO_RESUME, Verdict
 from cleanup.plan import file as plan_file
@@ -106,7 +107,7 @@ async def resume(job: Job, journal: JournalFile, plan: Plan, todo: tuple[Decisio
         inventory = await look(job, client)
         inventory.require_complete()
         checked = check_again(job, plan, todo, inventory)
-        settled = await job.stop.unless_requested(lambda: _settle(client, journal, todo))
+        settled = await job.stop.unless_requested(lambda: _settle(job, client, journal, todo))
         if settled is None:
             raise Interrupted(f"{job.stop.why}: nothing was deleted")
         return await delete(job, client, plan, todo, checked, inventory, settled=settled, resumed=journal)
@@ -146,17 +147,21 @@ def _rest(journal: JournalFile, plan: Plan | None) -> tuple[Open, ...]:
     )
 
 
-async def _settle(client: Client, journal: JournalFile, todo: Sequence[Decision]) -> Mapping[str, Verdict]:
+async def _settle(
+    job: Job, client: Client, journal: JournalFile, todo: Sequence[Decision]
+) -> Mapping[str, Verdict]:
     """Look up every image whose DELETE may have been sent and whose answer nobody wrote down.
 
-    Gone or undeterminable ones are settled; those still there are due again.
+    Gone or undeterminable ones are settled; those still there are due again. All that are still being
+    deleted share one `--settle-timeout`.
     """
+    until = job.runtime.clock() + job.settings.settle_timeout
     settled: dict[str, Verdict] = {}
     doubts = journal.in_doubt
     for decision in todo:
         if not (intent := doubts.get(decision.image.key)):
             continue
-        found = await look_up(client, decision.image.id)
+        found = await deletion.settle_doubt(client, decision.image.id, until=until, sleep=job.runtime.sleep)
         if isinstance(found, Verdict):
             settled[decision.image.id] = msgspec.structs.replace(found, force=intent.force)
     return settled

@@ -152,8 +152,10 @@ async def delete(
             policy=plan.policy,
             clock=job.runtime.clock,
             concurrency=job.target.concurrency,
+            sleep=job.runtime.sleep,
             max_staleness=job.settings.max_staleness,
             valid_for=valid_for,
+            settle_timeout=job.settings.settle_timeout,
             breaker=job.settings.breaker,
             ended=job.progress.ended,
         )

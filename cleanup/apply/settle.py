@@ -9,7 +9,7 @@ import cleanup
 from cleanup import outcome
 from cleanup.config.job import Job
 from cleanup.config.settings import TargetRef
-from cleanup.errors import CleanupError, Interrupted, InventoryError, UsageError
+from cleanup.errors import CleanupError, Interrupted, UsageError
 from cleanup.image import Image
 from cleanup.journal import DeleteIntent, DeleteResult, Journal, JournalFile, RunFinished, image_of, read
 from cleanup.journal.records import Level
@@ -68,7 +68,7 @@ async def settle(
     plans = {run.started.run_id: run.started.plan_sha256 for run in journal.runs}
     last = journal.chain[0].started.plan_sha256
     doubts = {key: intent for key, intent in doubts.items() if plans[intent.run_id] != but}
-    found = await job.stop.unless_requested(lambda: _look_all_up(client, doubts))
+    found = await job.stop.unless_requested(lambda: _look_all_up(job, client, doubts))
     if found is None:
         raise Interrupted(f"{job.stop.why}: nothing was deleted")
     finished = None
@@ -87,12 +87,17 @@ async def settle(
     return finished
 
 
-async def _look_all_up(client: Client, doubts: Mapping[str, DeleteIntent]) -> dict[str, Verdict]:
-    return {intent.image_id: await _settled(client, intent) for intent in doubts.values()}
+async def _look_all_up(job: Job, client: Client, doubts: Mapping[str, DeleteIntent]) -> dict[str, Verdict]:
+    """What is found of each; all that are still being deleted share one `--settle-timeout`."""
+    until = job.runtime.clock() + job.settings.settle_timeout
+    settled = {}
+    for intent in doubts.values():
+        found = await deletion.settle_doubt(client, intent.image_id, until=until, sleep=job.runtime.sleep)
+        settled[intent.image_id] = _as_verdict(found, intent)
+    return settled
 
 
-async def _settled(client: Client, intent: DeleteIntent) -> Verdict:
-    found = await look_up(client, intent.image_id)
+def _as_verdict(found: Image | Verdict, intent: DeleteIntent) -> Verdict:
     if isinstance(found, Verdict):
         return msgspec.structs.replace(found, force=intent.force)
     seen = found.status or ""
@@ -101,17 +106,6 @@ async def _settled(client: Client, intent: DeleteIntent) -> Verdict:
         image_status=seen,
         error_msg=f"its DELETE was in doubt; a look-up shows that it is still there ({seen or 'status missing'})",
     )
-
-
-async def look_up(client: Client, image_id: str) -> Image | Verdict:
-    """The image, or the verdict that it is gone, or that this is still unknown."""
-    try:
-        found = await deletion.current(client, image_id)
-    except InventoryError as error:
-        return Verdict(outcome=Outcome.UNKNOWN, error_msg=f"could not be looked up: {error}")
-    if isinstance(found, Verdict) and found.outcome is not Outcome.ALREADY_GONE:
-        return msgspec.structs.replace(found, outcome=Outcome.UNKNOWN)
-    return found
 
 
 def _exit_code(counts: dict[Outcome, int]) -> int:

@@ -219,6 +219,14 @@ class Deleting:
             panel=_WORKING,
         ),
     ] = "5m"
+    settle_timeout: Annotated[
+        str,
+        Option(
+            help="How long a deletion that was accepted and is not done yet is looked at.",
+            metavar="DURATION",
+            panel=_WORKING,
+        ),
+    ] = "2m"
     drain_timeout: Annotated[
         str,
         Option(
@@ -243,6 +251,7 @@ class Deleting:
             if self.deadline
             else None,
             "max_staleness": seconds(self.max_staleness, "--max-staleness"),
+            "settle_timeout": seconds(self.settle_timeout, "--settle-timeout"),
             "drain_timeout": seconds(self.drain_timeout, "--drain-timeout"),
             "breaker": self.breaker,
         }

@@ -67,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int = 5
     deadline: float | None = None
     max_staleness: float = 300.0
+    settle_timeout: float = 120.0
     drain_timeout: float = 25.0
     breaker: int = 20
     ca_bundle: Path | None = None

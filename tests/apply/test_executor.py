@@ -82,6 +82,12 @@ class Cloud:
     async def last_look(self, image: Image) -> Use | None:
         return self.started
 
+    who_uses = last_look
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += seconds
+        await anyio.lowlevel.checkpoint()
+
     async def get(self) -> tuple[InUse, float]:
         return self.in_use, self.time
 
@@ -105,6 +111,7 @@ async def execute(
         Stop() if stop is None else stop,
         policy=EVERYTHING,
         clock=cloud.clock,
+        sleep=cloud.sleep,
         **options,
     )
     return await executor.execute(due)
@@ -412,3 +419,61 @@ async def test_a_notebook_that_started_while_an_image_waited_is_seen_by_the_last
     verdicts = await execute([one], cloud)
     assert outcomes(verdicts) == {"i0": outcome}
     assert (verdicts["i0"].error_msg or "").endswith("used by notebook late (RUNNING)") is (age > 0)
+
+
+class TestADeletionThatTakesTime:
+    """It goes on beside other work, and its verdict comes when a look shows what came of it."""
+
+    ACCEPTED = answered(202)
+
+    def cloud(self, image_id: str, gone_after: float) -> Cloud:
+        """The image is DELETING, and gone once so many seconds have been slept."""
+        cloud = Cloud(
+            answers={image_id: self.ACCEPTED}, seen={image_id: make_image(image_id, status="DELETING")}
+        )
+        sleep = cloud.sleep
+
+        async def sleeping(seconds: float) -> None:
+            await sleep(seconds)
+            if cloud.time >= gone_after:
+                cloud.seen[image_id] = None
+
+        cloud.sleep = sleeping  # type: ignore[method-assign]
+        return cloud
+
+    async def test_it_occupies_no_worker(self) -> None:
+        cloud = self.cloud("i0", gone_after=30)
+        verdicts = await execute(due(3), cloud, concurrency=1)
+        assert [line.image_id for line in cloud.reported] == ["i1", "i2", "i0"]
+        assert set(outcomes(verdicts).values()) == {Outcome.DELETED}
+        assert (verdicts["i0"].http_status, verdicts["i0"].attempts) == (202, 1)
+
+    async def test_content_goes_once_the_other_record_is_really_gone(self) -> None:
+        cloud = self.cloud("first", gone_after=30)
+        verdicts = await execute(pair(), cloud, concurrency=1)
+        assert cloud.deleted == [("first", False), ("carrier", True)]
+        assert [line.image_id for line in cloud.reported] == ["first", "carrier"]
+        assert verdicts["carrier"].force is True
+
+    async def test_content_stays_where_the_other_record_is_not_gone_in_time(self) -> None:
+        cloud = self.cloud("first", gone_after=30)
+        verdicts = await execute(pair(), cloud, settle_timeout=20)
+        assert cloud.deleted == [("first", False), ("carrier", False)]
+        assert verdicts["first"].outcome is Outcome.UNKNOWN
+        assert verdicts["carrier"].force is False
+
+    @pytest.mark.parametrize(("drain", "outcome"), [(60, Outcome.DELETED), (0, Outcome.UNKNOWN)])
+    async def test_a_stop_leaves_it_the_time_to_drain(self, drain: float, outcome: Outcome) -> None:
+        cloud, stop = self.cloud("i0", gone_after=3), Stop(drain)
+        sleep = cloud.sleep
+
+        async def stopping(seconds: float) -> None:
+            stop.request(Cause.SIGNAL, "interrupted by SIGTERM")
+            if not drain:
+                await anyio.sleep_forever()
+            await sleep(seconds)
+
+        cloud.sleep = stopping  # type: ignore[method-assign]
+        verdicts = await execute(due(1), cloud, stop)
+        assert (verdicts["i0"].outcome, verdicts["i0"].http_status) == (outcome, 202)
+        assert len(cloud.reported) == 1

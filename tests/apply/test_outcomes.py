@@ -1,16 +1,21 @@
 """Every outcome of the contract's table through the CLI, with the exit code it leads to."""
 
 import json
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cleanup.outcome import Outcome, exit_code, tally
-from cleanup.simulator import PROJECT_ID, USER_ID, Faults, Service, World, parse_rate
+from cleanup.simulator import PROJECT_ID, USER_ID, Faults, Service, World, parse_rate, user_records
 from cleanup.simulator.faults import Step
+from cleanup.simulator.messages import ApiResponse, Call, error_response
+from cleanup.simulator.routes import Operation
 from cleanup.stop import Cause
 from tests.support.builders import DOCUMENTED_IMAGE, events, real_now
+from tests.support.chaos import jump
 from tests.support.cloud import Cli, Cloud, Serve
 
 POLICY = """\
@@ -24,16 +29,19 @@ limits: {max_percent: 100}
 """
 
 
-def one_image(**more: Any) -> Service:
+def one_image_world(**more: Any) -> World:
     contents: dict[Any, Any] = {DOCUMENTED_IMAGE["swr_path"]: DOCUMENTED_IMAGE["size"]}
-    world = World(
+    return World(
         images=(DOCUMENTED_IMAGE | more,),
         notebooks=(),
         contents=contents,
         project_id=PROJECT_ID,
         user_id=USER_ID,
     )
-    return Service(world, real_now)
+
+
+def one_image(now: Callable[[], datetime] = real_now, **more: Any) -> Service:
+    return Service(one_image_world(**more), now)
 
 
 def apply(
@@ -81,6 +89,8 @@ def test_the_seed_example(cli: Cli, serve_cloud: Serve, tmp_path: Path) -> None:
         ("drop-before", "failed", None, 3),
         ("redirect", "failed", 307, 3),
         ("foreign-404", "failed", 404, 3),
+        ("202", "deleted", 202, 0),
+        ("deleting", "deleted", 200, 0),
     ],
 )
 def test_what_a_delete_answers(
@@ -92,11 +102,80 @@ def test_what_a_delete_answers(
     http_status: int | None,
     code: int,
 ) -> None:
-    cloud = serve_cloud(one_image(), faults=Faults([parse_rate(f"delete:{fault}=1")]))
+    cloud = serve_cloud(one_image(jump(cli).now), faults=Faults([parse_rate(f"delete:{fault}=1")]))
     exit_code, result, _ = apply(cli, cloud, tmp_path)
     assert (result["outcome"], result["http_status"], exit_code) == (outcome, http_status, code)
     gone = DOCUMENTED_IMAGE["id"] not in cloud.image_ids
     assert gone == (outcome in ("deleted", "already-gone"))
+
+
+@pytest.mark.parametrize("fault", ["202", "deleting"])
+def test_what_takes_too_long_is_unknown_until_a_resume_sees_it_go(
+    cli: Cli, serve_cloud: Serve, tmp_path: Path, fault: str
+) -> None:
+    faults = Faults(script=[Step(fault=fault, calls="delete", seconds=90)])
+    cloud = serve_cloud(one_image(jump(cli).now), faults=faults)
+    code, result, _ = apply(cli, cloud, tmp_path, "--settle-timeout", "1m")
+    assert (result["outcome"], result["image_status"], code) == ("unknown", "DELETING", 3)
+    assert cli("resume", "journal.jsonl", "--settle-timeout", "0s", *cloud.options).exit_code == 3
+    assert cli("resume", "journal.jsonl", *cloud.options).exit_code == 0
+    told = [line["outcome"] for line in events(tmp_path / "journal.jsonl", "delete.result")]
+    assert told == ["unknown", "unknown", "already-gone"]
+
+
+class Refusing(Service):
+    """Refuses every DELETE, at which somebody has just begun to use the image, or nobody."""
+
+    def refuse(self, status: int, text: str, user: str | None) -> None:
+        self._refusal, self._user = error_response(status, "ModelArts.0104", text), user
+
+    def handle(self, call: Call, after: float | None = None) -> ApiResponse:
+        if call.operation is not Operation.DELETE:
+            return super().handle(call, after)
+        moment, path = self.milliseconds(), DOCUMENTED_IMAGE["swr_path"]
+        if self._user == "notebook":
+            notebook = {"id": self.new_id(), "name": "night-7", "status": "RUNNING", "feature": "NOTEBOOK"}
+            more = {"user_id": self.user_id, "workspace_id": "0", "image": {"id": call.image_id}}
+            self.notebooks.put(notebook | more | {"create_at": moment, "update_at": moment})
+        if self._user == "job":
+            engine = {"engine": {"image_url": path.partition("/")[2]}}
+            self.jobs.put(user_records.job(self.new_id(), moment, algorithm=engine))
+        return self._refusal
+
+
+IN_USE = "The image is being used by a notebook instance."
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "user", "outcome", "code", "told"),
+    [
+        (409, "no", None, "in-use", 0, "no; no user of it was seen"),
+        (409, "no", "notebook", "in-use", 0, "no; used by notebook night-7"),
+        (403, IN_USE, None, "in-use", 0, f"{IN_USE}; no user of it was seen"),
+        (403, IN_USE, "job", "in-use", 0, f"{IN_USE}; used by training job"),
+        (403, "no", "notebook", "denied", 5, "no"),
+        (400, "镜像正在被使用", None, "in-use", 0, "镜像正在被使用; no user of it was seen"),
+        (400, "Quota in use exceeds limit", None, "failed", 3, "Quota in use exceeds limit"),
+        (400, "no", "notebook", "in-use", 0, "no; used by notebook night-7"),
+        (400, "no", "job", "in-use", 0, "no; used by training job"),
+    ],
+)
+def test_a_refusal_is_for_use_by_its_status_by_who_is_seen_or_by_its_words(
+    cli: Cli,
+    serve_cloud: Serve,
+    tmp_path: Path,
+    status: int,
+    text: str,
+    user: str | None,
+    outcome: str,
+    code: int,
+    told: str,
+) -> None:
+    service = Refusing(one_image_world(), real_now)
+    service.refuse(status, text, user)
+    exit_code, result, _ = apply(cli, serve_cloud(service), tmp_path)
+    assert (result["outcome"], result["http_status"], exit_code) == (outcome, status, code)
+    assert result["error_msg"].startswith(told)
 
 
 def test_nobody_can_tell(cli: Cli, serve_cloud: Serve, tmp_path: Path) -> None:
@@ -164,7 +243,12 @@ def test_drifted_and_in_use_are_left_alone(cli: Cli, serve_cloud: Serve, tmp_pat
 
 
 def test_new_fields_and_new_words_are_passed_through(cli: Cli, serve_cloud: Serve, tmp_path: Path) -> None:
-    more = {"arch": "RISCV", "service_type": "QUANTUM", "brand_new": {"deep": [1, None, "ä"]}, "tags": None}
+    more: dict[str, Any] = {
+        "arch": "RISCV",
+        "service_type": "QUANTUM",
+        "brand_new": {"deep": [1, None, "ä"]},
+        "tags": None,
+    }
     cloud = serve_cloud(one_image(**more))
     code, result, _ = apply(cli, cloud, tmp_path)
     assert (code, result["outcome"]) == (0, "deleted")

@@ -63,7 +63,7 @@ CONNECTING = re.findall(
     "--endpoint --region --project-id --workspace --auth --iam-endpoint --targets --shard --ca-bundle --log-format "
     "--rate --concurrency --timeout --max-attempts --in-use --users --job-history --pins",
 )
-DELETING = ["--deadline", "--max-staleness", "--drain-timeout", "--breaker"]
+DELETING = ["--deadline", "--max-staleness", "--settle-timeout", "--drain-timeout", "--breaker"]
 
 
 def table(markdown: str, header: str) -> list[list[str]]:

@@ -1,5 +1,6 @@
 """One image's DELETE: every answer, and every series of answers, leads to the one claim that can be made."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -8,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cleanup.errors import InventoryError
+from cleanup.errors import CleanupError, InventoryError
 from cleanup.image import Image
+from cleanup.in_use import Use
 from cleanup.modelarts import deletion
-from cleanup.modelarts.deletion import Gone, Present, Stale, Unclear, look_up
+from cleanup.modelarts.deletion import Gone, Pending, Present, Stale, Unclear, look_up, settle, settle_doubt
 from cleanup.modelarts.http.messages import NoResponse, Request, Response
 from cleanup.outcome import Outcome, Verdict
 from cleanup.stop import Cause, Stop
@@ -22,25 +24,44 @@ ID = "c9ab2b2f-edda-4556-bdbb-494e868d043c"
 DELETED = reply(200, {"id": ID, "status": "DELETED"}, X_Request_Id="req-1")
 NOT_FOUND = error(404, "ModelArts.6797", "Specified image cannot be found")
 THERE = reply(200, {"id": ID, "status": "ACTIVE"}, X_Request_Id="look-up")
+GOING = reply(200, {"id": ID, "status": "DELETING"})
 HTML = reply(502, b"<html><body>Bad Gateway</body></html>")
 
 
-async def delete(*steps: Any, force: bool = False, **options: Any) -> tuple[Verdict, Stage]:
-    stage = Stage(*steps)
-    verdict = await deletion.delete(make_client(stage, **options), ID, force=force)
-    assert verdict is not None
+async def nobody() -> None:
+    """No user of the image is found when they are read again."""
+
+
+async def delete(
+    *steps: Any,
+    force: bool = False,
+    who_uses: Callable[[], Awaitable[Use | None]] = nobody,
+    otherwise: Any = None,
+    **options: Any,
+) -> tuple[Verdict, Stage]:
+    """The DELETE, and the looks of two minutes where it takes its time."""
+    stage, time = Stage(*steps, otherwise=otherwise), options.setdefault("time", Time())
+    client = make_client(stage, **options)
+    found = await deletion.delete(client, ID, force=force, who_uses=who_uses)
+    if isinstance(found, Pending):
+        found = await settle(client, found, until=time() + 120, sleep=time.sleep)
     assert stage.all_played
-    assert isinstance(verdict, Verdict)
-    return verdict, stage
+    assert isinstance(found, Verdict)
+    return found, stage
 
 
 class TestItsTime:
     """No DELETE leaves when what it rests on has become too old; what left before is looked up."""
 
-    async def sent(self, *steps: Any, send_before: float) -> tuple[Verdict | Stale, Stage, list[int]]:
+    async def sent(self, *steps: Any, send_before: float) -> tuple[object, Stage, list[int]]:
         stage, leaves = Stage(*steps), list[int]()
         answer = await deletion.delete(
-            make_client(stage), ID, force=False, send_before=send_before, on_send=leaves.append
+            make_client(stage),
+            ID,
+            force=False,
+            who_uses=nobody,
+            send_before=send_before,
+            on_send=leaves.append,
         )
         assert stage.all_played
         return answer, stage, leaves
@@ -94,24 +115,11 @@ async def test_force_is_a_query_parameter_and_only_sent_when_forced(force: bool)
 @pytest.mark.parametrize(
     ("given", "outcome"),
     [
-        (reply(200, {"id": ID, "status": "deleted"}), Outcome.DELETED),
-        (reply(200, {"id": ID.upper(), "status": "DELETED"}), Outcome.DELETED),
-        (reply(200, {"status": "DELETED"}), Outcome.DELETED),
         (reply(204), Outcome.DELETED),
         (reply(409), Outcome.IN_USE),
-        (error(409, "ModelArts.0104", "conflict"), Outcome.IN_USE),
-        (error(400, "ModelArts.0104", "The image is being used by notebook nb-1."), Outcome.IN_USE),
-        (error(400, "ModelArts.0104", "image in use"), Outcome.IN_USE),
-        (error(400, "ModelArts.0104", "The image is currently used"), Outcome.IN_USE),
-        (error(400, "ModelArts.0104", "image is occupied"), Outcome.IN_USE),
-        (error(400, "ModelArts.0104", "Invalid parameter: the id cannot be used so"), Outcome.FAILED),
         (reply(400), Outcome.FAILED),
         (error(401, "ModelArts.0203"), Outcome.DENIED),
         (error(403, "ModelArts.0108"), Outcome.DENIED),
-        (reply(403, b"<html>"), Outcome.DENIED),
-        (reply(405), Outcome.FAILED),
-        (reply(418), Outcome.FAILED),
-        (reply(302, Location="https://login.test/"), Outcome.FAILED),
         (reply(307, Location="/v2"), Outcome.FAILED),
     ],
 )
@@ -188,39 +196,116 @@ class TestA404ThatIsNotTheServices:
             await deletion.current(make_client(Stage(given, given, given)), ID)
 
 
-UNUSABLE = [
-    reply(200),
-    reply(200, b'{"id": "c9ab'),
-    reply(200, b"<html>"),
-    reply(200, b"[]"),
-    reply(200, b"null"),
-    reply(200, b"\xff\xfe"),
-    reply(200, {}),
-    reply(200, {"id": ID, "status": "ERROR"}),
-    reply(200, {"id": ID, "status": "ACTIVE"}),
-    reply(200, {"id": ID, "status": None}),
-    reply(200, {"id": "another", "status": "DELETED"}),
-    reply(200, {"id": 7, "status": "DELETED"}),
-    reply(201, {"id": ID, "status": "DELETED"}),
-    reply(202),
-    Response(200, b"", {}, oversized=True),
-]
-
-
-@pytest.mark.parametrize("given", UNUSABLE)
-async def test_a_success_without_proof_is_looked_up(given: Response) -> None:
+@pytest.mark.parametrize("status", ["ERROR", "ACTIVE"])
+async def test_a_200_whose_image_is_still_there_is_looked_up_once(status: str) -> None:
+    given = reply(200, {"id": ID, "status": status})
     verdict, stage = await delete(given, NOT_FOUND)
-    assert (verdict.outcome, verdict.http_status, verdict.attempts) == (Outcome.DELETED, given.status, 1)
+    assert (verdict.outcome, verdict.http_status, verdict.attempts) == (Outcome.DELETED, 200, 1)
     assert stage.methods == ["DELETE", "GET"]
-    verdict, _ = await delete(given, reply(200, {"id": ID, "status": "DELETED"}))
-    assert verdict.outcome is Outcome.DELETED
     verdict, _ = await delete(given, THERE)
     assert (verdict.outcome, verdict.image_status) == (Outcome.FAILED, "ACTIVE")
-    assert verdict.error_msg is not None
-    assert f"answered {given.status} w" in verdict.error_msg
-    assert verdict.error_msg.endswith("; the image is still there (ACTIVE)")
+    assert verdict.error_msg == f"answered 200 with status {status}; the image is still there (ACTIVE)"
     verdict, _ = await delete(given, error(403, "ModelArts.0108"))
     assert verdict.outcome is Outcome.UNKNOWN
+
+
+class TestADeletionThatTakesTime:
+    async def test_looks_are_further_and_further_apart(self) -> None:
+        time = Time()
+        verdict, stage = await delete(reply(202), *[GOING] * 7, NOT_FOUND, time=time)
+        assert (verdict.outcome, verdict.http_status, verdict.attempts) == (Outcome.DELETED, 202, 1)
+        assert stage.methods == ["DELETE", *["GET"] * 8]
+        assert [seconds for seconds in time.slept if seconds >= 1] == [1, 2, 4, 8, 10, 10, 10]
+        assert verdict.duration_ms == pytest.approx(45_000, abs=100)
+
+    async def test_its_time_is_over(self) -> None:
+        verdict, _ = await delete(reply(202), *[GOING] * 15, THERE)
+        assert (verdict.outcome, verdict.image_status, verdict.duration_ms // 1000) == (
+            Outcome.UNKNOWN,
+            "ACTIVE",
+            120,
+        )
+        assert verdict.error_msg == (
+            "answered 202 without a usable body; the image is still there (ACTIVE); "
+            "2 min 0 s after its DELETE (--settle-timeout); `resume` settles it"
+        )
+
+    async def test_no_look_is_the_last_word_but_one_that_shows_it_gone(self) -> None:
+        for look in (HTML, LOST):
+            verdict, _ = await delete(reply(202), *[look] * 5, THERE, reply(403), NOT_FOUND)
+            assert verdict.outcome is Outcome.DELETED
+        verdict, _ = await delete(reply(202), *[reply(403)] * 16)
+        assert verdict.outcome is Outcome.UNKNOWN
+        assert "the look-up answered 403" in str(verdict.error_msg)
+
+    @pytest.mark.parametrize("final", [reply(503), reply(409), NOT_FOUND, reply(200, {"status": "ACTIVE"})])
+    async def test_what_is_found_on_its_way_out_is_waited_for(self, final: Response) -> None:
+        """A first attempt was lost, and had its effect."""
+        verdict, _ = await delete(LOST, *[final] * (4 if final.status == 503 else 1), GOING, NOT_FOUND)
+        told = Outcome.DELETED if final.status == 200 else Outcome.ALREADY_GONE
+        assert verdict.outcome is told
+        kept, _ = await delete(LOST, *[final] * (4 if final.status == 503 else 1), *[GOING] * 16)
+        assert kept.outcome is Outcome.UNKNOWN
+
+    async def test_what_an_earlier_run_left_on_its_way_out(self) -> None:
+        async def left(*steps: Any) -> Image | Verdict:
+            stage, time = Stage(*steps), Time()
+            found = await settle_doubt(
+                make_client(stage, time=time), ID, until=time() + 120, sleep=time.sleep
+            )
+            assert stage.all_played
+            return found
+
+        assert isinstance(await left(THERE), Image)
+        assert isinstance(await left(GOING, GOING, THERE), Image)
+        for steps, outcome in (
+            ([NOT_FOUND], Outcome.ALREADY_GONE),
+            ([GOING, GOING, NOT_FOUND], Outcome.ALREADY_GONE),
+            ([GOING] * 16, Outcome.UNKNOWN),
+            ([reply(403)], Outcome.UNKNOWN),
+        ):
+            verdict = await left(*steps)
+            assert isinstance(verdict, Verdict)
+            assert (verdict.outcome, verdict.attempts) == (outcome, 0)
+
+
+class TestARefusalForSomebodysUse:
+    """Whom the image is used by now is asked where the status does not say it, and words come last."""
+
+    WORDS = "The image is being used by a notebook instance."
+
+    async def refused(self, status: int, message: str, use: Use | CleanupError | None) -> tuple[Outcome, str]:
+        async def who_uses() -> Use | None:
+            if isinstance(use, CleanupError):
+                raise use
+            return use
+
+        verdict, _ = await delete(error(status, "ModelArts.0104", message), who_uses=who_uses)
+        return verdict.outcome, verdict.error_msg or ""
+
+    async def test_a_user_is_seen(self) -> None:
+        use = Use(user="notebook night-7 (RUNNING)", image_id=ID)
+        for status, message in ((409, "no"), (400, "no"), (400, self.WORDS), (403, self.WORDS), (423, "no")):
+            outcome, told = await self.refused(status, message, use)
+            assert (outcome, told) == (Outcome.IN_USE, f"{message}; used by notebook night-7 (RUNNING)")
+        assert await self.refused(403, "no", use) == (Outcome.DENIED, "no")
+
+    async def test_no_user_is_seen(self) -> None:
+        for status, message in ((409, "no"), (400, self.WORDS), (403, self.WORDS)):
+            outcome, told = await self.refused(status, message, None)
+            assert (outcome, told) == (Outcome.IN_USE, f"{message}; no user of it was seen")
+        for message in ("no", "Quota in use exceeds limit"):
+            assert await self.refused(400, message, None) == (Outcome.FAILED, message)
+
+    async def test_the_users_cannot_be_read(self) -> None:
+        lost = InventoryError("no answer")
+        for status, message in ((409, "no"), (400, self.WORDS)):
+            outcome, told = await self.refused(status, message, lost)
+            assert (outcome, told) == (
+                Outcome.IN_USE,
+                f"{message}; its users could not be read again (no answer)",
+            )
+        assert await self.refused(400, "no", lost) == (Outcome.FAILED, "no")
 
 
 @pytest.mark.parametrize("passing", [LOST, HTML, *map(reply, (408, 425, 500, 503, 504))])
@@ -302,7 +387,7 @@ class TestStopped:
 
         client = make_client(stage, time=time, stop=stop)
         time.sleep = interrupted_at_first  # type: ignore[method-assign]
-        verdict = await deletion.delete(client, ID, force=False)
+        verdict = await deletion.delete(client, ID, force=False, who_uses=nobody)
         assert verdict is not None
         assert stage.all_played
         assert isinstance(verdict, Verdict)
@@ -434,6 +519,7 @@ class Cloud:
 
     def __init__(self, script: list[str]) -> None:
         self.there, self._script = True, iter(script)
+        self.going = 0  # looks that still show it on its way out
 
     def __call__(self, request: Request) -> Response | NoResponse:
         how = next(self._script, "well")
@@ -448,7 +534,14 @@ class Cloud:
         return self._act(request, how)
 
     def _act(self, request: Request, how: str) -> Response | NoResponse:
+        if self.going:
+            self.going -= 1
+            self.there = self.going > 0
+            return LOST if how == "lost" else GOING
         was_there = self.there
+        if request.method == "DELETE" and how in ("accepted", "idle"):
+            self.going = 3 if how == "accepted" and self.there else 0
+            return reply(202)
         if request.method == "DELETE" and how != "error":
             self.there = False
         if how == "lost":
@@ -476,6 +569,8 @@ FAULTS = st.sampled_from(
         "empty",
         "cut",
         "error",
+        "accepted",
+        "idle",
         "404",
         "no page",
     ]
@@ -489,9 +584,7 @@ def test_no_claim_is_ever_wrong(script: list[str], max_attempts: int) -> None:
     cloud = Cloud(script)
 
     async def main() -> Verdict:
-        client = make_client(Stage(otherwise=cloud), max_attempts=max_attempts)
-        verdict = await deletion.delete(client, ID, force=False)
-        assert isinstance(verdict, Verdict)
+        verdict, _ = await delete(otherwise=cloud, max_attempts=max_attempts)
         return verdict
 
     verdict = anyio.run(main)
@@ -500,5 +593,6 @@ def test_no_claim_is_ever_wrong(script: list[str], max_attempts: int) -> None:
             assert not cloud.there
         case Outcome.FAILED | Outcome.DENIED:
             assert cloud.there
+            assert not cloud.going
         case other:
             assert other is Outcome.UNKNOWN

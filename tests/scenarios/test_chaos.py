@@ -39,18 +39,18 @@ OUTCOMES: Mapping[Fault, set[str]] = {
     Fault.IN_USE: {"deleted", "in-use"},
     Fault.REDIRECT: {"deleted", "failed"},
     Fault.STATUS_ERROR: {"deleted", "failed"},
+    Fault.ACCEPTED: {"deleted"},
+    Fault.DELETING: {"deleted"},
     Fault.SLOW: {"deleted"},
 }
 LISTS = (Operation.LIST, Operation.NOTEBOOKS, Operation.ALL_NOTEBOOKS)
 OF_LISTS = {Fault.WRONG_TOTAL, Fault.SHIFT_ADD, Fault.SHIFT_DELETE}
-OF_DELETES = {Fault.IN_USE, Fault.STATUS_ERROR}
+OF_DELETES = {Fault.IN_USE, Fault.STATUS_ERROR, Fault.ACCEPTED, Fault.DELETING}
 HANGING = {Fault.HANG, Fault.HANG_AFTER}
 SHORT = ("--timeout", "1s", "--concurrency", "64")  # many hang at the same time
 # The simulator shows these already; the product is not told yet what they mean.
 NOT_YET = {
     Fault.THROTTLED_BY_CHANCE,
-    Fault.ACCEPTED,
-    Fault.DELETING,
     Fault.NULL_LIST,
     Fault.LONG_TOKEN,
 }
@@ -133,7 +133,7 @@ def everything_wrong() -> list[str]:
 class TestAllFaultsAtOnce:
     def test_every_two_faults_in_a_row(self, cli: Cli, prepare: Prepare, clock: JumpingClock) -> None:
         """A lost answer and then a refusal, a refusal and then a lost answer, and every other pair."""
-        job = prepare(Witness(750, now=clock.now), *SHORT, drip=0.001)
+        job = prepare(Witness(1000, now=clock.now), *SHORT, drip=0.001)
         pairs = list(product([fault for fault in FAULTS if fault not in ENDING], repeat=2))
         assert len(job.planned) > len(pairs)
         script = [
@@ -158,7 +158,7 @@ class TestAllFaultsAtOnce:
         [
             (2800, 1, ()),
             (150, 5, ("--max-staleness", "0s")),
-            (300, 3, ("--concurrency", "3")),
+            (400, 3, ("--concurrency", "3")),
             (400, 5, ("--concurrency", "64")),
         ],
         ids=["two-thousand", "every-image-looked-up", "few-at-a-time", "many-at-a-time"],
@@ -204,11 +204,11 @@ class TestAllFaultsAtOnce:
         )
         instead = {**misbehaviour._INSTEAD, Fault.EMPTY: lambda *_: next(lies)}
         monkeypatch.setattr(misbehaviour, "_INSTEAD", instead)
-        job = prepare(Witness(120))
+        job = prepare(Witness(120), "--settle-timeout", "0s")
         set_faults(job.cloud, "delete:empty=0.5")
         run = audit(job, cli(*job.apply))
-        assert run.outcomes["failed"] > 20
-        assert run.outcomes["failed"] + run.outcomes["deleted"] == len(job.planned)
+        assert run.outcomes["unknown"] > 20
+        assert run.outcomes["unknown"] + run.outcomes["deleted"] == len(job.planned)
 
     def test_resume_settles_what_was_left_unknown_however_often_it_takes(
         self, cli: Cli, prepare: Prepare, clock: JumpingClock

@@ -59,7 +59,11 @@ class Connection:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=limit, ssl=_trusting(ca_bundle)),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": f"image-cleanup/{cleanup.__version__}", "Accept": "application/json"},
+            headers={
+                "User-Agent": f"image-cleanup/{cleanup.__version__}",
+                "Accept": "application/json",
+                "X-Language": "en-us",
+            },
             timeout=aiohttp.ClientTimeout(total=timeout),
             trace_configs=[tracing],
             middlewares=[_never_repeat],

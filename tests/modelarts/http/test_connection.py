@@ -56,6 +56,7 @@ async def test_what_is_signed_is_sent_byte_for_byte() -> None:
     assert {name: sent[name] for name in headers} == headers
     assert sent.getall("Host") == [place]
     assert sent["User-Agent"] == f"image-cleanup/{cleanup.__version__}"
+    assert sent["X-Language"] == "en-us"
     assert isinstance(reply, Response)
     assert (reply.status, reply.body) == (200, b"{}")
 
