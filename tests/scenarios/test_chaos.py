@@ -159,7 +159,7 @@ class TestAllFaultsAtOnce:
             (2800, 1, ()),
             (150, 5, ("--max-staleness", "0s")),
             (400, 3, ("--concurrency", "3")),
-            (400, 5, ("--concurrency", "64")),
+            (500, 7, ("--concurrency", "64")),
         ],
         ids=["two-thousand", "every-image-looked-up", "few-at-a-time", "many-at-a-time"],
     )
