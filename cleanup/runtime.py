@@ -10,11 +10,12 @@ from datetime import datetime
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """`now` is in UTC, `clock` gives monotonic seconds, a suspend's among them, `sleep` waits seconds,
-    `random` is in [0, 1)."""
+    """`now` is in UTC, `clock` gives monotonic seconds, a suspend's among them, `sleep` waits seconds, `random` is
+    in [0, 1); `warn` tells whoever watches one line."""
 
     now: Callable[[], datetime]
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[object]]
     random: Callable[[], float]
     environment: Mapping[str, str]
+    warn: Callable[[str], None] = lambda _: None

@@ -1,5 +1,6 @@
 """Ending a run early, on purpose: who asked for it, why, and how long the work in hand may take."""
 
+import math
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import TypeVar
@@ -21,7 +22,8 @@ class Cause(StrEnum):
 class Stop:
     """A request to stop that everybody who works can see. The first cause counts.
 
-    `requested` is set when nothing new may start, `aborted` when even the work in hand must end.
+    `requested` is set when nothing new may start, `aborted` when even the work in hand must end; `deadline`
+    is the monotonic second from which on nothing new will start.
     """
 
     def __init__(self, drain_seconds: float = 25.0) -> None:
@@ -30,12 +32,14 @@ class Stop:
         self.cause: Cause | None = None
         self.why = ""
         self.drain_seconds = drain_seconds
+        self.deadline = math.inf
         self._children: list[Stop] = []
         self._scopes: set[anyio.CancelScope] = set()
 
     def child(self) -> "Stop":
         """A stop of one target's own: it follows this one, but what stops it stops nobody else."""
         child = Stop(self.drain_seconds)
+        child.deadline = self.deadline
         self._children.append(child)
         if self.cause is not None:
             child.request(self.cause, self.why)
@@ -43,6 +47,10 @@ class Stop:
 
     def __bool__(self) -> bool:
         return self.requested.is_set()
+
+    def ends_at(self, *, late: bool) -> float:
+        """The monotonic second at which there is no time left: for new work, or `late` for the work in hand."""
+        return self.deadline + self.drain_seconds if late else self.deadline
 
     def request(self, cause: Cause, why: str) -> None:
         """Stop starting anything new; `why` is one sentence for people and for the journal."""

@@ -37,12 +37,12 @@ from cleanup.modelarts.auth.choose import Auth
 from cleanup.modelarts.auth.credentials import Credentials
 from cleanup.modelarts.client import describe
 from cleanup.modelarts.http.messages import Request, Result, segment
-from cleanup.modelarts.http.transport import Transport, as_bytes
+from cleanup.modelarts.http.transport import HARMFUL_SKEW, Transport, as_bytes
 from cleanup.modelarts.users import AskedUsers, UserKind
 from cleanup.runtime import Runtime
 
 _ATTEMPTS = 3  # enough for a hiccup; whoever asks what is wrong does not want to wait for all of them
-_SKEW_NOTICED, _SKEW_HARMFUL = timedelta(minutes=1), timedelta(minutes=5)
+_SKEW_NOTICED = timedelta(minutes=1)
 _NOTES = (
     Check(
         name="delete image",
@@ -159,7 +159,7 @@ class _Examination:
         step = "set this machine's clock (NTP): ages are reckoned by it, and signatures fail at 15 minutes"
         if abs(ahead) < _SKEW_NOTICED:
             return ok(detail)
-        if abs(ahead) < _SKEW_HARMFUL:
+        if abs(ahead) < HARMFUL_SKEW:
             return warning(detail, step)
         return failure(DENIED, detail, step)
 

@@ -327,9 +327,12 @@ def describe(result: Result[Any]) -> str:
     if result.redirect:
         return f"answered {result.status} and points to {result.redirect}: is the endpoint right?"
     told = wire.decode_error(result.body)
-    said = ": ".join(part for part in (told.code, result.trouble or told.message) if part)
+    said = (
+        ": ".join(part for part in (told.code, result.trouble or told.message) if part) or "without a reason"
+    )
+    clock = f"{result.clock}; " if result.clock else ""
     request_id = f", request id {result.request_id}" if result.request_id else ""
-    return f"answered {result.status} ({said or 'without a reason'}{request_id})"
+    return f"answered {result.status} ({clock}{said}{request_id})"
 
 
 def explained(error: ListingFailed, client: Client, permission: str) -> CleanupError:

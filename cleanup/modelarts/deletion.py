@@ -296,7 +296,7 @@ def _error_message(answer: Result[Any]) -> str | None:
         return answer.trouble
     if answer.redirect or answer.status is None:
         return f"{answer.label} {describe(answer)}"
-    return answer.trouble or wire.decode_error(answer.body).message
+    return wire.said(answer)
 
 
 def _shown(body: bytes, said: object) -> object:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from cleanup.image import Image
+from cleanup.modelarts.http.messages import Result
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_TEXT = 500
@@ -267,8 +268,14 @@ def clean(text: str) -> str:
 
 def reason(error: Exception) -> str:
     """Why bytes could not be decoded, for people."""
-    return (
-        "it is nested too deeply"
-        if isinstance(error, RecursionError)
-        else f"it is not as documented ({error})"
-    )
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, msgspec.ValidationError):
+        return f"it is not as documented ({error})"
+    return f"it is no JSON ({error})"
+
+
+def said(answer: Result[Any]) -> str | None:
+    """What an answer without success says, for people: a wrong clock of ours first, for it may be the reason."""
+    told = answer.trouble or decode_error(answer.body).message
+    return "; ".join(part for part in (answer.clock, told) if part) or None

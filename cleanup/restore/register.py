@@ -339,7 +339,7 @@ def _ended(
         new_image_id=new_image_id,
         http_status=answer.status,
         error_code=told.code,
-        error_msg=why or told.message or (None if answer.ok else describe(answer)),
+        error_msg=why or (None if answer.ok else wire.said(answer) or describe(answer)),
         request_id=answer.request_id,
     )
 

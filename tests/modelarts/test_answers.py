@@ -47,7 +47,7 @@ EXAMPLES: Mapping[str, list[Response | NoResponse]] = {
         reply(200, {"id": "another", "status": "DELETED"}),
         reply(200, {"id": "another", "status": "ACTIVE"}),
         reply(200, {"id": 7, "status": "DELETED"}),
-        Response(200, b"", {}, oversized=True),
+        Response(200, b"", {}, "its answer is larger than 1 MiB and was not read"),
     ],
     "3xx": [reply(302, Location="https://login.test/"), reply(307, Location="/v2"), reply(304)],
     "400 or 404 with `ModelArts.6797` or `ModelArts.6404`": [

@@ -264,8 +264,8 @@ class TestFailures:
             await listed(lambda _: reply(200, body))
 
     async def test_a_page_that_is_too_large_fails(self) -> None:
-        with pytest.raises(InventoryError, match="larger than 64 MiB"):
-            await listed(lambda _: Response(200, b"", {}, oversized=True))
+        with pytest.raises(InventoryError, match="larger than 1 MiB"):
+            await listed(lambda _: Response(200, b"", {}, "its answer is larger than 1 MiB and was not read"))
 
     async def test_a_redirect_is_no_page(self) -> None:
         with pytest.raises(

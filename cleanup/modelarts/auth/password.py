@@ -51,7 +51,7 @@ async def log_in(
     if result.status is None or passes(result.status):
         trouble = result.trouble or f"{result.label} answered {result.status}"
         raise InventoryError(f"cannot log in: {trouble}; is --iam-endpoint right?")
-    why = result.trouble or wire.decode_error(result.body).message
+    why = wire.said(result)
     raise AccessDenied(
         f"IAM at {iam_endpoint} refused the login of {user.source} with {result.status}"
         f"{f' ({why})' if why else ''}: check user, password, domain and project"

@@ -1,6 +1,7 @@
 """One HTTP exchange: a request out, its answer or why there is none. No pacing, no retries, no secrets told."""
 
 import ssl
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
@@ -12,15 +13,23 @@ from yarl import URL
 
 import cleanup
 from cleanup.errors import UsageError
+from cleanup.modelarts.http.causes import LONGEST_HEADER, cause, is_before_sending
 from cleanup.modelarts.http.messages import NoResponse, Request, Response
+from cleanup.modelarts.http.proxies import Route, passwords, route
 
 _CHUNK = 1 << 18
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _SECRET_HEADERS = ("X-Auth-Token", "X-Security-Token")  # the same in many requests
+_WANTED = {"Accept": "application/json", "Accept-Encoding": "identity", "X-Language": "en-us"}
 _SHORTEST_SECRET = 6  # what is shorter occurs in innocent text
 
 
-class _Dropped(aiohttp.ClientError):
-    """The connection ended before the answer did; unlike aiohttp's own errors it leads to no silent repeat."""
+class _Lost(aiohttp.ClientError):
+    """The connection ended before the answer did; unlike its cause, an error of aiohttp's, it leads to no repeat."""
+
+    def __init__(self, found: aiohttp.ClientError) -> None:
+        super().__init__()
+        self.found = found
 
 
 async def _never_repeat(
@@ -32,7 +41,7 @@ async def _never_repeat(
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _Dropped from error
+        raise _Lost(error) from error
 
 
 async def _note_sending(
@@ -45,7 +54,8 @@ class Connection:
     """The way to one target and its IAM. `limit` bounds the connections, `timeout` (seconds) each exchange.
 
     HTTPS_PROXY and NO_PROXY of `environment` hold. aiohttp's own `trust_env` is not used: it would
-    also take logins for the service from ~/.netrc.
+    also take logins for the service from ~/.netrc. Bodies are asked for as they are, and unpacked here
+    where a gateway packs them all the same, so that they stay within their bound.
     """
 
     def __init__(
@@ -53,17 +63,15 @@ class Connection:
     ) -> None:
         self._timeout = timeout
         self._environment = environment
-        self._secrets: set[bytes] = set()
+        self._secrets = _spellings(*passwords(environment))
         tracing = aiohttp.TraceConfig()
         tracing.on_request_headers_sent.append(_note_sending)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=limit, ssl=_trusting(ca_bundle)),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={
-                "User-Agent": f"image-cleanup/{cleanup.__version__}",
-                "Accept": "application/json",
-                "X-Language": "en-us",
-            },
+            headers={"User-Agent": f"image-cleanup/{cleanup.__version__}"} | _WANTED,
+            auto_decompress=False,
+            max_field_size=LONGEST_HEADER,
             timeout=aiohttp.ClientTimeout(total=timeout),
             trace_configs=[tracing],
             middlewares=[_never_repeat],
@@ -86,27 +94,14 @@ class Connection:
         goes into logs and journals.
         """
         mark = SimpleNamespace(sent=False)
+        way = route(request, self._environment)
         self.remember(*(headers[name] for name in _SECRET_HEADERS if name in headers))
         try:
-            return await self._exchange(request, headers, max_bytes, mark)
-        except TimeoutError:
-            return NoResponse(f"{request.host} gave no answer within {self._timeout:g} s", mark.sent)
-        except aiohttp.ClientSSLError as error:
-            return NoResponse(
-                f"no trust in {request.host}: {_tls_trouble(error)}; see --ca-bundle", sent=False
-            )
-        except aiohttp.ClientConnectorDNSError:
-            return NoResponse(f"the name {request.host} cannot be resolved", sent=False)
-        except aiohttp.ClientProxyConnectionError:
-            return NoResponse("the proxy of HTTPS_PROXY cannot be reached", sent=False)
-        except aiohttp.ClientHttpProxyError as error:
-            return NoResponse(f"the proxy of HTTPS_PROXY refused with {error.status}", sent=False)
-        except aiohttp.ClientConnectorError as error:
-            return NoResponse(
-                f"cannot connect to {request.host}: {error.os_error.strerror or 'refused'}", sent=False
-            )
-        except (aiohttp.ClientError, OSError):
-            return NoResponse(f"the connection to {request.host} was dropped", mark.sent)
+            return await self._exchange(request, headers, way, max_bytes, mark)
+        except (aiohttp.ClientError, OSError) as error:
+            found = error.found if isinstance(error, _Lost) else error
+            sent = mark.sent and not is_before_sending(found)
+            return NoResponse(cause(found, request, way, self._timeout), sent)
 
     def remember(self, *secrets: str) -> None:
         """These are secrets, and stay so in all answers to come."""
@@ -119,17 +114,21 @@ class Connection:
         return body
 
     async def _exchange(
-        self, request: Request, headers: Mapping[str, str], max_bytes: int, mark: SimpleNamespace
+        self,
+        request: Request,
+        headers: Mapping[str, str],
+        way: Route,
+        max_bytes: int,
+        mark: SimpleNamespace,
     ) -> Response:
-        proxy, proxy_headers = _proxy(request, self._environment)
         async with self._session.request(
             request.method,
             URL(request.origin + request.target, encoded=True),
             headers=dict(headers),
             data=request.body or None,
             allow_redirects=False,
-            proxy=proxy,
-            proxy_headers=proxy_headers,
+            proxy=way.proxy,
+            proxy_headers=way.login,
             trace_request_ctx=mark,
         ) as response:
             body = bytearray()
@@ -137,11 +136,37 @@ class Connection:
                 body += chunk
                 if len(body) > max_bytes:
                     response.close()
-                    return Response(response.status, b"", response.headers, oversized=True)
-            told = bytes(body)
+                    return Response(response.status, b"", response.headers, _too_large(max_bytes))
+            try:
+                told = _unpacked(bytes(body), response.headers.get("Content-Encoding", ""), max_bytes)
+            except ValueError as error:
+                return Response(response.status, b"", response.headers, str(error))
             if response.status >= 300:
                 told = self._blackened(told, headers.get("Authorization", ""))
             return Response(response.status, told, response.headers)
+
+
+def _unpacked(body: bytes, coding: str, max_bytes: int) -> bytes:
+    """The body as it was before its content coding, which nobody asked for. Raises ValueError saying why not."""
+    coding = coding.strip().lower()
+    if not body or coding in ("", "identity"):
+        return body
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        raise ValueError(f"its body has the content coding {coding[:40]!r}, which was not asked for")
+    unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
+    try:
+        plain = unpacker.decompress(body, max_bytes + 1)
+    except zlib.error:
+        raise ValueError(f"its body cannot be unpacked: it is no {coding}, as its header says") from None
+    if len(plain) > max_bytes:
+        raise ValueError(_too_large(max_bytes))
+    if not unpacker.eof:
+        raise ValueError(f"its body was cut off: the {coding} ends too soon")
+    return plain
+
+
+def _too_large(max_bytes: int) -> str:
+    return f"its answer is larger than {max_bytes >> 20} MiB and was not read"
 
 
 def _spellings(*secrets: str) -> set[bytes]:
@@ -157,41 +182,3 @@ def _trusting(ca_bundle: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca_bundle)
     except (OSError, ssl.SSLError) as error:
         raise UsageError(f"--ca-bundle {ca_bundle} cannot be used: {error.strerror or error}") from error
-
-
-def _tls_trouble(error: aiohttp.ClientSSLError) -> str:
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        found: object = error.certificate_error
-    else:
-        found = error.os_error
-    return str(getattr(found, "verify_message", "") or getattr(found, "reason", "") or "TLS failed")
-
-
-def _proxy(request: Request, environment: Mapping[str, str]) -> tuple[URL | None, Mapping[str, str] | None]:
-    """The proxy for a request, and its login as a header; plain http is for loopback and goes direct."""
-    address = environment.get("https_proxy") or environment.get("HTTPS_PROXY")
-    if not address or not request.origin.startswith("https:"):
-        return None, None
-    if _exempt(request.host, environment.get("no_proxy") or environment.get("NO_PROXY") or ""):
-        return None, None
-    url = _proxy_url(address)
-    login = (
-        {"Proxy-Authorization": aiohttp.encode_basic_auth(url.user, url.password or "")} if url.user else None
-    )
-    return url.with_user(None), login
-
-
-def _proxy_url(address: str) -> URL:
-    """Raises UsageError without telling the address, which may hold a password."""
-    try:
-        return URL(address if "://" in address else f"http://{address}")
-    except ValueError:
-        message = "HTTPS_PROXY is no URL of the form http://[user:password@]host:port"
-        raise UsageError(message) from None  # the reason would quote it
-
-
-def _exempt(host: str, no_proxy: str) -> bool:
-    """Whether NO_PROXY names the host, with or without its port, one of its domains, or everything."""
-    host, name = host.casefold(), host.casefold().partition(":")[0]
-    listed = [entry.strip().casefold().removeprefix(".") for entry in no_proxy.split(",")]
-    return any(entry in (host, name, "*") or name.endswith(f".{entry}") for entry in listed if entry)

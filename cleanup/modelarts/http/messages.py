@@ -57,12 +57,12 @@ def segment(text: str) -> str:
 
 @dataclass(frozen=True)
 class Response:
-    """An answer. `body` is empty where it was larger than allowed; `oversized` says so."""
+    """An answer. `body` is empty where it could not be read, larger than allowed or packed; `unread` says why."""
 
     status: int
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
-    oversized: bool = False
+    unread: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class Result(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     be decoded, which `trouble` explains. `attempts` counts the requests sent. `doubtful`: one of them,
     perhaps not the last, was sent and not answered, or answered with 408, 425 or 5xx, so that it may
     have had its effect. `stopped`: given up because of a stop. `stale`: not sent (again), for its time was over.
-    `redirect` is where a 3xx pointed to, `date` the service's clock.
+    `redirect` is where a 3xx pointed to, `date` the service's clock; `clock` says how far ours is from it,
+    where that may be why a 401 or a 403 came.
     """
 
     label: str
@@ -91,6 +92,7 @@ class Result(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     redirect: str | None = None
     date: datetime | None = None
     trouble: str | None = None
+    clock: str | None = None
     attempts: int = 0
     doubtful: bool = False
     stopped: bool = False

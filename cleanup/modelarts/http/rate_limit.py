@@ -104,9 +104,14 @@ class RateLimiter:
         if released > self._slowed_at:
             self._slow_down(now)
             pause = max(pause, _QUIET)
+        self.pause(pause)
+
+    def pause(self, seconds: float) -> None:
+        """Nothing leaves for so long, and nothing is earned; the rate stays."""
+        now = self._clock()
         self._fill(now)
         self._tokens = min(self._tokens, 1.0)
-        self._resumes_at = max(self._resumes_at, now + pause)
+        self._resumes_at = max(self._resumes_at, now + seconds)
         self._filled_at = max(self._filled_at, self._resumes_at)
         self._grown_at = max(self._grown_at, self._resumes_at)
 

@@ -3,18 +3,19 @@
 import math
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+import anyio.lowlevel
 import msgspec
 
 from cleanup.modelarts.http.messages import NoResponse, Request, Response, Result, passes
 from cleanup.modelarts.http.rate_limit import RateLimiter
 from cleanup.modelarts.http.retry import RetryPolicy
 from cleanup.runtime import Runtime
-from cleanup.stop import Stop
+from cleanup.stop import Cause, Stop
 
 if TYPE_CHECKING:
     from cleanup.modelarts.auth.credentials import Credentials
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _MAX_BYTES = 1 << 20
+HARMFUL_SKEW = timedelta(minutes=5)  # signatures fail at 15; tokens and temporary keys have ends, too
+_LONGEST_HOLD = 300.0  # seconds: an answer that asks for more is asked again after these
+_LONG_HOLD = 5.0  # seconds from which on people want to know why nothing happens
+_OF_THE_SERVICE = (429, 503)  # what Retry-After beside these says holds for every request
 
 
 def as_bytes(response: Response) -> bytes:
@@ -32,7 +37,7 @@ def as_bytes(response: Response) -> bytes:
 class Transport:
     """All requests to one host go through here. `limiter` and `credentials` are None for IAM, which has neither.
 
-    `stop` cuts waits short.
+    `stop` cuts waits short. Where an answer that may pass says Retry-After, nothing is sent again before that.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class Transport:
         self._retry = retry
         self._credentials = credentials
         self._stop = stop
+        self._told_until = -math.inf
 
     async def request(
         self,
@@ -82,15 +88,21 @@ class Transport:
                 return msgspec.structs.replace(result, stale=True)
             on_send(result.attempts + 1)
             response = await self.connection.send(request, headers, max_bytes=max_bytes)
-            self._tell_limiter(response, released)
-            result = _after(result, response, decode, max_bytes)
+            hold = _asked_hold(response, self._runtime.now())
+            self._tell_limiter(response, released, hold)
+            result = _after(result, response, decode, self._runtime.now())
             if result.status == 401 and self._credentials and not renewed:
                 renewed, allowed = True, allowed + 1
                 if await self._credentials.renew(generation):
                     continue
             if result.attempts >= allowed or not self._retry.repeats(result, repeatable):
                 return result
-            if not await self._back_off(result.attempts, ignore_stop):
+            if hold and self._runtime.clock() + hold >= send_before:
+                return msgspec.structs.replace(result, stale=True)
+            if await self._ends_before(hold, ignore_stop):
+                return msgspec.structs.replace(result, stopped=True)
+            self._say(request, response, hold)
+            if not await self._back_off(result.attempts, hold, ignore_stop):
                 return msgspec.structs.replace(result, stopped=True)
 
     async def _headers(self, request: Request) -> tuple[dict[str, str], int]:
@@ -106,9 +118,20 @@ class Transport:
             return await self.limiter.acquire()
         return await self._stop.unless_requested(self.limiter.acquire)
 
-    async def _back_off(self, attempt: int, ignore_stop: bool) -> bool:
-        """Wait before the next attempt; whether there may be one."""
-        seconds = self._retry.backoff(attempt, self._runtime.random)
+    async def _ends_before(self, hold: float, ignore_stop: bool) -> bool:
+        """Whether the deadline comes before the service may be asked again; then there is no need to wait for it."""
+        now = self._runtime.clock()
+        if not hold or self._stop is None or now + hold < self._stop.ends_at(late=ignore_stop):
+            return False
+        self._stop.request(
+            Cause.DEADLINE, f"out of time: the service asks to wait for {hold:.0f} s (Retry-After)"
+        )
+        await anyio.lowlevel.checkpoint()  # reading is cancelled by a stop, and must not fail before that
+        return True
+
+    async def _back_off(self, attempt: int, hold: float, ignore_stop: bool) -> bool:
+        """Wait before the next attempt, for `hold` seconds at least; whether there may be one."""
+        seconds = max(hold, self._retry.backoff(attempt, self._runtime.random))
 
         async def wait() -> bool:
             await self._runtime.sleep(seconds)
@@ -118,31 +141,42 @@ class Transport:
             return await wait()
         return bool(await self._stop.unless_requested(wait))
 
-    def _tell_limiter(self, response: Response | NoResponse, released: float) -> None:
+    def _tell_limiter(self, response: Response | NoResponse, released: float, hold: float) -> None:
+        """Slow everybody down, pause everybody, or just go on."""
         if self.limiter is None or isinstance(response, NoResponse):
             return
         if response.status == 429:
-            self.limiter.throttled(released, _retry_after(response, self._runtime.now()))
-        else:
-            self.limiter.succeeded()
+            self.limiter.throttled(released, hold)
+            return
+        if response.status in _OF_THE_SERVICE:
+            self.limiter.pause(hold)
+        self.limiter.succeeded()
+
+    def _say(self, request: Request, response: Response | NoResponse, hold: float) -> None:
+        """Tell people of a long pause: once, whoever meets it."""
+        now = self._runtime.clock()
+        if hold < _LONG_HOLD or now < self._told_until or isinstance(response, NoResponse):
+            return
+        self._told_until = now + hold
+        why = f"{request.host} answered {response.status} and asks to wait (Retry-After)"
+        self._runtime.warn(f"{why}: going on in {hold:.0f} s")
 
 
 def _after(
-    so_far: Result[T], response: Response | NoResponse, decode: Callable[[Response], T], max_bytes: int
+    so_far: Result[T], response: Response | NoResponse, decode: Callable[[Response], T], now: datetime
 ) -> Result[T]:
     """The result after one more attempt; doubts of earlier ones stay."""
     attempts = so_far.attempts + 1
     if isinstance(response, NoResponse):
         doubtful = so_far.doubtful or response.sent
         return Result(label=so_far.label, trouble=response.why, attempts=attempts, doubtful=doubtful)
-    value, trouble = None, None
-    if response.oversized:
-        trouble = f"its answer is larger than {max_bytes >> 20} MiB and was not read"
+    value, trouble = None, response.unread
     if 200 <= response.status < 300:
         try:
             value = decode(response)
         except ValueError as error:
             trouble = trouble or str(error)
+    date = http_date(response.headers.get("Date", ""))
     return Result(
         label=so_far.label,
         status=response.status,
@@ -150,13 +184,23 @@ def _after(
         value=value,
         request_id=response.headers.get("X-Request-Id", "")[:128] or None,
         redirect=_pointed_to(response),
-        date=http_date(response.headers.get("Date", "")),
+        date=date,
         trouble=trouble,
+        clock=_wrong_clock(now, date) if date and response.status in (401, 403) else None,
         attempts=attempts,
         # A 429 was turned away at the door.
         doubtful=so_far.doubtful or (passes(response.status) and response.status != 429),
         unreadable=200 <= response.status < 300 and value is None,
     )
+
+
+def _wrong_clock(now: datetime, date: datetime) -> str | None:
+    ahead = now - date
+    if abs(ahead) <= HARMFUL_SKEW:
+        return None
+    side = "ahead of" if ahead > timedelta() else "behind"
+    minutes = round(abs(ahead) / timedelta(minutes=1))
+    return f"this machine's clock is {minutes} minutes {side} the service's: set it (NTP)"
 
 
 def _pointed_to(response: Response) -> str | None:
@@ -171,14 +215,21 @@ def _pointed_to(response: Response) -> str | None:
         return "an address that is none"
 
 
-def _retry_after(response: Response, now: datetime) -> float | None:
-    """Seconds to wait, from seconds or from an HTTP date by the service's own clock; None when not said."""
+def _asked_hold(response: Response | NoResponse, now: datetime) -> float:
+    """Seconds that an answer which may pass asks to wait, within a bound; 0 where it does not say so."""
+    if isinstance(response, NoResponse) or not passes(response.status):
+        return 0.0
+    return min(_retry_after(response, now), _LONGEST_HOLD)
+
+
+def _retry_after(response: Response, now: datetime) -> float:
+    """Seconds to wait, from seconds or from an HTTP date by the service's own clock; 0 when not said."""
     text = response.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
         return float(text)
     moment = http_date(text)
     if moment is None:
-        return None
+        return 0.0
     return max(0.0, (moment - (http_date(response.headers.get("Date", "")) or now)).total_seconds())
 
 

@@ -1,8 +1,12 @@
 """One exchange over a socket: every byte as meant, and every way of not being answered told apart."""
 
 import asyncio
+import gzip
 import socket
 import ssl
+import struct
+import tracemalloc
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -14,7 +18,7 @@ import pytest
 import cleanup
 from cleanup.errors import UsageError
 from cleanup.modelarts.auth.signing import Keys, sign
-from cleanup.modelarts.http.connection import Connection, _proxy
+from cleanup.modelarts.http.connection import Connection
 from cleanup.modelarts.http.messages import NoResponse, Request, Response, segment
 from tests.support.stage import answer, read_request, served
 
@@ -97,37 +101,99 @@ async def test_an_answer_above_the_bound_is_not_read(size: int) -> None:
     async with served(handler) as place, connected() as connection:
         reply = await connection.send(get(place), NONE, max_bytes=100)
     assert isinstance(reply, Response)
-    assert (len(reply.body), reply.oversized) == ((100, False) if size == 100 else (0, True))
+    assert (len(reply.body), bool(reply.unread)) == ((100, False) if size == 100 else (0, True))
+
+
+CHUNKED = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n"
+CUT_OFF = "the answer of {} was cut off: its body ended too soon"
 
 
 @pytest.mark.parametrize(
-    "cut",
+    ("cut", "why"),
     [
-        b"",
-        b"HTTP/1.1 200",
-        answer(200, b"12345")[:-1],
-        b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12",
+        (b"", "{} closed the connection without an answer"),
+        (b"HTTP/1.1 200", "{} closed the connection within the headers of an answer"),
+        (b"HTTP/1.1 200 X\r\nDate: x\r\n", "{} closed the connection within the headers of an answer"),
+        (answer(200, b"12345")[:-1], CUT_OFF),
+        (CHUNKED + b"5\r\n12", CUT_OFF),
+        (CHUNKED + b"what?\r\n12", "what {} sent is no HTTP"),
+        (b"SSH-2.0-OpenSSH_9.0\r\n\r\n", "what {} sent is no HTTP"),
+        (
+            answer(200, X_Long="x" * (129 << 10)),
+            "a header of the answer of {} is too long: more than 128 KiB",
+        ),
     ],
 )
-async def test_a_dropped_connection_may_have_had_its_effect(cut: bytes) -> None:
+async def test_what_is_no_whole_answer_may_have_had_its_effect(cut: bytes, why: str) -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
         writer.write(cut)
 
     async with served(handler) as place, connected() as connection:
         lost = await connection.send(get(place), NONE, max_bytes=100)
-        assert lost == NoResponse(f"the connection to {place} was dropped", sent=True)
+        assert lost == NoResponse(why.format(place), sent=True)
 
 
-async def test_rubbish_is_no_answer() -> None:
+async def test_a_reset_connection_may_have_had_its_effect() -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        writer.write(b"SSH-2.0-OpenSSH_9.0\r\n\r\n")
+        await reader.readexactly(1)
+        reset = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        writer.transport.abort()
 
     async with served(handler) as place, connected() as connection:
         lost = await connection.send(get(place), NONE, max_bytes=100)
-    assert isinstance(lost, NoResponse)
-    assert lost.sent
+        assert lost == NoResponse(f"{place} reset the connection", sent=True)
+
+
+BOMB = gzip.compress(bytes(64 << 20))
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "shown", "unread"),
+    [
+        ("identity", b"{}", b"{}", None),
+        ("gzip", gzip.compress(b"{}"), b"{}", None),
+        ("Deflate", zlib.compress(b"{}"), b"{}", None),
+        ("gzip", b"", b"", None),
+        ("gzip", gzip.compress(b"x" * (1 << 20)), b"x" * (1 << 20), None),
+        ("gzip", BOMB, b"", "its answer is larger than 1 MiB and was not read"),
+        ("gzip", gzip.compress(b"{}" * 99)[:-9], b"", "its body was cut off: the gzip ends too soon"),
+        ("gzip", b"{}", b"", "its body cannot be unpacked: it is no gzip, as its header says"),
+        ("br", b"{}", b"", "its body has the content coding 'br', which was not asked for"),
+    ],
+)
+async def test_packed_bodies_are_bounded(coding: str, body: bytes, shown: bytes, unread: str | None) -> None:
+    asked = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await read_request(reader))[1])
+        writer.write(answer(200, body, Content_Encoding=coding))
+
+    tracemalloc.start()
+    try:
+        async with served(handler) as place, connected() as connection:
+            reply = await connection.send(get(place), NONE, max_bytes=1 << 20)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(reply, Response)
+    assert (reply.body, reply.unread) == (shown, unread)
+    assert peak < 12 << 20
+    assert (asked[0]["Accept-Encoding"], asked[0]["X-Language"]) == ("identity", "en-us")
+
+
+async def test_headers_of_64_kilobytes_in_both_directions() -> None:
+    token = "t" * (64 << 10)
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen = (await read_request(reader))[1]["X-Auth-Token"]
+        writer.write(answer(201, X_Subject_Token=seen))
+
+    async with served(handler, limit=1 << 18) as place, connected() as connection:
+        reply = await connection.send(get(place), {"X-Auth-Token": token}, max_bytes=100)
+    assert isinstance(reply, Response)
+    assert reply.headers["X-Subject-Token"] == token
 
 
 async def test_nothing_is_sent_twice_behind_our_back() -> None:
@@ -142,7 +208,7 @@ async def test_nothing_is_sent_twice_behind_our_back() -> None:
     async with served(handler) as place, connected() as connection:
         await connection.send(get(place, "/first"), NONE, max_bytes=100)
         lost = await connection.send(get(place, "/second", method="DELETE"), NONE, max_bytes=100)
-    assert lost == NoResponse(f"the connection to {place} was dropped", sent=True)
+    assert lost == NoResponse(f"{place} closed the connection without an answer", sent=True)
     assert lines == ["GET /first HTTP/1.1", "DELETE /second HTTP/1.1"]
 
 
@@ -163,19 +229,35 @@ async def test_a_refused_connection_had_no_effect() -> None:
         pass
     async with connected() as connection:
         lost = await connection.send(get(place, method="DELETE"), NONE, max_bytes=100)
-    assert isinstance(lost, NoResponse)
-    assert not lost.sent
-    assert lost.why.startswith(f"cannot connect to {place}: ")
+    assert lost == NoResponse(f"{place} refused the connection", sent=False)
 
 
-async def test_an_unknown_name_had_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("environment", "why"),
+    [
+        (NONE, "the name of no-such-host.invalid cannot be resolved"),
+        (
+            {"HTTPS_PROXY": "http://me:pass-word@no-proxy.invalid:3128"},
+            "the name of the proxy no-proxy.invalid:3128 cannot be resolved"
+            " (by the proxy of HTTPS_PROXY; NO_PROXY names who is reached without)",
+        ),
+        (
+            {"https_proxy": "http://no-proxy.invalid:3128", "no_proxy": "*.invalid"},
+            "the name of no-such-host.invalid cannot be resolved"
+            " (reached without a proxy, for no_proxy names it)",
+        ),
+    ],
+)
+async def test_an_unknown_name_had_no_effect(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], why: str
+) -> None:
     async def nowhere(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", nowhere)
-    async with connected() as connection:
-        lost = await connection.send(get("no-such-host.invalid"), NONE, max_bytes=100)
-    assert lost == NoResponse("the name no-such-host.invalid cannot be resolved", sent=False)
+    async with connected(environment=environment) as connection:
+        lost = await connection.send(get("", origin="https://no-such-host.invalid"), NONE, max_bytes=100)
+    assert lost == NoResponse(why, sent=False)
 
 
 @asynccontextmanager
@@ -198,8 +280,30 @@ async def test_tls_is_verified(tmp_path: Path) -> None:
         lost = await connection.send(get(place, origin=f"https://{place}"), NONE, max_bytes=100)
     assert isinstance(lost, NoResponse)
     assert not lost.sent
-    assert lost.why.startswith(f"no trust in {place}: ")
-    assert lost.why.endswith("; see --ca-bundle")
+    assert lost.why.startswith(f"no trust in {place}: its certificate is its own authority (self-signed); ")
+    assert "--ca-bundle" in lost.why
+
+
+async def test_a_certificate_for_another_name(tmp_path: Path) -> None:
+    async with tls_server(tmp_path) as place, connected(ca_bundle=tmp_path / "ca.pem") as connection:
+        elsewhere = place.replace("127.0.0.1", "localhost")
+        lost = await connection.send(get(place, origin=f"https://{elsewhere}"), NONE, max_bytes=100)
+    assert isinstance(lost, NoResponse)
+    assert lost.why.startswith(
+        f"no trust in {elsewhere}: its certificate is for another name (Hostname mismatch"
+    )
+
+
+async def test_a_port_that_speaks_no_tls() -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 X\r\n\r\n")
+
+    async with served(handler) as place, connected() as connection:
+        lost = await connection.send(get(place, origin=f"https://{place}"), NONE, max_bytes=100)
+    assert isinstance(lost, NoResponse)
+    assert not lost.sent
+    assert lost.why.startswith(f"{place} does not speak TLS")
 
 
 async def test_a_ca_bundle_is_trusted(tmp_path: Path) -> None:
@@ -237,39 +341,6 @@ async def test_what_is_remembered_does_not_grow_with_the_requests() -> None:
     assert remembered[0] == remembered[-1]
 
 
-PROXY = {"HTTPS_PROXY": "http://proxy.corp:3128"}
-
-
-@pytest.mark.parametrize(
-    ("origin", "environment", "proxy"),
-    [
-        ("https://modelarts.test", NONE, None),
-        ("https://modelarts.test", PROXY, "http://proxy.corp:3128"),
-        ("https://modelarts.test:8443", PROXY, "http://proxy.corp:3128"),
-        ("https://modelarts.test", {"https_proxy": "proxy.corp:3128"}, "http://proxy.corp:3128"),
-        ("http://127.0.0.1:80", PROXY | {"HTTP_PROXY": "http://proxy.corp:3128"}, None),
-        ("https://modelarts.test", PROXY | {"NO_PROXY": "other,.test"}, None),
-        ("https://modelarts.test:8443", PROXY | {"no_proxy": "Modelarts.Test"}, None),
-        ("https://modelarts.test:8443", PROXY | {"no_proxy": "modelarts.test:8443"}, None),
-        ("https://modelarts.test", PROXY | {"NO_PROXY": "*"}, None),
-        ("https://modelarts.test", PROXY | {"NO_PROXY": "arts.test, "}, "http://proxy.corp:3128"),
-    ],
-)
-def test_proxies(origin: str, environment: dict[str, str], proxy: str | None) -> None:
-    url, headers = _proxy(Request(method="GET", origin=origin, path="/"), environment)
-    assert (None if url is None else str(url)) == (None if proxy is None else f"{proxy}/") or str(
-        url
-    ) == proxy
-    assert headers is None
-
-
-def test_the_login_of_a_proxy_is_a_header() -> None:
-    request = Request(method="GET", origin="https://modelarts.test", path="/")
-    url, headers = _proxy(request, {"HTTPS_PROXY": "http://me:s%40cret@proxy.corp:3128"})
-    assert str(url).rstrip("/") == "http://proxy.corp:3128"
-    assert headers == {"Proxy-Authorization": "Basic bWU6c0BjcmV0"}
-
-
 async def test_requests_go_through_the_proxy() -> None:
     lines = []
 
@@ -283,7 +354,8 @@ async def test_requests_go_through_the_proxy() -> None:
     ):
         lost = await connection.send(get("", origin="https://modelarts.test"), NONE, max_bytes=100)
     assert lines == ["CONNECT modelarts.test:443 HTTP/1.1"]
-    assert lost == NoResponse("the proxy of HTTPS_PROXY refused with 407", sent=False)
+    way = "(by the proxy of HTTPS_PROXY; NO_PROXY names who is reached without)"
+    assert lost == NoResponse(f"the proxy {place} refused with 407: it wants a login {way}", sent=False)
 
 
 def pem(label: str, text: str) -> str:

@@ -269,5 +269,5 @@ async def test_a_redirect_says_where_to_but_no_secret(location: str, shown: str)
 
 
 async def test_an_answer_that_is_too_large_says_so() -> None:
-    answer, _ = await sent(Response(200, b"", {}, oversized=True))
+    answer, _ = await sent(Response(200, b"", {}, "its answer is larger than 1 MiB and was not read"))
     assert answer.trouble == "its answer is larger than 1 MiB and was not read"
