@@ -67,3 +67,15 @@ def test_a_refusal_under_a_wrong_clock_names_the_clock_first(
         f"answered 401 (this machine's clock is 20 minutes {side} the service's: set it (NTP); "
         in called.stderr
     )
+
+
+def test_a_token_of_64_kilobytes_logs_in(
+    cli: Cli, serve_cloud: Serve, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = Access(AuthMode.PASSWORD)
+    login = {"OS_USERNAME": access.login.user, "OS_PASSWORD": access.login.password}
+    for name, value in (login | {"OS_USER_DOMAIN_NAME": access.login.domain}).items():
+        monkeypatch.setenv(name, value)
+    cloud = serve_cloud(access=access, faults=Faults([parse_rate("token:long-token=1")]))
+    called = run("plan", cloud, "--auth", "password", "--iam-endpoint", cloud.url)
+    assert called.exit_code == 0, called.output
