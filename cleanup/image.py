@@ -26,7 +26,8 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
 
     Texts are as the API sent them (enumerated ones drift in case: compare without case).
     `swr_instance_id` names the enterprise registry that holds the content, None is the basic one.
-    `size` is in bytes (cleanup/modelarts/API.md). `raw` is the record as the API sent it, compact JSON.
+    `size` is in bytes (cleanup/modelarts/API.md). `unreadable` says what of the record could not be read:
+    such an image is kept. `raw` is the record as the API sent it, compact JSON, without what is unreadable.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     resource_tags: dict[str, str] | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    unreadable: str | None = None
     raw: msgspec.Raw = msgspec.Raw(b"{}")
 
     @property

@@ -84,6 +84,8 @@ def objection(due: Due, live: Image, in_use: InUse, policy: Policy) -> Verdict |
     """Why this image, looked at once more, must be left alone after all; None when it is still due."""
     if not due.listed:
         return _left_alone(_UNLISTED, live)
+    if live.unreadable:
+        return _left_alone(f"{Reason.UNKNOWN}: its record is damaged: {live.unreadable}", live)
     if trouble := _changed(due.image, live):
         return trouble
     if why := never_deleted(live):

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 import anyio
-import msgspec
 
 from cleanup.cli.event_loop import runtime
 from cleanup.cli.output import say
 from cleanup.cli.parsing import Option
 from cleanup.config.settings import duration
 from cleanup.errors import UsageError
+from cleanup.modelarts import wire
 from cleanup.plan.inventory_file import read_inventory_file
 from cleanup.simulator import (
     PROJECT_ID,
@@ -171,7 +171,7 @@ def _stored_world(file: Path) -> World:
     """The project of an inventory file; each user of an image becomes a notebook that uses it."""
     stored = read_inventory_file(file)
     found = stored.inventory
-    images = [msgspec.json.decode(image.raw) for image in (*found.images, *found.others)]
+    images = [wire.decode_object(image.raw) for image in (*found.images, *found.others)]
     moment = int(stored.created_at.timestamp() * 1000)
     notebooks = [
         {

@@ -255,6 +255,8 @@ def _forward(
         case Reason.PUBLIC:
             return None, "it stays as long as it is PUBLIC and the match of its rule does not name visibility"
         case Reason.UNKNOWN:
+            if image.unreadable:
+                return None, "it stays until the service sends a record of it that can be read"
             gap = unknown(image, match, match.rule, now) if image.type and match.rule else None
             wanted = gap.wanted if gap else "that its type is DEDICATED"
             return None, f"it stays until the service says {wanted}"

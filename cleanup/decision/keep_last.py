@@ -30,7 +30,7 @@ def rank(images: Sequence[Image], matches: Sequence[RuleMatch], now: datetime) -
         if match.unclear or not (match.rule and match.rule.keep_last):
             continue
         group = group_of(image, match.rule.keep_last)
-        known = makes_sense(image.updated_at, now) and None not in group
+        known = makes_sense(image.updated_at, now) and None not in group and not image.unreadable
         if known and image.is_dedicated and image.known_status is Status.ACTIVE:
             groups[(match.rule.name, *group)].append(image)
     return {

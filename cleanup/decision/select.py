@@ -44,8 +44,10 @@ def select(
 
 def _decide(image: Image, match: RuleMatch, in_use: InUse, rank: Rank | None, now: datetime) -> Decision:
     # Only the project's own images can go, and none that is still being saved, whatever the policy says.
-    if image.type is None:
-        return _decided(image, Reason.UNKNOWN, "the API did not say whether it is the project's own (type)")
+    if image.unreadable or image.type is None:
+        silent = "the API did not say whether it is the project's own (type)"
+        damaged = f"its record is damaged: {image.unreadable}"
+        return _decided(image, Reason.UNKNOWN, damaged if image.unreadable else silent)
     if not image.is_dedicated:
         return _decided(image, Reason.BUILT_IN, f"not the project's own (type {image.type})")
     if image.known_status in (Status.INIT, Status.CREATING):

@@ -220,7 +220,7 @@ class Client:
     async def list_groups(self, workspace: str) -> tuple[wire.Group, ...]:
         """The groups of images of a workspace, for what they say of themselves.
 
-        Raises ListingFailed, or InventoryError when one cannot be read.
+        Raises ListingFailed, or InventoryError when one cannot be read or may be missing.
         """
         call = ListCall(
             path="images/group",
@@ -230,7 +230,12 @@ class Client:
             decode=wire.decode_read_me,
             key=lambda group: f"{group.namespace}/{group.name}",
         )
-        return (await self.list_records(call)).items
+        found = await self.list_records(call)
+        if found.doubts:
+            raise InventoryError(
+                f"the groups of workspace {workspace} are not clear: {'; '.join(found.doubts)}"
+            )
+        return found.items
 
     async def set_group(
         self, workspace: str, namespace: str, name: str, changes: Mapping[str, object]

@@ -3,6 +3,8 @@
 What is missing or of a wrong kind becomes None, for unknown is never "no", never zero (API.md, trap 3).
 """
 
+import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -18,6 +20,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_TEXT = 500
 _NULL = msgspec.Raw(b"null")
 _TAG = re.compile(r"<[^>]*>")
+_LARGEST = 1 << 50  # bytes or things: more is no number to reckon with, and a sum of many stays in 64 bits
+_LONGEST_NUMBER = 20  # digits: what 64 bits can hold
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},:"]', re.DOTALL)
+_CLOSED_BY = {b"[": b"]", b"{": b"}"}
 
 
 class Unreadable(ValueError):
@@ -65,34 +71,135 @@ class _Record(msgspec.Struct):
 
 _records = msgspec.json.Decoder(_Record)
 _objects = msgspec.json.Decoder(dict[str, object])
-_loose_records = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @cache
 def _envelopes(items: str) -> msgspec.json.Decoder[Any]:
     told = [(name, msgspec.Raw, _NULL) for name in ("total", "total_count", "count")]
-    return msgspec.json.Decoder(msgspec.defstruct("Envelope", [(items, tuple[msgspec.Raw, ...]), *told]))
+    listed = (items, tuple[msgspec.Raw, ...] | None, None)
+    return msgspec.json.Decoder(msgspec.defstruct("Envelope", [listed, *told]))
 
 
 def decode_page(body: bytes, items: str = "data") -> Page:
-    """Read one page of a list. Raises Unreadable unless it is JSON with a list under the name `items`."""
+    """Read one page of a list: JSON with a list under the name `items`, or one record of it that is none.
+
+    A list that is null or left out is empty where the page says how many records there are (API.md, trap 29).
+    Raises Unreadable.
+    """
     try:
         body.decode()  # msgspec does not look into the records it hands on
         envelope = _envelopes(items).decode(body)
+        records = getattr(envelope, items)
     except (ValueError, RecursionError) as error:
-        raise Unreadable(reason(error)) from None
+        envelope, records = _taken_apart(body, items, error)
     total, total_count, count = (
         as_count(_value(raw)) for raw in (envelope.total, envelope.total_count, envelope.count)
     )
-    return Page(records=getattr(envelope, items), total=total_count if total is None else total, count=count)
+    total = total_count if total is None else total
+    if records is None:
+        count = (
+            count or total
+        )  # the larger claim: a doubt as soon as one of them says that there is something
+        total = count if total is None else total
+        if count is None:
+            raise Unreadable(f"it has neither a list {items} nor a total")
+    return Page(records=records or (), total=total, count=count)
+
+
+def _taken_apart(body: bytes, items: str, error: Exception) -> tuple[Any, tuple[msgspec.Raw, ...]]:
+    """A page that is no JSON as a whole: all but its records, and these as they stand, each to be judged alone.
+
+    Raises Unreadable, by `error`, when the page itself cannot be read.
+    """
+    try:
+        body.decode()
+        members = _members(body)
+        listed = members.pop(items)
+        records = tuple(msgspec.Raw(part) for part in _parts(listed, b"["))
+        return _envelopes(items).decode(msgspec.json.encode(_readable(members))), records
+    except (ValueError, KeyError, RecursionError):
+        raise Unreadable(reason(error)) from None
+
+
+def _parts(text: bytes, opening: bytes) -> list[bytes]:
+    """What stands between the commas of an array or an object, whatever it is. Raises Unreadable.
+
+    One pass over the tokens, without recursion: only strings and brackets must be whole.
+    """
+    text = text.strip()
+    if not text.startswith(opening):
+        raise Unreadable("it is not as documented")
+    closers: list[bytes] = []
+    parts, start = [], 1
+    for token in _TOKEN.finditer(text):
+        match mark := token[0]:
+            case b"[" | b"{":
+                closers.append(_CLOSED_BY[mark])
+            case b"]" | b"}":
+                if not closers or closers.pop() != mark:
+                    raise Unreadable("its brackets do not match")
+                if not closers and token.end() != len(text):
+                    raise Unreadable("something follows its end")
+            case b"," if len(closers) == 1:
+                parts.append(text[start : token.start()])
+                start = token.end()
+            case b'"':
+                raise Unreadable("a string does not end")
+    if closers:
+        raise Unreadable("it does not end")
+    last = text[start:-1]
+    return [*parts, last] if parts or last.strip() else []
+
+
+def _members(text: bytes) -> dict[str, bytes]:
+    """The members of an object, values as they stand. Raises Unreadable; a name that cannot be read stays quoted."""
+    found: dict[str, bytes] = {}
+    for part in _parts(text, b"{"):
+        name = _TOKEN.match(part.strip())
+        rest = part.strip()[name.end() :].lstrip() if name else b""
+        if not name or not rest.startswith(b":"):
+            raise Unreadable("it is not as documented")
+        known = _value(name[0])
+        found[known if isinstance(known, str) else clean(name[0].decode(errors="replace"))] = rest[1:]
+    return found
+
+
+def _readable(members: Mapping[str, bytes]) -> dict[str, object]:
+    """The values that are whole; the others are missing."""
+    values = {name: _value(text) for name, text in members.items()}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def decode_object(raw: msgspec.Raw | bytes) -> dict[str, object]:
-    """A record as plain values. Raises Unreadable when it is no JSON object."""
+    """A record as plain values; of one that is no strict JSON all that can be read. Raises Unreadable.
+
+    Every text is kept, for it may name an image: half a character becomes `?`. Numbers name
+    none, and are None where they are none. What is nested too deeply may hide a name: Unreadable.
+    """
     try:
         return _objects.decode(raw)
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
         raise Unreadable(reason(error)) from None
+    except ValueError as error:
+        value = _leniently(bytes(raw))
+        if not isinstance(value, dict):
+            raise Unreadable(reason(error)) from None
+        return value
+
+
+def _leniently(text: bytes) -> object:
+    """JSON with NaN, numbers beyond all range and lone surrogates; None when it is something else."""
+    try:
+        value = json.loads(
+            text.decode(),
+            parse_constant=lambda _: None,
+            parse_int=lambda digits: int(digits) if len(digits) <= _LONGEST_NUMBER else None,
+            parse_float=lambda digits: number if math.isfinite(number := float(digits)) else None,
+        )
+        # Out as UTF-8 and in again: then no text holds half a character.
+        return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def decode_group(body: bytes, namespace: str, name: str) -> str:
@@ -129,9 +236,10 @@ def decode_read_me(raw: msgspec.Raw) -> Group:
 def decode_image(raw: msgspec.Raw | bytes) -> Image:
     """One image record of the API (API.md, The image); `raw` is kept, compact.
 
-    Raises Unreadable when it is no object or has no id that could stand in a URL.
+    One of which only parts can be read is `unreadable`, and `raw` are those parts. Raises Unreadable
+    when it is no object or has no id that could stand in a URL.
     """
-    record = _decode_record(raw)
+    record, kept, unreadable = _decode_record(raw)
     return Image(
         id=_usable_id(record.id),
         namespace=as_text(record.namespace),
@@ -151,30 +259,44 @@ def decode_image(raw: msgspec.Raw | bytes) -> Image:
         resource_tags=_resource_tags(record.tags),
         created_at=as_moment(record.create_at),
         updated_at=as_moment(record.update_at),
-        raw=msgspec.Raw(
-            msgspec.json.format(raw, indent=-1)
-        ),  # a copy: a page must not live on in its records
+        unreadable=unreadable,
+        raw=msgspec.Raw(kept),
     )
 
 
-def _decode_record(raw: msgspec.Raw | bytes) -> _Record:
+def _decode_record(raw: msgspec.Raw | bytes) -> tuple[_Record, bytes, str | None]:
+    """The fields, the record to keep, and what of it cannot be read (None: nothing). Raises Unreadable.
+
+    What is kept is a copy, for a page must not live on in its records, and is strict JSON.
+    """
     try:
-        return _records.decode(raw)
+        record, kept = _records.decode(raw), msgspec.json.format(raw, indent=-1)
     except (ValueError, RecursionError):
-        return _decode_loosely(raw)
+        return _decode_parts(bytes(raw))
+    size = record.size
+    absurd = type(size) is int and size > _LARGEST
+    return record, kept, f"its size has {len(str(size))} digits" if absurd else None
 
 
-def _decode_loosely(raw: msgspec.Raw | bytes) -> _Record:
-    """Field by field, so that one absurd value (a number beyond all range) costs that field alone."""
+def _decode_parts(raw: bytes) -> tuple[_Record, bytes, str]:
+    """Field by field, so that one value that cannot be read costs that field alone, which is left out."""
     try:
-        fields = _loose_records.decode(raw)
-    except (ValueError, RecursionError) as error:
+        raw.decode()
+    except ValueError as error:
         raise Unreadable(reason(error)) from None
-    known = _Record.__struct_fields__
-    return _Record(**{name: _value(value) for name, value in fields.items() if name in known})
+    members = _members(raw)
+    values = {name: _value(text) for name, text in members.items()}
+    bad = [name for name, text in members.items() if values[name] is None and text.strip() != b"null"]
+    read = {name: value for name, value in values.items() if name not in bad}
+    known = {name: value for name, value in read.items() if name in _Record.__struct_fields__}
+    return (
+        _Record(**known),
+        msgspec.json.encode(read),
+        clean(f"its {', '.join(bad) or 'record'} cannot be read"),
+    )
 
 
-def _value(raw: msgspec.Raw) -> object:
+def _value(raw: msgspec.Raw | bytes) -> object:
     try:
         return msgspec.json.decode(raw)
     except (ValueError, RecursionError):
@@ -196,8 +318,8 @@ def as_text(value: object) -> str | None:
 
 
 def as_count(value: object) -> int | None:
-    """A number of things; None for everything else."""
-    return value if type(value) is int and value >= 0 else None
+    """A number of things that can be reckoned with; None for everything else."""
+    return value if type(value) is int and 0 <= value <= _LARGEST else None
 
 
 def as_moment(value: object) -> datetime | None:

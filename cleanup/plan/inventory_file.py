@@ -40,11 +40,21 @@ class InventoryHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind
     notes: tuple[str, ...]
 
 
-class ImageLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="image"):
-    """One record as the service sent it; not `cleaned`: of a workspace that is read for shared content only."""
+class ImageLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="image", omit_defaults=True):
+    """One record as the service sent it; not `cleaned`: of a workspace that is read for shared content only.
+
+    What was no JSON in it is left out and named by `unreadable`, so that any reader can read the line.
+    """
 
     cleaned: bool
+    unreadable: str | None = None
     image: msgspec.Raw
+
+    @property
+    def read(self) -> Image:
+        """The image as it was when it was written. Raises Unreadable."""
+        image = decode_image(self.image)
+        return msgspec.structs.replace(image, unreadable=self.unreadable or image.unreadable)
 
 
 class UserLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="user", omit_defaults=True):
@@ -96,9 +106,9 @@ def _lines(header: InventoryHeader, inventory: Inventory) -> Iterator[bytes]:
     encode = msgspec.json.Encoder().encode
     yield encode(header)
     for image in inventory.images:
-        yield encode(ImageLine(cleaned=True, image=image.raw))
+        yield encode(ImageLine(cleaned=True, unreadable=image.unreadable, image=image.raw))
     for image in inventory.others:
-        yield encode(ImageLine(cleaned=False, image=image.raw))
+        yield encode(ImageLine(cleaned=False, unreadable=image.unreadable, image=image.raw))
     for use in inventory.in_use.uses:
         yield encode(UserLine(user=use.user, image_id=use.image_id, swr_path=use.swr_path, name=use.name))
 
@@ -134,7 +144,7 @@ def read_inventory_file(path: Path, pins: InUse | None = None) -> StoredInventor
         uses: list[Use] = []
         for line in rest:
             if isinstance(line, ImageLine):
-                images[line.cleaned].append(decode_image(line.image))
+                images[line.cleaned].append(line.read)
             elif isinstance(line, UserLine):
                 uses.append(
                     Use(user=line.user, image_id=line.image_id, swr_path=line.swr_path, name=line.name)

@@ -462,3 +462,29 @@ class TestOtherWorkspaces:
     async def test_refused_credentials_are_no_matter_of_what_is_seen(self, where: str) -> None:
         with pytest.raises(CleanupError, match="the credentials were refused"):
             await read_other_workspaces(make_client(self.stage("w1", **{where: error(401, "x")})), ("0",))
+
+
+@pytest.mark.parametrize("damaged", [b'{"id":NaN}', b'{"id":"\\ud800"}', b"[]", b"NaN"])
+async def test_a_record_whose_id_cannot_be_read_is_named_by_its_place(damaged: bytes) -> None:
+    body = b'{"data":[{"id":"a"},' + damaged + b'],"total":2}'
+    with pytest.raises(InventoryError, match="image 2 of the page at offset 0 cannot be used"):
+        await listed(lambda _: reply(200, body))
+
+
+@pytest.mark.parametrize("page", [{"data": None, "total": 0}, {"total": 0}])
+async def test_a_list_that_is_left_out_is_empty_where_the_total_is_0(page: dict[str, object]) -> None:
+    found, doubts, _ = await listed(lambda _: reply(200, page))
+    assert (found, doubts) == ([], ())
+
+
+@pytest.mark.parametrize("page", [{"data": None, "total": 3}, {"total": 3}, {"total": 3, "count": 0}])
+async def test_a_list_that_is_left_out_is_a_doubt_where_the_total_says_more(page: dict[str, object]) -> None:
+    found, doubts, _ = await listed(lambda _: reply(200, page))
+    assert (found, doubts) == ([], ("workspace 0: 0 records were found where the service claims 3",))
+
+
+@pytest.mark.parametrize("total", [10_000, None])
+async def test_a_list_that_ends_at_a_search_window_is_a_doubt(total: int | None) -> None:
+    found, doubts, _ = await listed(Shelf(images(10_000), total=lambda _: total))
+    assert len(found) == 10_000
+    assert "exactly 10000 records" in doubts[0]

@@ -72,6 +72,10 @@ async def user_of(client: Client, image: Image) -> Use | None:
         if error.status == 400:
             return None
         raise
+    if page.total and not page.records:
+        raise InventoryError(
+            f"the notebooks of image {image.id} are said to be {page.total}, and none is shown"
+        )
     try:
         found = [decode_notebook(record).use for record in page.records]
     except wire.Unreadable as error:
@@ -132,8 +136,9 @@ def decode_notebook(raw: msgspec.Raw) -> Notebook:
     """
     try:
         record = _records.decode(raw)
-    except (ValueError, RecursionError) as error:
-        raise wire.Unreadable(f"a notebook that cannot be read: {wire.reason(error)}") from None
+    except (ValueError, RecursionError):
+        fields = wire.decode_object(raw)
+        record = _NotebookRecord(**{name: fields.get(name) for name in _NotebookRecord.__struct_fields__})
     notebook_id, status = wire.as_text(record.id), wire.as_text(record.status)
     key = notebook_id or bytes(raw).decode(errors="replace")
     if status and status.strip().casefold() == "deleted":

@@ -44,6 +44,8 @@ async def read(client: Client, workspace: str) -> Served:
     )
     try:
         found = await client.list_records(call)
+        if found.doubts:
+            raise InventoryError("; ".join(found.doubts))
         models = await gather(partial(_models, client, *service) for service in found.items)
     except InventoryError as error:
         if isinstance(error, ListingFailed) and error.status == 401:
