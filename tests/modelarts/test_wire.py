@@ -147,6 +147,12 @@ def test_a_record_without_a_usable_id_is_refused(record: bytes) -> None:
         wire.decode_image(record)
 
 
+def test_what_is_whole_of_a_damaged_record_is_read() -> None:
+    image = wire.decode_image(b'{"id":"i","name":"\\ud800","tag":"v1","x":NaN}')
+    assert (image.name, image.tag, bytes(image.raw)) == (None, "v1", b'{"id":"i","tag":"v1"}')
+    assert image.unreadable == "its name, x cannot be read"
+
+
 class TestPages:
     def test_an_ordinary_page(self) -> None:
         page = wire.decode_page(b'{"current":0,"data":[{"id":"a"},{"id":"b"}],"pages":1,"size":2,"total":2}')

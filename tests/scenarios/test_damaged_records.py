@@ -19,7 +19,7 @@ rules:
 limits: {max_percent: 100}
 """
 ODD = {
-    "half-a-character": {"name": b'"\\ud800"'},
+    "half-a-character": {"origin": b'"\\ud800"'},
     "nan": {"description": b"NaN"},
     "infinity": {"size": b"-Infinity"},
     "deep": {"extra": b"[" * 100_000 + b"]" * 100_000},
