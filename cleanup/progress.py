@@ -26,6 +26,11 @@ class Progress:
         self.note = note
         self.planned = 0
 
+    @property
+    def draws(self) -> bool:
+        """Whether anything can be seen: there is a terminal that can move its cursor."""
+        return self._bar is not None
+
     def __enter__(self) -> Self:
         return self
 
@@ -77,7 +82,7 @@ class Progress:
         )
 
 
-def _bar(stream: TextIO) -> "Bar":
+def _bar(stream: TextIO) -> "Bar | None":
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -90,6 +95,10 @@ def _bar(stream: TextIO) -> "Bar":
     from rich.progress import Progress as Bar
     from rich.text import Text
 
+    console = Console(file=stream)
+    if console.is_dumb_terminal:
+        return None
+
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
             return Text(f"{task.finished_speed or task.speed or 0:.0f}/s")
@@ -101,7 +110,7 @@ def _bar(stream: TextIO) -> "Bar":
         Rate(),
         TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[counts]}", markup=False),
-        console=Console(file=stream),
+        console=console,
         transient=True,
         redirect_stdout=False,  # results go to stdout, whatever is drawn on stderr
     )

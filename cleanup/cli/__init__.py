@@ -1,7 +1,7 @@
 """The front door: parse, wire together, print, exit."""
 
 import sys
-import traceback
+import warnings
 from importlib import import_module
 
 import click
@@ -41,7 +41,7 @@ COMMANDS = {
 }
 
 
-class _Commands(click.Group):
+class _Commands(parsing.Helped, click.Group):
     """The commands, each imported when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -64,21 +64,21 @@ def build() -> click.Group:
         "image-cleanup",
         help=HELP,
         epilog=EPILOG,
-        no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     )
+    app.params += [parsing.version_option(f"image-cleanup {__version__}"), parsing.log_format_option()]
     app.commands = dict.fromkeys(COMMANDS, click.Command(None))  # click suggests names out of these
-    return click.version_option(__version__, message="image-cleanup %(version)s")(app)
+    return app
 
 
 def main(runtime: Runtime | None = None) -> None:
     """Run the command line and exit with its exit code; `runtime` is the real one when left out."""
+    if sys.warnoptions:  # PYTHONWARNINGS is for who writes libraries: none of theirs ends or clutters a run
+        warnings.simplefilter("ignore")
+    output.open_missing_streams()
     output.set_up_logs(output.asked_for(sys.argv[1:]))
     try:
         sys.exit(build().main(prog_name="image-cleanup", standalone_mode=False, obj=runtime))
-    except click.exceptions.NoArgsIsHelpError as error:
-        output.say(error.format_message())
-        sys.exit(2)
     except click.Abort:  # Ctrl-C outside of the event loop, which has its own handlers
         output.complain(Interrupted("interrupted: nothing was deleted"))
         sys.exit(7)
@@ -89,6 +89,5 @@ def main(runtime: Runtime | None = None) -> None:
         output.complain(error)
         sys.exit(error.exit_code)
     except Exception as error:
-        traceback.print_exc()
-        output.log().error(f"this is a bug in image-cleanup: {type(error).__name__}", exit_code=1)
+        output.report_bug(error)
         sys.exit(1)

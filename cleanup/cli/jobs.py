@@ -1,7 +1,6 @@
 """One command over its targets: a job for each, all at once; one that fails stops no other."""
 
 import sys
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from pathlib import Path
 import anyio
 
 from cleanup.cli import event_loop
-from cleanup.cli.output import log, say
+from cleanup.cli.output import bug_line, complain, log, report_bug, tell
 from cleanup.config.job import Job
 from cleanup.config.settings import Settings, Target
 from cleanup.config.strict import require_plain_environment
@@ -63,23 +62,33 @@ async def _end(target: Target, work: Callable[[Target], Awaitable[Ended]]) -> En
         if not target.from_file:
             raise
         error = event_loop.innermost(caught)
-        if not isinstance(error, CleanupError):
-            traceback.print_exception(error)
-        message = str(error) if isinstance(error, CleanupError) else f"a bug: {type(error).__name__}"
-        log().error(message, target=target.name)
-        return Ended(target, getattr(error, "exit_code", 1), message)
+        if isinstance(error, CleanupError):
+            complain(error, target=target.name)
+            return Ended(target, error.exit_code, "; ".join(str(error).splitlines()))
+        report_bug(error, target=target.name)
+        return Ended(target, 1, bug_line(error))
 
 
 def conclude(ends: Sequence[Ended]) -> None:
     """Say how the targets of a file ended, and end the command with the worst of the exit codes."""
-    if any(end.target.from_file for end in ends):
-        width = max(len(end.target.name) for end in ends)
-        for end in ends:
-            say(f"{end.target.name:{width}}  exit {end.exit_code:2}  {end.line}")
-        good = sum(end.exit_code in (0, 10) for end in ends)
-        say(f"{count(len(ends), 'target')}: {good} done, {len(ends) - good} with trouble")
-    if code := worst(end.exit_code for end in ends):
+    codes = [end.exit_code for end in ends]
+    try:
+        _tell_ends([end for end in ends if end.target.from_file])
+    except UsageError as error:  # stdout is full: that must not hide how the targets ended
+        complain(error)
+        codes.append(error.exit_code)
+    if code := worst(codes):
         raise SystemExit(code)
+
+
+def _tell_ends(ends: Sequence[Ended]) -> None:
+    if not ends:
+        return
+    width = max(len(end.target.name) for end in ends)
+    for end in ends:
+        tell(f"{end.target.name:{width}}  exit {end.exit_code:2}  {end.line}")
+    good = sum(end.exit_code in (0, 10) for end in ends)
+    tell(f"{count(len(ends), 'target')}: {good} done, {len(ends) - good} with trouble")
 
 
 def worst(exit_codes: Iterable[int]) -> int:
@@ -187,16 +196,20 @@ async def finish(job: Job, work: Awaitable[RunFinished]) -> Ended:
     with job.progress:
         async with _told_in_lines(job):
             finished = await work
-    about = {"target": job.target.name} if job.target.from_file else {}
-    log().info(f"{summary_line(finished)}; journal: {job.journal}", **about)
+    log().info(f"{summary_line(finished)}; journal: {job.journal}", **_about(job))
     if finished.stopped:
-        log().warning(f"stopped early: {finished.stopped}", **about)
+        log().warning(f"stopped early: {finished.stopped}", **_about(job))
     return Ended(job.target, finished.exit_code, summary_line(finished))
+
+
+def _about(job: Job) -> dict[str, str]:
+    """Which target a message is about, where there are many."""
+    return {"target": job.target.name} if job.target.from_file else {}
 
 
 @asynccontextmanager
 async def _told_in_lines(job: Job) -> AsyncIterator[None]:
-    if sys.stderr.isatty():
+    if job.progress.draws:
         yield
         return
 
@@ -204,7 +217,7 @@ async def _told_in_lines(job: Job) -> AsyncIterator[None]:
         while True:
             await anyio.sleep(_TELL_EVERY)  # for people, so in their time
             if job.progress.planned:
-                log().info(f"{job.progress.done:,} of {job.progress.planned:,} ended")
+                log().info(f"{job.progress.done:,} of {job.progress.planned:,} ended", **_about(job))
 
     async with anyio.create_task_group() as group:
         group.start_soon(tell)

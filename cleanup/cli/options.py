@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from cleanup.cli.output import LogFormat
 from cleanup.cli.parsing import Option
 from cleanup.config.pins import read_pins
 from cleanup.config.settings import Settings, Target, duration, make_target, positive, seconds, user_kinds
@@ -88,13 +87,6 @@ class Connecting:
             panel=_CONNECTING,
         ),
     ] = None
-    log_format: Annotated[
-        LogFormat,
-        Option(
-            help="How logs on stderr look; auto: plain on a terminal, else JSON.",
-            panel=_CONNECTING,
-        ),
-    ] = LogFormat.AUTO
     ca_bundle: Annotated[
         Path | None,
         Option(

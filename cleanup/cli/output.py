@@ -2,16 +2,19 @@
 
 import io
 import os
-import shutil
 import sys
+import textwrap
+import traceback
 from collections.abc import Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from enum import StrEnum
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, TextIO, cast
 
+import cleanup
 from cleanup.errors import CleanupError, PolicyError, UsageError
 
 
@@ -31,6 +34,9 @@ class _Stderr:
             sys.stderr.flush()
 
 
+STDERR = _Stderr()
+
+
 class LogFormat(StrEnum):
     AUTO = "auto"
     PLAIN = "plain"
@@ -38,15 +44,30 @@ class LogFormat(StrEnum):
 
 
 def asked_for(words: list[str]) -> LogFormat:
-    """What --log-format says, before the command line is parsed: its errors shall look so, too."""
+    """What --log-format says last, anywhere, before the command line is parsed: its errors look so, too."""
+    found = LogFormat.AUTO
     for word, following in pairwise([*words, ""]):
+        if word == "--":
+            break
         name, _, value = word.partition("=")
         if name == "--log-format" and (value or following) in list(LogFormat):
-            return LogFormat(value or following)
-    return LogFormat.AUTO
+            found = LogFormat(value or following)
+    return found
 
 
 _format = ContextVar("log_format", default=LogFormat.AUTO)
+
+
+def open_missing_streams() -> None:
+    """Give a process that was started without stdin, stdout or stderr something in their places.
+
+    Else the next file or connection would get their numbers, and what is printed would land in it. What is
+    written to stderr then goes nowhere; writing a result fails, as it does for a full disk.
+    """
+    for name, flags in (("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, flags)  # the lowest that is free: the stream's own
+            setattr(sys, name, open(number, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115, PTH123
 
 
 def set_up_logs(wanted: LogFormat) -> None:
@@ -59,8 +80,13 @@ def set_up_logs(wanted: LogFormat) -> None:
 
 def log() -> Any:
     """The logger for people."""
+    return _logger(is_plain())
+
+
+def is_plain() -> bool:
+    """Whether logs are text for people, not JSON."""
     wanted = _format.get()
-    return _logger(wanted is LogFormat.PLAIN or (wanted is LogFormat.AUTO and sys.stderr.isatty()))
+    return wanted is LogFormat.PLAIN or (wanted is LogFormat.AUTO and sys.stderr.isatty())
 
 
 @cache
@@ -68,7 +94,7 @@ def _logger(plain: bool) -> Any:
     import structlog  # it costs a tenth of a second, and much of what commands do says nothing
 
     return structlog.wrap_logger(
-        structlog.PrintLogger(cast(TextIO, _Stderr())),
+        structlog.PrintLogger(cast(TextIO, STDERR)),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -82,26 +108,78 @@ def _in_order(_: Any, __: str, event: Any) -> Any:
 
 
 def _plain(_: Any, __: str, event: Any) -> str:
-    level, text = event.pop("level"), event.pop("event")
+    """One line without control characters, folded where a terminal would; then the traceback of a bug."""
+    from cleanup.reports.formatting import plain  # it costs as much, and only people need it
+
+    level, text, trace = event.pop("level"), event.pop("event"), event.pop("traceback", "")
     event.pop("timestamp")
     details = "".join(f"  {key}={value}" for key, value in event.items())
-    return f"{'' if level == 'info' else level + ': '}{text}{details}"
+    line = plain(f"{'' if level == 'info' else level + ': '}{text}{details}")
+    return "\n".join([_folded(line), *map(plain, trace.splitlines())])
 
 
-def complain(error: CleanupError) -> None:
+def _folded(line: str) -> str:
+    """The line, on a terminal broken at its width between words; in pipes it stays whole."""
+    if not sys.stderr.isatty():
+        return line
+    return textwrap.fill(
+        line,
+        _columns(sys.stderr),
+        subsequent_indent="  ",
+        replace_whitespace=False,
+        break_long_words=False,  # paths and command lines are copied
+        break_on_hyphens=False,
+    )
+
+
+def complain(error: CleanupError, **about: object) -> None:
     """Say what went wrong; a set of problems gets a line each."""
     if isinstance(error, PolicyError):
         for problem in error.problems:
-            log().error(str(problem), exit_code=error.exit_code)
+            log().error(str(problem), **about, exit_code=error.exit_code)
     else:
-        log().error(str(error), exit_code=error.exit_code)
+        log().error(str(error), **about, exit_code=error.exit_code)
+
+
+def report_bug(error: BaseException, **about: object) -> None:
+    """Say what to report: the kind of error, its place and our version; the traceback goes with it."""
+    log().error(
+        f"{bug_line(error)}; please report this line",
+        **about,
+        exit_code=1,
+        traceback="".join(traceback.format_exception(error)),
+    )
+
+
+def bug_line(error: BaseException) -> str:
+    """A bug in one line: the kind of error, where in our code, and the version."""
+    ours = Path(cleanup.__file__).parent
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [frame for frame in frames if Path(frame.filename).is_relative_to(ours)] or frames
+    place = ""
+    if inside:
+        file = Path(inside[-1].filename)
+        shown = file.relative_to(ours.parent) if file.is_relative_to(ours) else file.name
+        place = f" at {shown}:{inside[-1].lineno}"
+    return f"this is a bug in image-cleanup {cleanup.__version__}: {type(error).__name__}{place}"
+
+
+def _columns(stream: TextIO) -> int:
+    """The width of the terminal, 80 where it has none to tell; COLUMNS says otherwise."""
+    wanted = os.environ.get("COLUMNS", "")
+    if wanted.isascii() and wanted.isdigit() and int(wanted):
+        return int(wanted)
+    with suppress(OSError, ValueError):
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    return 80
 
 
 def terminal() -> dict[str, Any]:
     """How wide a table may be and whether it may have colours: as the terminal, or 100 plain columns."""
     if not sys.stdout.isatty():
         return {"width": 100, "color": False}
-    return {"width": shutil.get_terminal_size().columns, "color": "NO_COLOR" not in os.environ}
+    color = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return {"width": _columns(sys.stdout), "color": color}
 
 
 def emit(pieces: Iterable[str]) -> None:
@@ -123,5 +201,12 @@ def _forget_stdout() -> None:
 
 
 def say(text: str) -> None:
-    """Write one text to stdout, with a newline at its end."""
+    """Write one document to stdout as it is, with a newline at its end."""
     emit((text, "" if text.endswith("\n") else "\n"))
+
+
+def tell(line: str) -> None:
+    """Write a line for people to stdout: file names and words in it have no effect on a terminal."""
+    from cleanup.reports.formatting import plain
+
+    say(plain(line))

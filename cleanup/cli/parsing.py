@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import click
 
+from cleanup.cli import output
 from cleanup.config.strict import require_plain, require_plain_environment
 from cleanup.errors import UsageError
 
@@ -111,7 +112,47 @@ def _require_plain(name: str, value: Any) -> None:
             require_plain(name, word, advice=here if not word.strip() else "")
 
 
-class _Command(click.Command):
+class Helped(click.Command):
+    """A command whose help goes out as every result does: a full disk or a closed pipe is no bug."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        option = super().get_help_option(ctx)
+        if option:
+            option.callback = lambda ctx, _, asked: _say_and_exit(ctx, ctx.get_help()) if asked else None
+        return option
+
+
+def _say_and_exit(ctx: click.Context, text: str) -> None:
+    if not ctx.resilient_parsing:
+        output.say(text)
+        ctx.exit()
+
+
+def version_option(text: str) -> click.Option:
+    """`--version`, which says the text and ends."""
+    return click.Option(
+        ["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        help="Show the version and exit.",
+        callback=lambda ctx, _, asked: _say_and_exit(ctx, text) if asked else None,
+    )
+
+
+def log_format_option() -> click.Option:
+    """`--log-format`, of every command and before it: only checked here, for it was obeyed before (`asked_for`)."""
+    return _Option(
+        ["--log-format"],
+        type=_Choice(output.LogFormat),
+        default=output.LogFormat.AUTO.value,
+        expose_value=False,
+        panel="Logs",
+        help="How logs on stderr look; auto: plain on a terminal, else JSON.",
+    )
+
+
+class _Command(Helped):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         panels: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
@@ -141,13 +182,25 @@ def command(name: str, function: Callable[..., None], epilog: str) -> click.Comm
         params += [_spelled_out(field.name, types[field.name], field.default) for field in fields(group)]
 
     def run(**given: Any) -> None:
+        _require_folder()
         taken = {
             name: group(**{field.name: given.pop(field.name) for field in fields(group)})
             for name, group in groups.items()
         }
         function(**given, **taken)
 
+    params.append(log_format_option())
     return _Command(name, callback=run, params=params, help=cleandoc(function.__doc__ or ""), epilog=epilog)
+
+
+def _require_folder() -> None:
+    """Raise UsageError where the current folder was removed: no path could be told apart from another."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"the current folder cannot be used ({error.strerror}): cd to one that exists"
+        ) from error
 
 
 def _spelled_out(name: str, annotated: Any, default: Any) -> click.Parameter:

@@ -2,7 +2,6 @@
 
 import inspect
 import signal
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import anyio
 
 from cleanup.cli.event_loop import runtime
-from cleanup.cli.output import say
+from cleanup.cli.output import STDERR, say
 from cleanup.cli.parsing import Option
 from cleanup.config.settings import duration
 from cleanup.errors import UsageError
@@ -137,8 +136,8 @@ async def _serve(service: Service, port: int, access: Access, faults: Faults) ->
             say(url)
             settings = {"MODELARTS_ENDPOINT": url, "HUAWEICLOUD_SDK_PROJECT_ID": service.project_id}
             for name, value in (settings | _login_settings(access, url)).items():
-                sys.stderr.write(f"export {name}={value}\n")
-            sys.stderr.flush()
+                STDERR.write(f"export {name}={value}\n")
+            STDERR.flush()
             async for _ in signals:
                 return
 

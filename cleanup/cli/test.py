@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from cleanup.cli.output import say
+from cleanup.cli.output import tell
 from cleanup.cli.parsing import Argument, Option
 from cleanup.decision.cases import CaseFile, Difference, case_files, compare, load_cases
 from cleanup.decision.select import select
@@ -40,7 +40,7 @@ def test(
         _write(junit_file, junit(results))
     failed = sum(len(differences) for _, differences in results)
     expected = sum(len(cases.expectations) for cases, _ in results)
-    say(f"{count(len(results), 'file')}: {expected - failed} as expected, {failed} otherwise")
+    tell(f"{count(len(results), 'file')}: {expected - failed} as expected, {failed} otherwise")
     if failed:
         raise SystemExit(FAILED)
 
@@ -53,9 +53,9 @@ def _tested(file: Path) -> tuple[CaseFile, tuple[Difference, ...]]:
 
 def _tell(cases: CaseFile, differences: Sequence[Difference]) -> None:
     sign = "FAILED" if differences else "ok"
-    say(f"{cases.file}: {len(cases.expectations) - len(differences)} of {len(cases.expectations)} {sign}")
+    tell(f"{cases.file}: {len(cases.expectations) - len(differences)} of {len(cases.expectations)} {sign}")
     for difference in differences:
-        say(f"  {difference}")
+        tell(f"  {difference}")
 
 
 def _require_replaceable(path: Path) -> None:

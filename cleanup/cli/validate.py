@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from cleanup.cli.output import log, say
+from cleanup.cli.output import log, tell
 from cleanup.cli.parsing import Argument, Option
 from cleanup.errors import PolicyError, UsageError
 from cleanup.image import Image
@@ -35,12 +35,13 @@ def validate(
     try:
         policy = load(paths, partial=True)
     except PolicyError as error:
-        say(str(error))
+        for problem in error.problems:
+            tell(str(problem))
         raise SystemExit(error.exit_code) from None
     for doubt in (*lint(policy), *lint_against(policy, images)):
         log().warning(str(doubt))
     entries = f"{len(policy.protect)} protect {'entry' if len(policy.protect) == 1 else 'entries'}"
-    say(f"{', '.join(policy.files)}: valid; {count(len(policy.rules), 'rule')}, {entries}")
+    tell(f"{', '.join(policy.files)}: valid; {count(len(policy.rules), 'rule')}, {entries}")
 
 
 def _images(file: Path) -> Sequence[Image]:

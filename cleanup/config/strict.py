@@ -58,6 +58,8 @@ def _require_variable(name: str, text: str, trouble: str | None) -> None:
 
 def _trouble(text: str, quotes: str) -> str | None:
     """What is wrong with a text that is not empty, and the right form."""
+    if any(unicodedata.category(char) == "Cs" for char in text):  # what Python makes of other bytes
+        return "is not UTF-8: write it, or name the file, in UTF-8"
     odd = next((char for char in text if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp")), None)
     if odd is not None:
         return f"holds {_NAMED.get(odd, f'the invisible character U+{ord(odd):04X}')}: write it without"

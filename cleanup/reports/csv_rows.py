@@ -7,6 +7,7 @@ texts take JSON.
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -15,7 +16,7 @@ from cleanup.reports.formatting import plain
 from cleanup.reports.view import Report
 
 _IMAGES_A_PIECE = 1000
-_FORMULA_STARTS = ("=", "+", "-", "@")
+_FORMULA = re.compile(r"\s*[=+\-@\t\r＝＋－＠]")  # noqa: RUF001 - spreadsheets take full-width signs, too
 
 
 def pieces(report: Report) -> Iterator[str]:
@@ -39,7 +40,6 @@ def _cell(value: object) -> str:
         case bool():
             return str(value).lower()
         case str():
-            text = plain(value)
-            return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+            return f"'{plain(value)}" if _FORMULA.match(value) else plain(value)
         case _:
             return str(value)

@@ -1,12 +1,14 @@
 """A report for a terminal or a log: 80 columns will do, all of its own characters are ASCII."""
 
 import io
+from typing import Any
 
 from rich.box import Box
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cleanup.reports.formatting import plain
 from cleanup.reports.view import Report, Section, Tally
 
 _ROWS = 50
@@ -36,8 +38,8 @@ def text(report: Report, width: int, color: bool) -> str:
 def _parts(report: Report, width: int) -> list[RenderableType]:
     """All that is printed. Texts are Text objects: rich reads no markup in them."""
     return [
-        Text(report.title, style="bold"),
-        *(Text(f"WARNING: {warning}", style="bold red", overflow="fold") for warning in report.warnings),
+        _text(report.title, style="bold"),
+        *(_text(f"WARNING: {warning}", style="bold red", overflow="fold") for warning in report.warnings),
         "",
         _facts(report),
         *(part for tally in report.tallies if tally.counts for part in ("", _tally(tally))),
@@ -45,21 +47,26 @@ def _parts(report: Report, width: int) -> list[RenderableType]:
     ]
 
 
+def _text(text: str, **look: Any) -> Text:
+    """What a report says, with no effect on a terminal but its look."""
+    return Text(plain(text), **look)
+
+
 def _facts(report: Report) -> Table:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     for fact in report.facts:
-        grid.add_row(fact.label, Text(fact.text))
+        grid.add_row(fact.label, _text(fact.text))
     return grid
 
 
 def _tally(tally: Tally) -> Table:
     table = _ruled()
-    table.add_column(Text(tally.title), overflow="fold")
+    table.add_column(_text(tally.title), overflow="fold")
     table.add_column("images", justify="right", no_wrap=True)
     for word, number in tally.counts.items():
-        table.add_row(Text(word), f"{number:,}")
+        table.add_row(_text(word), f"{number:,}")
     return table
 
 
@@ -81,10 +88,10 @@ def _section(section: Section, width: int) -> list[RenderableType]:
     shown = _shown(section)
     for number, row in enumerate(section.rows[:shown]):
         style = "red" if number < section.highlighted else None
-        table.add_row(*(Text(column.of(row)) for column in columns), style=style)
+        table.add_row(*(_text(column.of(row)) for column in columns), style=style)
     left = len(section.rows) - shown
     more = [Text(f"... and {left:,} more: --format csv shows all", style="dim")] if left else []
-    return [Text(section.title, style="bold"), table, *more]
+    return [_text(section.title, style="bold"), table, *more]
 
 
 def _ruled() -> Table:

@@ -383,6 +383,13 @@ def test_csv_marks_formulas_with_an_apostrophe() -> None:
     assert (row["name"], row["tag"]) == ("'=1+1", "dev-1")
 
 
+@pytest.mark.parametrize("start", ["", " ", "\u00a0", "\u3000"])
+@pytest.mark.parametrize("sign", [*"=+-@\t\r", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_csv_marks_formulas_after_blanks_and_with_full_width_signs(start: str, sign: str) -> None:
+    [row] = csv.DictReader(io.StringIO(shown(make_plan([delete("1", name=f"{start}{sign}1")]), Format.CSV)))
+    assert row["name"].startswith("'")
+
+
 @given(
     st.text(
         st.characters(codec="utf-8", exclude_categories=["C", "Z"]) | st.sampled_from("|`\\<>*_@[]()! "),

@@ -1,0 +1,159 @@
+"""Processes without the usual surroundings, and how what is wrong is told: no traceback, the contract's exit codes."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from cleanup.cli import COMMANDS
+from cleanup.cli.output import LogFormat, asked_for
+from tests.support.cloud import Cli
+
+POLICY = "version: 1\nrules:\n  - {name: old, match: {visibility: PRIVATE}, older_than: 30d}\n"
+PROGRAM = f"{sys.executable} -m cleanup"
+USAGE_ERRORS = [
+    [],
+    ["nonsense"],
+    ["--nonsense"],
+    ["plan", "--nonsense"],
+    ["plan", "--polic", "x"],
+    ["plan", "--rate"],
+    ["plan", "--rate", "many"],
+    ["plan", "--format", "xml"],
+    ["plan", "--auth", "magic"],
+    ["plan", "-p", "none.yaml", "--region", "cn-north-4", "--project-id", "a" * 32],
+    ["apply"],
+    ["validate"],
+    ["simulate", "--images", "-1"],
+    ["report", "none"],
+    ["test", "none"],
+    ["doctor", "--region", "nowhere"],
+]
+
+
+@pytest.mark.parametrize("words", USAGE_ERRORS, ids=" ".join)
+def test_usage_errors_obey_the_log_format_wherever_it_stands(cli: Cli, words: list[str]) -> None:
+    for asked in (["--log-format", "json", *words], [*words[:1], "--log-format=json", *words[1:]]):
+        called = cli(*asked)
+        assert (called.exit_code, called.stdout) == (2, "")
+        for line in called.stderr.splitlines():
+            assert json.loads(line)["exit_code"] == 2
+    called = cli("--log-format", "plain", *words)
+    assert called.exit_code == 2
+    assert called.stderr.startswith("error: ")
+
+
+def test_every_command_takes_a_log_format_and_refuses_another(cli: Cli) -> None:
+    for command in ("", *COMMANDS):
+        called = cli(*command.split(), "--log-format", "loud")
+        assert called.exit_code == 2
+        assert "'--log-format': 'loud'" in json.loads(called.stderr)["event"]
+
+
+@pytest.mark.parametrize(
+    ("words", "format"),
+    [
+        ("plan", "auto"),
+        ("--log-format plain plan --log-format=json", "json"),
+        ("plan --log-format json --log-format loud", "json"),
+        ("plan -- --log-format json", "auto"),
+        ("plan --log-format", "auto"),
+    ],
+)
+def test_the_last_log_format_counts(words: str, format: str) -> None:
+    assert asked_for(words.split()) is LogFormat(format)
+
+
+def test_on_a_terminal_messages_are_folded_and_nowhere_else(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    long = f"--{'x' * 30}"
+    whole = cli("--log-format", "plain", "plan", long).stderr
+    assert whole.count("\n") == 1
+    monkeypatch.setattr("cleanup.cli.output._Stderr.write", lambda _, text: told.append(text))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    told: list[str] = []
+    assert cli("plan", long).exit_code == 2
+    assert max(map(len, "".join(told).splitlines())) <= 60
+    assert "".join(told).split() == whole.split()
+
+
+@pytest.mark.parametrize("log_format", ["plain", "json"])
+def test_a_bug_says_what_to_report(cli: Cli, monkeypatch: pytest.MonkeyPatch, log_format: str) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("\x1b[31m")
+
+    monkeypatch.setattr(import_module("cleanup.cli.validate"), "load", broken)
+    called = cli("validate", "x", "--log-format", log_format)
+    assert called.exit_code == 1
+    first, *rest = called.stderr.splitlines()
+    told = json.loads(first) if log_format == "json" else {"event": first, "traceback": "\n".join(rest)}
+    assert re.search(
+        r"bug in image-cleanup \S+: ZeroDivisionError at cleanup/cli/validate.py:\d+;", told["event"]
+    )
+    assert told["traceback"].startswith("Traceback")
+    assert (rest == []) is (log_format == "json")
+    assert "\x1b" not in called.stderr
+
+
+def test_control_characters_of_file_names_reach_no_terminal(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    (folder / "a\x1b[31m\n.yaml").write_text(POLICY)
+    good = cli("validate", folder)
+    (folder / "b\x9b.yaml").write_text("version: 2")
+    for called in (good, cli("validate", folder), cli("test", folder, "--log-format", "plain")):
+        assert set(re.findall(r"[\x00-\x1f\x7f-\x9f]", called.output)) == {"\n"}
+    assert "\\x1b[31m\\x0a.yaml: valid" in good.stdout
+
+
+def test_arguments_and_variables_that_are_not_utf_8(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign = os.fsdecode(b"x\xff")
+    assert "PATH is not UTF-8" in cli("validate", foreign).stderr
+    assert "--endpoint is not UTF-8" in cli("doctor", "--endpoint", foreign).stderr
+    assert cli(foreign).exit_code == 2
+    monkeypatch.setenv("MODELARTS_ENDPOINT", foreign)
+    called = cli("doctor")
+    assert called.exit_code == 2
+    assert "MODELARTS_ENDPOINT is not UTF-8" in called.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "exit_code"),
+    [
+        ("{it} schema <&- >/dev/null", 0),
+        ("{it} schema >&-", 2),
+        ("{it} --version >&-", 2),
+        ("{it} --help >/dev/full", 2),
+        ("{it} plan --help >/dev/full", 2),
+        ("{it} validate {policy} <&- >&- 2>&-", 2),
+        ("{it} validate {policy} 2>/dev/full >/dev/null", 0),
+        ("{it} plan --nonsense 2>&-", 2),
+        ("{it} plan --nonsense 2>/dev/full", 2),
+        ("set -o pipefail; {it} schema | true", 0),
+        ("set -o pipefail; {it} --help | true", 0),
+        ("mkdir gone; cd gone; rmdir ../gone; {it} validate {policy}", 2),
+        ("env -u HOME LC_ALL=C TERM=dumb {it} validate {policy}", 0),
+        ("PYTHONWARNINGS=error {it} demo --images 20 >/dev/null 2>&1", 0),
+        ("PYTHONWARNINGS=error {it} validate {policy}", 0),
+    ],
+)
+def test_a_process_without_the_usual_surroundings(tmp_path: Path, line: str, exit_code: int) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    done = subprocess.run(
+        ["/bin/bash", "-c", line.format(it=PROGRAM, policy=policy)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == exit_code, done.stderr
+    assert not re.search("Traceback|Exception ignored|Warning", done.stdout + done.stderr)
