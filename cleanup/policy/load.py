@@ -122,7 +122,9 @@ def _no_policy(name: str) -> bool:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The file's content; raises PolicyError that names the path where it cannot be read."""
+    """The file's content; raises PolicyError that names the path where it cannot be read, or not be written down."""
+    if any("\ud800" <= char <= "\udfff" for char in str(path)):  # plans name their policies, in UTF-8
+        raise PolicyError([Problem(str(path), 1, 1, "the file's name is not UTF-8: rename it")])
     try:
         return path.read_bytes()
     except OSError as error:

@@ -16,6 +16,7 @@ from tests.support.cloud import Cli
 
 POLICY = "version: 1\nrules:\n  - {name: old, match: {visibility: PRIVATE}, older_than: 30d}\n"
 PROGRAM = f"{sys.executable} -m cleanup"
+ANYWHERE = ["--region", "cn-north-4", "--project-id", "a" * 32]
 USAGE_ERRORS = [
     [],
     ["nonsense"],
@@ -26,7 +27,7 @@ USAGE_ERRORS = [
     ["plan", "--rate", "many"],
     ["plan", "--format", "xml"],
     ["plan", "--auth", "magic"],
-    ["plan", "-p", "none.yaml", "--region", "cn-north-4", "--project-id", "a" * 32],
+    ["plan", "-p", "none.yaml", *ANYWHERE],
     ["apply"],
     ["validate"],
     ["simulate", "--images", "-1"],
@@ -113,11 +114,19 @@ def test_control_characters_of_file_names_reach_no_terminal(cli: Cli, tmp_path: 
     assert "\\x1b[31m\\x0a.yaml: valid" in good.stdout
 
 
-def test_arguments_and_variables_that_are_not_utf_8(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arguments_and_variables_that_are_not_utf_8(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     foreign = os.fsdecode(b"x\xff")
     assert "PATH is not UTF-8" in cli("validate", foreign).stderr
     assert "--endpoint is not UTF-8" in cli("doctor", "--endpoint", foreign).stderr
     assert cli(foreign).exit_code == 2
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / f"{foreign}.yaml").write_text(POLICY)
+    for command in (["validate", "policies"], ["plan", "-p", "policies", *ANYWHERE]):
+        called = cli(*command)
+        assert called.exit_code == 2
+        assert "xff.yaml:1:1: the file's name is not UTF-8" in called.output.replace("udcff", "xff")
     monkeypatch.setenv("MODELARTS_ENDPOINT", foreign)
     called = cli("doctor")
     assert called.exit_code == 2
