@@ -21,7 +21,7 @@ class Status(StrEnum):
     DELETED = "DELETED"
 
 
-class Image(msgspec.Struct, frozen=True, kw_only=True):
+class Image(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One image record; `None` is "the API did not say", never "empty" and never zero.
 
     Texts are as the API sent them (enumerated ones drift in case: compare without case).
@@ -82,10 +82,13 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def reference(self) -> Reference:
         """What names the content: the record's path, or its own fields for what the path does not say."""
-        path, fields = self._path, from_fields(self.namespace, self.name, self.tag, registry=self._registry)
+        path, host = self._path, host_of(self.swr_path or "")
+        if path.keys:
+            return msgspec.structs.replace(path, host=host)
+        fields = from_fields(self.namespace, self.name, self.tag, registry=self.registry)
         return Reference(
-            registry=self._registry,
-            host=host_of(self.swr_path or ""),
+            registry=self.registry,
+            host=host,
             namespace=path.namespace or fields.namespace,
             name=path.name or fields.name,
             tag=path.tag or (None if path.digest else fields.tag),
@@ -99,17 +102,18 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
         None where the path does not say all of that; the fields alone do not prove where a content lies.
         """
         keys = self._path.keys
-        return f"{self._registry}/{keys[0]}" if keys else None
+        return f"{self.registry}/{keys[0]}" if keys else None
 
     @property
-    def _registry(self) -> str:
-        return (self.swr_instance_id or BASIC).lower()
+    def registry(self) -> str:
+        """The registry of the content: an enterprise instance, or the basic one of all others."""
+        return self.swr_instance_id.lower() if self.swr_instance_id else BASIC
 
     @property
     def _path(self) -> Reference:
         if not self.swr_path:
             return Reference()
-        return parse_reference(self.swr_path, registry=self._registry, namespace=self.namespace)
+        return parse_reference(self.swr_path, registry=self.registry, namespace=self.namespace)
 
 
 def id_key(id_: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from cleanup.image import Image
-from cleanup.reference import Reference, ReferenceIndex, from_fields, readings
+from cleanup.reference import Reference, ReferenceIndex, common_key, from_fields, readings
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +45,14 @@ class InUse:
 
     def of(self, image: Image) -> Use | None:
         """The first user of this image that is found, by id, by its path or by its name."""
+        # Asked of every image, and nearly all are in nobody's use: where path and fields agree, two look-ups tell.
+        key = common_key(image.swr_path, image.namespace)
+        if (
+            key == f"{image.namespace}/{image.name}:{image.tag}"
+            and self._by_reference.lacks(key)
+            and image.id.lower() not in self._by_id
+        ):
+            return None
         return next(self._users(image), None)
 
     def users_of(self, image: Image) -> tuple[Use, ...]:

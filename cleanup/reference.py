@@ -19,10 +19,15 @@ _NAMESPACE = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._/-]*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|[a-z0-9+._-]+:[0-9a-f]{96,}")
+# host/namespace/name:tag without anything odd: nearly all references there are.
+_COMMON = re.compile(
+    r"[a-z0-9-]*[.:][a-z0-9.:-]*/(([a-z0-9][a-z0-9._-]*)"
+    r"/([a-z0-9][a-z0-9._-]*(?:/[a-z0-9._-]+)*):([A-Za-z0-9_][A-Za-z0-9._-]{0,127}))"
+)
 _AT_THE_ENDS: Final = " \t\r\n\v\f\u00a0\u200b\u2060\ufeff"
 
 
-class Reference(msgspec.Struct, frozen=True, kw_only=True):
+class Reference(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a reference names; None is a part that is not said or cannot be read, so it may be anything.
 
     `registry` is BASIC or the id of an enterprise instance, `name` the repository without its
@@ -69,6 +74,8 @@ def parse_reference(text: str, *, registry: str | None = BASIC, namespace: str |
     The first part is a host only if it has a `.` or a `:` or is `localhost`, and is not the
     `namespace` that is known from elsewhere. Without tag and digest, `latest` is meant.
     """
+    if (found := _COMMON.fullmatch(text)) and not _begins_with(text, namespace):
+        return Reference(registry=registry, namespace=found[2], name=found[3], tag=found[4])
     path = _SCHEME.sub("", text.strip(_AT_THE_ENDS), count=1)
     path, at, digest = path.partition("@")
     if at and "/" in digest:  # user@host/...: no form that is known
@@ -100,9 +107,9 @@ def host_of(text: str) -> str | None:
 
 def readings(text: str, *, registry: str | None = None) -> tuple[Reference, ...]:
     """All that a text of unknown origin may mean: `my.org/team/img` names a host or a namespace."""
-    first = text.strip(_AT_THE_ENDS).partition("/")[0]
+    first = text.strip(_AT_THE_ENDS).partition("/")[0].lower()
     with_host = parse_reference(text, registry=registry)
-    without = parse_reference(text, registry=registry, namespace=first)
+    without = parse_reference(text, registry=registry, namespace=_valid(_NAMESPACE, first))
     return (with_host,) if with_host == without else (with_host, without)
 
 
@@ -116,6 +123,20 @@ def from_fields(
         name=_valid(_NAME, (name or "").replace("$", "/").lower()),
         tag=_valid(_TAG, tag or ""),
     )
+
+
+def common_key(text: str | None, namespace: str | None = None) -> str | None:
+    """The key of a reference in its most common form, without reading it any further; else None."""
+    if text and (found := _COMMON.fullmatch(text)) and not _begins_with(text, namespace):
+        return found[1]
+    return None
+
+
+def _begins_with(text: str, namespace: str | None) -> bool:
+    """The first part of a common path is the namespace itself, not a host: only one with `.` or `:` can be."""
+    if namespace is None or not ("." in namespace or ":" in namespace):
+        return False
+    return text.startswith(f"{namespace.lower()}/")
 
 
 def is_host(part: str) -> bool:
@@ -170,6 +191,13 @@ class ReferenceIndex(Generic[T]):
                 self._by_key.setdefault(key, []).append(entry)
             if not reference.exact:
                 self._vague.setdefault(reference.repository, []).append(entry)
+
+    def lacks(self, key: str) -> bool:
+        """Certainly nothing was added that an exact reference with this one key may mean."""
+        if key in self._by_key:
+            return False
+        vague = self._vague
+        return not vague or not (None in vague or key.rpartition(":")[0] in vague)
 
     def find(self, reference: Reference) -> Iterator[T]:
         """Everything added whose reference may name the same content, each entry once."""

@@ -11,6 +11,7 @@ from cleanup.reference import (
     BASIC,
     Reference,
     ReferenceIndex,
+    common_key,
     from_fields,
     parse_reference,
     readings,
@@ -190,6 +191,14 @@ def test_no_text_fails(text: str, namespace: str | None) -> None:
     assert same_content(parsed, parsed)
 
 
+@given(TEXTS, st.sampled_from([None, "team", "my.org", "swr.a.com", "SWR.B.eu:443"]))
+def test_the_common_form_is_read_like_any_other(text: str, namespace: str | None) -> None:
+    slowly = parse_reference(f" {text}", namespace=namespace)
+    assert parse_reference(text, namespace=namespace) == slowly
+    key = common_key(text, namespace)
+    assert key is None or slowly.keys == (key,)
+
+
 class TestOfAnImage:
     def test_the_path_says_where_the_content_is(self) -> None:
         image = Image(id="i", namespace="x", name="y", tag="z", swr_path="10.0.0.1:80/Team/OCR:V1")
@@ -259,6 +268,8 @@ class TestUse:
             {"swr_path": "team/ocr:2"},
             {"swr_path": "team/ocr"},
             {"name": "org/ocr:1"},
+            {"swr_path": "10.0.0.1:20202/org/ocr:1"},
+            {"swr_path": "https://swr.a.com/org/team/ocr:1"},
             {"image_id": "gone", "swr_path": "?"},
         ],
     )

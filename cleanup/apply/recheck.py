@@ -6,13 +6,13 @@ from datetime import datetime
 import msgspec
 
 from cleanup.decision.force import sharing_content, with_force
-from cleanup.decision.match import match_rules
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.durations import format_moment
 from cleanup.image import Image, never_deleted, same_word
 from cleanup.in_use import InUse
 from cleanup.outcome import Outcome, Verdict
 from cleanup.policy.language import Policy
+from cleanup.policy.match import match_rules
 from cleanup.reference import ReferenceIndex
 
 _UNLISTED = "the service lists it no more, so it could not be decided on again; plan again"

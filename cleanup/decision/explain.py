@@ -8,14 +8,14 @@ import msgspec
 
 from cleanup.decision.force import all_sharing
 from cleanup.decision.keep_last import Rank, newest_first, rank
-from cleanup.decision.match import RuleMatch, match_rules
-from cleanup.decision.select import select, time_of, unknown
+from cleanup.decision.select import by_fields, select, time_of, undated, ungrouped, unknown
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.durations import format_duration
 from cleanup.errors import UsageError
 from cleanup.image import Image
 from cleanup.in_use import InUse, Use
 from cleanup.policy.language import Finding, Policy, Rule, Truth
+from cleanup.policy.match import RuleMatch, match_rules
 from cleanup.reference import Reference, parse_reference, readings
 
 _MOST_CANDIDATES = 20
@@ -95,8 +95,11 @@ def explain(
     inventory = _Inventory(images, policy, in_use, others, unseen)
     decisions = inventory.decide(now)
     decision = decisions[image.id]
-    matches = [match_rules(one, policy) for one in images]
-    own = next(one for one, other in zip(matches, images, strict=True) if other.id == image.id)
+    own = match_rules(image, policy)
+    ranked = [standing.ranked for standing in by_fields(images, policy)]
+    place = next(
+        place for place, one in zip(rank(images, ranked, now), images, strict=True) if one.id == image.id
+    )
     users = tuple(use.user for use in in_use.users_of(image))
     changes_at, forward = _forward(decision, own, users, inventory, now)
     return Explanation(
@@ -107,7 +110,7 @@ def explain(
         users=users,
         sharing=_sharing(image, [*images, *others], decisions),
         rules=_rules(image, policy, own, decision),
-        place=rank(images, matches, now).get(image.id),
+        place=place,
         forward=forward,
         changes_at=changes_at,
     )
@@ -145,7 +148,7 @@ def _not_named(text: str, images: Sequence[Image]) -> str:
         )
     told = [
         f"{image.label} (id {image.id}, {image.status or 'status unknown'})"
-        for image in sorted(alike, key=newest_first)[:_MOST_CANDIDATES]
+        for image in newest_first(alike)[:_MOST_CANDIDATES]
     ]
     more = f", and {len(alike) - len(told)} more" if len(alike) > len(told) else ""
     trouble = "is no image of this project" if _has_tag(text) else "names no tag"
@@ -156,7 +159,7 @@ def _not_named(text: str, images: Sequence[Image]) -> str:
 
 
 def _sharing(image: Image, records: Sequence[Image], decisions: Mapping[str, Decision]) -> tuple[Sharer, ...]:
-    found = all_sharing(image, records)
+    found = newest_first(all_sharing(image, records).values())
     return tuple(
         Sharer(
             id=one.id,
@@ -166,7 +169,7 @@ def _sharing(image: Image, records: Sequence[Image], decisions: Mapping[str, Dec
             why=_likeness(image.reference, one.reference),
             stays=one.id not in decisions or decisions[one.id].action is Action.KEEP,
         )
-        for one in sorted(found.values(), key=newest_first)
+        for one in found
     )
 
 
@@ -257,7 +260,9 @@ def _forward(
         case Reason.UNKNOWN:
             if image.unreadable:
                 return None, "it stays until the service sends a record of it that can be read"
-            gap = unknown(image, match, match.rule, now) if image.type and match.rule else None
+            gap = None
+            if image.type and (rule := match.rule):
+                gap = unknown(image, match, rule) or undated(image, rule, now) or ungrouped(image, rule)
             wanted = gap.wanted if gap else "that its type is DEDICATED"
             return None, f"it stays until the service says {wanted}"
         case Reason.NO_RULE:

@@ -1,14 +1,14 @@
 """Which deletes take the content in the registry along: at most one a content, and none that is needed. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 import msgspec
 
-from cleanup.decision.keep_last import newest_first
+from cleanup.decision.keep_last import dated, sort_newest_first
 from cleanup.decision.types import Action, Decision, Withheld
 from cleanup.image import Image
 from cleanup.policy.language import Policy
-from cleanup.reference import ReferenceIndex
+from cleanup.reference import Reference, ReferenceIndex, common_key, same_content
 
 
 def with_force(
@@ -20,39 +20,100 @@ def with_force(
     records that could not be read, which may need any content.
     """
     rules = {rule.name for rule in policy.rules if rule.force}
-    going = {d.image.id: d for d in decided if d.action is Action.DELETE}
-    asked = {id_: d for id_, d in going.items() if d.rule in rules}
-    if not asked:
+    if not rules:
         return tuple(decided)
-    records = [*(d.image for d in decided), *(one for one in others if one.id not in going)]
-    related = _related(records, [d.image for d in asked.values() if d.image.content])
-    forced: dict[str, Decision] = {}
-
-    def withheld(image: Image) -> Withheld | None:
-        if not image.is_private:
-            return Withheld.PUBLIC
-        if image.content is None:
-            return Withheld.SHARED_CONTENT
-        sharing = sharing_content(image, related)
-        if any(id_ not in going for id_ in sharing):
-            return Withheld.SHARED_CONTENT
-        if not all_seen:
-            return Withheld.WORKSPACE_UNSEEN
-        if any(id_ not in asked for id_ in sharing):
-            return Withheld.NOT_ASKED_BY_ALL
-        # What only says a digest leaves the content to those that say a tag.
-        named = not image.reference.exact and any(one.reference.exact for one in sharing.values())
-        taken = any(id_ in forced and forced[id_].force for id_ in sharing)
-        return Withheld.SHARED_CONTENT if named or taken else None
-
+    delete = Action.DELETE
+    going = {d.image.id: number for number, d in enumerate(decided) if d.action is delete}
+    asked = {id_: number for id_, number in going.items() if decided[number].rule in rules}
+    records = [d.image for d in decided] + [one for one in others if one.id not in going]
+    sharers = Sharers(records, [decided[number].image for number in asked.values()])
+    found = list(decided)
+    forced: set[str] = set()
     # The youngest record of a content takes it along.
-    for one in sorted(asked.values(), key=lambda d: newest_first(d.image)):
-        why = withheld(one.image)
-        forced[one.image.id] = msgspec.structs.replace(one, force=why is None, force_withheld=why)
-    return tuple(forced.get(d.image.id, d) for d in decided)
+    youngest = [dated(decided[number].image, number) for number in asked.values()]
+    sort_newest_first(youngest)
+    for _, _, id_, number in youngest:
+        why = _withheld(found[number].image, sharers, going, asked, forced, all_seen)
+        if why is None:
+            forced.add(id_)
+        found[number] = msgspec.structs.replace(found[number], force=why is None, force_withheld=why)
+    return tuple(found)
 
 
-def sharing_content(image: Image, records: ReferenceIndex[Image]) -> dict[str, Image]:
+def _withheld(
+    image: Image,
+    sharers: "Sharers",
+    going: Container[str],
+    asked: Container[str],
+    forced: Container[str],
+    all_seen: bool,
+) -> Withheld | None:
+    if not image.is_private:
+        return Withheld.PUBLIC
+    if sharers.has_none(image):  # nearly always, and told by two look-ups
+        return None if all_seen else Withheld.WORKSPACE_UNSEEN
+    # Only a path that says all of it proves where the content lies.
+    if image.content is None:
+        return Withheld.SHARED_CONTENT
+    sharing = sharing_content(image, sharers)
+    if not all(id_ in going for id_ in sharing):
+        return Withheld.SHARED_CONTENT
+    if not all_seen:
+        return Withheld.WORKSPACE_UNSEEN
+    if not all(id_ in asked for id_ in sharing):
+        return Withheld.NOT_ASKED_BY_ALL
+    if any(id_ in forced for id_ in sharing):
+        return Withheld.SHARED_CONTENT
+    # What only says a digest leaves the content to those that say a tag.
+    named = sharing and not image.reference.exact and any(one.reference.exact for one in sharing.values())
+    return Withheld.SHARED_CONTENT if named else None
+
+
+class Sharers:
+    """Finds the records that may have the same content as one of some images, among very many.
+
+    Nearly all records have a path of the common form and are told apart by its key; the odd ones,
+    with digests, without tags or unreadable, are compared part by part.
+    """
+
+    def __init__(self, records: Iterable[Image], images: Iterable[Image]) -> None:
+        keys: set[str] = set()
+        repositories: set[str | None] = set()
+        self._keys: dict[str, str] = {}  # of the images, by id
+        for image in images:
+            if key := common_key(image.swr_path, image.namespace):
+                self._keys[image.id] = key
+                keys.add(key)
+            else:
+                reference = image.reference
+                keys.update(reference.keys)
+                if not reference.exact:  # it may share with all of its repository, or with all there is
+                    repositories.add(reference.repository)
+        self._by_key: dict[str, list[Image]] = {}
+        odd: list[tuple[Reference, Image]] = []
+        for record in records:
+            key = common_key(record.swr_path, record.namespace)
+            if key is None or (repositories and not repositories.isdisjoint((None, key.rpartition(":")[0]))):
+                odd.append((record.reference, record))
+            if key in keys:
+                self._by_key.setdefault(key or "", []).append(record)
+        self._odd = ReferenceIndex(odd)
+
+    def has_none(self, image: Image) -> bool:
+        """Certainly no other record has the content of this one of the images."""
+        key = self._keys.get(image.id)
+        return key is not None and len(self._by_key[key]) == 1 and self._odd.lacks(key)
+
+    def find(self, reference: Reference) -> Iterator[Image]:
+        """All records whose reference may name the same content, as of a `ReferenceIndex`."""
+        for key in reference.keys:
+            for one in self._by_key.get(key, ()):
+                if same_content(reference, one.reference):
+                    yield one
+        yield from self._odd.find(reference)
+
+
+def sharing_content(image: Image, records: ReferenceIndex[Image] | Sharers) -> dict[str, Image]:
     """The other records, by id, that may have the same content, directly or by a digest that links two tags."""
     found: dict[str, Image] = {}
     to_follow = [image]
@@ -67,26 +128,9 @@ def sharing_content(image: Image, records: ReferenceIndex[Image]) -> dict[str, I
 def all_sharing(image: Image, records: Sequence[Image]) -> dict[str, Image]:
     """The other records, by id, that may have the same content as this image."""
     found: dict[str, Image] = {}
-    while True:  # what was found may link to more, which was not related before
+    while True:  # what was found may link to more, which was not asked for before
         linked = [one for one in found.values() if one.reference.exact]
-        more = sharing_content(image, _related(records, [image, *linked]))
+        more = sharing_content(image, Sharers(records, [image, *linked]))
         if len(more) == len(found):
             return found
         found = more
-
-
-def _related(records: Iterable[Image], images: Iterable[Image]) -> ReferenceIndex[Image]:
-    """The records that may share a content with one of the images: few of very many."""
-    references = [image.reference for image in images]
-    keys = {key for reference in references for key in reference.keys}
-    # What does not say its tag may share with all of its repository; without a repository, with all there is.
-    repositories = {reference.repository for reference in references if not reference.exact}
-    return ReferenceIndex(
-        (reference, one)
-        for one in records
-        for reference in (one.reference,)
-        if None in repositories
-        or reference.repository in repositories
-        or not reference.exact
-        or not keys.isdisjoint(reference.keys)
-    )

@@ -1,20 +1,25 @@
 """The decision: images, a policy, what is in use and the time in; one decision an image out. Pure.
 
-`_decide` is the order in which everything is asked (policies/README.md, How an image is decided).
+`_by_fields` and then `_decide` are the order in which everything is asked (policies/README.md, How an
+image is decided).
 """
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
-from typing import NamedTuple
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Final, NamedTuple, cast
+
+import msgspec
 
 from cleanup.decision.force import with_force
-from cleanup.decision.keep_last import Rank, group_of, rank
-from cleanup.decision.match import RuleMatch, match_rules
+from cleanup.decision.keep_last import Rank, group_label, rank
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.durations import format_duration
 from cleanup.image import Image, Status, makes_sense, same_word
 from cleanup.in_use import InUse
-from cleanup.policy.language import Clock, Condition, Policy, Rule
+from cleanup.policy.language import Clock, Policy, Rule
+from cleanup.policy.match import Matcher, RuleMatch
+from cleanup.policy.patterns import MOST_REMEMBERED
 
 
 def select(
@@ -33,70 +38,21 @@ def select(
     of the workspaces that are not cleaned. `unseen` names the workspaces that could not be read.
     """
     inventory = tuple(images)
-    matches = [match_rules(image, policy) for image in inventory]
-    ranks = rank(inventory, matches, now)
+    standings = by_fields(inventory, policy)
+    places = rank(inventory, [standing.ranked for standing in standings], now)
     decided = [
-        _decide(image, match, in_use, ranks.get(image.id), now)
-        for image, match in zip(inventory, matches, strict=True)
+        _decide(image, standing, in_use, place, now)
+        for image, standing, place in zip(inventory, standings, places, strict=True)
     ]
     return with_force(decided, policy, others, all_seen=not unseen)
 
 
-def _decide(image: Image, match: RuleMatch, in_use: InUse, rank: Rank | None, now: datetime) -> Decision:
-    # Only the project's own images can go, and none that is still being saved, whatever the policy says.
-    if image.unreadable or image.type is None:
-        silent = "the API did not say whether it is the project's own (type)"
-        damaged = f"its record is damaged: {image.unreadable}"
-        return _decided(image, Reason.UNKNOWN, damaged if image.unreadable else silent)
-    if not image.is_dedicated:
-        return _decided(image, Reason.BUILT_IN, f"not the project's own (type {image.type})")
-    if image.known_status in (Status.INIT, Status.CREATING):
-        return _decided(image, Reason.BUSY, f"still being saved (status {image.status})")
-    # Protections and users come before every rule.
-    if entry := match.protection:
-        because = f" ({entry.because})" if entry.because else ""
-        return _decided(image, Reason.PROTECTED, f"protected by '{entry.text}'{because}")
-    if use := in_use.of(image):
-        return _decided(image, Reason.IN_USE, f"used by {use.user}")
-    # One rule decides alone: the first whose match holds, or cannot be evaluated.
-    if (rule := match.rule) is None:
-        return _decided(image, Reason.NO_RULE, "in no rule's scope")
-    # Whatever protections and this rule need must be known.
-    if gap := unknown(image, match, rule, now):
-        return _decided(image, Reason.UNKNOWN, gap.detail, rule)
-    # Anybody may use a PUBLIC image by its id, unseen by us: it goes only where a rule says that in so many words.
-    if _is_public(image) and not rule.names_visibility:
-        detail = (
-            f"PUBLIC, so others may use it unseen; the match of rule '{rule.name}' does not name visibility"
-        )
-        return _decided(image, Reason.PUBLIC, detail, rule)
-    # The newest of a group are kept whatever their age. Who has no rank is not ACTIVE, so not kept for it.
-    told = []
-    if newest := rule.keep_last:
-        group = "/".join(part or "?" for part in group_of(image, newest))
-        if rank and rank.rank <= newest.count:
-            place = f"number {rank.rank} of the newest {newest.count} (of {rank.size})"
-            return _decided(image, Reason.KEEP_LAST, f"{place} in {group}", rule)
-        place = f"number {rank.rank} of {rank.size}" if rank else f"not ACTIVE ({image.status})"
-        told.append(f"{place} in {group}, not one of the newest {newest.count}")
-    # Exactly as old as the rule says is still too young.
-    if older := rule.older_than:
-        age = now - (time_of(image, older.clock) or now)
-        verb = "updated" if older.clock is Clock.UPDATE_AT else "created"
-        ago, limit = f"{verb} {format_duration(age)} ago", format_duration(older.age)
-        if age <= older.age:
-            until = f"until {now + older.age - age:%Y-%m-%d}"
-            return _decided(image, Reason.TOO_YOUNG, f"{ago}, not more than {limit}; {until}", rule)
-        told.insert(0, f"{ago}, more than {limit}")
-    everything = "everything in the rule's scope is deleted (delete_all)"
-    return _decided(image, Reason.EXPIRED, "; ".join(told) or everything, rule)
+class Kept(NamedTuple):
+    """A decision to keep an image, without the image."""
 
-
-def _decided(image: Image, reason: Reason, detail: str, rule: Rule | None = None) -> Decision:
-    action = Action.DELETE if reason is Reason.EXPIRED else Action.KEEP
-    return Decision(
-        image=image, action=action, reason=reason, detail=detail, rule=rule.name if rule else None
-    )
+    reason: Reason
+    detail: str
+    rule: str | None = None
 
 
 class Gap(NamedTuple):
@@ -106,42 +62,191 @@ class Gap(NamedTuple):
     wanted: str
 
 
-def unknown(image: Image, match: RuleMatch, rule: Rule, now: datetime) -> Gap | None:
-    """The first thing that would have to be known for this rule to decide; None when all is known."""
+class Terms(msgspec.Struct, frozen=True, gc=False):
+    """What a rule reckons with for each image: its times, and the age in words."""
+
+    rule: Rule
+    times: tuple[str, ...]
+    aged_by: str
+    verb: str
+    limit: str
+
+
+class Standing(msgspec.Struct, frozen=True, gc=False):
+    """What an image's fields alone decide, the same for all images that agree in them.
+
+    `settled` whoever uses it; `unused` where nobody does; else the rule of the `terms` decides, but for
+    `dated`, which holds where its times make sense. `ranked` is the rule for whose `keep_last` it counts.
+    """
+
+    settled: Kept | None = None
+    unused: Kept | None = None
+    terms: Terms | None = None
+    dated: Kept | None = None
+    ranked: Rule | None = None
+
+
+def by_fields(images: Iterable[Image], policy: Policy) -> list[Standing]:
+    """What the fields alone decide about each image."""
+    stand = Matcher(policy, _by_fields, ("type", "status", "visibility"))
+    return [_damaged(image) if image.unreadable else stand(image) for image in images]
+
+
+def _damaged(image: Image) -> Standing:
+    return Standing(settled=Kept(Reason.UNKNOWN, f"its record is damaged: {image.unreadable}"))
+
+
+def _by_fields(image: Image, match: RuleMatch) -> Standing:
+    rule = match.rule
+    # Only the project's own images can go, and none that is still being saved, whatever the policy says.
+    if image.type is None:
+        said = "the API did not say whether it is the project's own (type)"
+        return Standing(settled=Kept(Reason.UNKNOWN, said))
+    if not image.is_dedicated:
+        return Standing(settled=Kept(Reason.BUILT_IN, f"not the project's own (type {image.type})"))
+    if image.known_status in (Status.INIT, Status.CREATING):
+        return Standing(settled=Kept(Reason.BUSY, f"still being saved (status {image.status})"))
+    # Among the newest counts who is ACTIVE and whom this rule decides on, also if protected or in use.
+    counts = rule and rule.keep_last and not match.unclear and image.known_status is Status.ACTIVE
+    ranked = rule if counts else None
+    # Protections and users come before every rule.
+    if entry := match.protection:
+        because = f" ({entry.because})" if entry.because else ""
+        protected = Kept(Reason.PROTECTED, f"protected by '{entry.text}'{because}")
+        return Standing(settled=protected, ranked=ranked)
+    # One rule decides alone: the first whose match holds, or cannot be evaluated.
+    if rule is None:
+        return Standing(unused=Kept(Reason.NO_RULE, "in no rule's scope"))
+    # Whatever protections and this rule need must be known.
+    if gap := unknown(image, match, rule):
+        return Standing(unused=_unclear(gap, rule), ranked=ranked)
+    # Anybody may use a PUBLIC image by its id, unseen by us: it goes only where a rule says that in so many words.
+    dated = None
+    if _is_public(image) and not rule.names_visibility:
+        said = (
+            f"PUBLIC, so others may use it unseen; the match of rule '{rule.name}' does not name visibility"
+        )
+        dated = Kept(Reason.PUBLIC, said, rule.name)
+    return Standing(terms=_terms(rule), dated=dated, ranked=ranked)
+
+
+# To find a member in its enum takes longer than all that is done with it below.
+_KEEP, _DELETE = Action.KEEP, Action.DELETE
+_KEEP_LAST, _TOO_YOUNG, _EXPIRED = Reason.KEEP_LAST, Reason.TOO_YOUNG, Reason.EXPIRED
+
+
+def _decide(image: Image, standing: Standing, in_use: InUse, place: Rank | None, now: datetime) -> Decision:
+    if standing.settled:
+        return _kept(image, standing.settled)
+    if in_use.uses and (use := in_use.of(image)):
+        return _kept(image, Kept(Reason.IN_USE, f"used by {use.user}"))
+    if standing.unused or (terms := standing.terms) is None:
+        return _kept(image, cast(Kept, standing.unused))
+    rule = terms.rule
+    # The times that the rule reckons with must make sense, and what makes a group must be there.
+    for time in terms.times:
+        if not makes_sense(getattr(image, time), now):
+            return _kept(image, _unclear(undated(image, rule, now), rule))
+    if rule.keep_last and place is None and (gap := ungrouped(image, rule)):
+        return _kept(image, _unclear(gap, rule))
+    if standing.dated:
+        return _kept(image, standing.dated)
+    # The newest of a group are kept whatever their age. Who has no place is not ACTIVE, so not kept for it.
+    told = ""
+    if newest := rule.keep_last:
+        if place and place.rank <= newest.count:
+            told = f"number {place.rank} of the newest {newest.count} (of {place.size}) in {place.group}"
+            return Decision(image=image, action=_KEEP, reason=_KEEP_LAST, detail=told, rule=rule.name)
+        told = f"number {place.rank} of {place.size}" if place else f"not ACTIVE ({image.status})"
+        group = place.group if place else group_label(image, newest)
+        told += f" in {group}, not one of the newest {newest.count}"
+    # Exactly as old as the rule says is still too young.
+    if older := rule.older_than:
+        moment = getattr(image, terms.aged_by)
+        age = now - moment
+        ago = _ago(age.days, age.seconds // 3600 if age.days else age.seconds)
+        if age <= older.age:
+            until = _day((moment + older.age).toordinal())
+            told = f"{terms.verb} {ago} ago, not more than {terms.limit}; until {until}"
+            return Decision(image=image, action=_KEEP, reason=_TOO_YOUNG, detail=told, rule=rule.name)
+        told = f"{terms.verb} {ago} ago, more than {terms.limit}{told and '; '}{told}"
+    told = told or "everything in the rule's scope is deleted (delete_all)"
+    return Decision(image=image, action=_DELETE, reason=_EXPIRED, detail=told, rule=rule.name)
+
+
+def _kept(image: Image, verdict: Kept) -> Decision:
+    reason, detail, rule = verdict
+    return Decision(image=image, action=_KEEP, reason=reason, detail=detail, rule=rule)
+
+
+def _unclear(gap: Gap | None, rule: Rule) -> Kept:
+    return Kept(Reason.UNKNOWN, gap.detail if gap else "", rule.name)
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _ago(days: int, rest: int) -> str:
+    """An age in words; `rest` in hours, which from a day on is all that is shown, or in seconds below a day."""
+    return format_duration(timedelta(days=days, hours=rest) if days else timedelta(seconds=rest))
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _day(ordinal: int) -> str:
+    return date.fromordinal(ordinal).isoformat()
+
+
+_TIMES: Final = {Clock.UPDATE_AT: ("updated_at", "updated"), Clock.CREATE_AT: ("created_at", "created")}
+
+
+def _terms(rule: Rule) -> Terms:
+    aged_by, verb = _TIMES[rule.older_than.clock if rule.older_than else Clock.UPDATE_AT]
+    return Terms(
+        rule=rule,
+        times=tuple(_TIMES[clock][0] for clock in rule.clocks),
+        aged_by=aged_by,
+        verb=verb,
+        limit=format_duration(rule.older_than.age) if rule.older_than else "",
+    )
+
+
+def unknown(image: Image, match: RuleMatch, rule: Rule) -> Gap | None:
+    """The first field that would have to be known for this rule to decide; None when all are known."""
     named = f"rule '{rule.name}'"
     if entry := match.unclear_protection:
-        fields = _missing(entry.match, image)
+        fields = ", ".join(match.missing)
         detail = f"protect entry '{entry.text}' needs {fields}, which the API did not say"
         return Gap(detail, f"its {fields}, and '{entry.text}' does not hold for it")
     if match.unclear:
-        fields = _missing(rule.match, image)
-        return Gap(
-            f"{named} needs {fields}, which the API did not say", f"its {fields}, and a match holds for it"
-        )
+        fields = ", ".join(match.missing)
+        detail = f"{named} needs {fields}, which the API did not say"
+        return Gap(detail, f"its {fields}, and a match holds for it")
     if image.known_status is None:
         detail = f"status is {image.status or 'missing'}, so it may be in the making"
         return Gap(detail, "that its status is ACTIVE, ERROR or CREATE_FAILED")
     if not (image.is_private or _is_public(image) or rule.names_visibility):
         detail = f"visibility is {image.visibility or 'missing'}, so others may use it"
         return Gap(detail, f"that its visibility is PRIVATE, or the match of {named} names visibility")
-    clocks = {rule.older_than.clock} if rule.older_than else set()
-    for clock in sorted(clocks | {Clock.UPDATE_AT} if rule.keep_last else clocks):
-        if not makes_sense(moment := time_of(image, clock), now):
-            trouble = "in the future" if moment and moment > now else "missing or zero"
-            if moment and moment <= now:
-                trouble = f"{moment:%Y-%m-%d}, which makes no sense"
-            return Gap(f"{named} needs {clock}, which is {trouble}", f"an {clock} that lies in the past")
-    for field in rule.keep_last.per if rule.keep_last else ():
-        if getattr(image, field) is None:
-            return Gap(f"{named} needs {field}, which is missing", f"its {field}")
     return None
 
 
-def _missing(condition: Condition, image: Image) -> str:
-    unclear = (
-        finding for finding in condition.trace(image) if finding.truth is None and finding.value is None
-    )
-    return ", ".join(dict.fromkeys(finding.text.partition(":")[0] for finding in unclear))
+def undated(image: Image, rule: Rule, now: datetime) -> Gap | None:
+    """The first time that this rule reckons with and that makes no sense; None when all do."""
+    for clock in rule.clocks:
+        moment = time_of(image, clock)
+        if not makes_sense(moment, now):
+            trouble = "in the future" if moment and moment > now else "missing or zero"
+            if moment and moment <= now:
+                trouble = f"{moment:%Y-%m-%d}, which makes no sense"
+            return Gap(
+                f"rule '{rule.name}' needs {clock}, which is {trouble}", f"an {clock} that lies in the past"
+            )
+    return None
+
+
+def ungrouped(image: Image, rule: Rule) -> Gap | None:
+    """The first field that is missing of those that make the group for `keep_last`."""
+    fields = rule.keep_last.per if rule.keep_last else ()
+    field = next((field for field in fields if getattr(image, field) is None), None)
+    return Gap(f"rule '{rule.name}' needs {field}, which is missing", f"its {field}") if field else None
 
 
 def time_of(image: Image, clock: Clock) -> datetime | None:

@@ -36,10 +36,11 @@ class Withheld(StrEnum):
     NOT_ASKED_BY_ALL = "not-asked-by-all"  # a record of the same content goes by a rule without `force`
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The decision about one image. `rule` names the rule that decided, None where none did.
 
-    `detail` is one sentence for people; `force` is only ever true for a delete.
+    `detail` is one sentence for people; `force` is only ever true for a delete. There are very many
+    decisions, none in a circle, so the garbage collector need not look at them.
     """
 
     image: Image

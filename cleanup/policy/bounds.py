@@ -23,6 +23,14 @@ class Bounds(Generic[T]):
 
     pairs: tuple[tuple[str, T], ...]
 
+    def matcher(self) -> Callable[[T], bool]:
+        """A function that says whether a value lies within."""
+        (operator, bound), *more = self.pairs
+        holds = _HOLDS[operator]
+        if not more:
+            return lambda value: bool(holds(value, bound))
+        return lambda value: value in self
+
     def __contains__(self, value: T) -> bool:
         return all(_HOLDS[operator](value, bound) for operator, bound in self.pairs)
 

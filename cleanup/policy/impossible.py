@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from cleanup.errors import Problem
-from cleanup.policy.language import Condition, patterns_of
-from cleanup.policy.patterns import Exact, Glob, Regex, SinglePattern, glob_parts, text_pattern
+from cleanup.policy.language import Condition, SizeCondition, leaves_of
+from cleanup.policy.patterns import Exact, Glob, Regex, SinglePattern, glob_parts, singles, text_pattern
 from cleanup.strict_yaml.location import Location
 
 _LOWER: Final = frozenset(string.ascii_lowercase + string.digits)
@@ -40,6 +40,13 @@ _SEVERAL = re.compile(r"[,{}\s]")
 # A whole part of a path between its slashes, or before its tag: namespaces and names have no upper case.
 _UPPER_IN_PATH = re.compile(r"(?<![:/])/([^/:@*?\[]*[A-Z][^/:@*?\[]*)[/:]")
 _META = re.compile(r"[\\.\[\](){}*+?|^$]")
+
+
+def patterns_of(condition: Condition) -> Iterator[tuple[str, SinglePattern]]:
+    """Every single pattern of a condition with the field that it is on."""
+    for leaf in leaves_of(condition):
+        if not isinstance(leaf, SizeCondition):
+            yield from ((leaf.attribute, single) for single in singles(leaf.pattern))
 
 
 def impossible_patterns(condition: Condition) -> Iterator[Problem]:

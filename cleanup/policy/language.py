@@ -1,16 +1,16 @@
 """What a policy says, as frozen values: conditions in three-valued logic, rules, protections, limits."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
 from cleanup.image import Image
 from cleanup.policy.bounds import Bounds
-from cleanup.policy.patterns import Pattern, SinglePattern, nfc, singles
+from cleanup.policy.patterns import Pattern, nfc
 from cleanup.strict_yaml.location import Location
 
 # Kleene's three values: None is "cannot be evaluated, a field is missing".
@@ -30,6 +30,21 @@ class Finding(msgspec.Struct, frozen=True):
     depth: int
 
 
+Judge: TypeAlias = Callable[[Any], bool]
+# What a condition is decided by: the truth of the conditions on single fields in it, asked in order.
+Ask: TypeAlias = Callable[["Leaf"], Truth]
+
+
+def composed(value: Any) -> Any:
+    """A value as it is judged: a text in Unicode's composed form, as patterns are."""
+    return nfc(value) if value.__class__ is str else value
+
+
+def _judged(judge: Judge, value: Any) -> Truth:
+    """What a condition on one field says of its value; None where there is none."""
+    return None if value is None else judge(composed(value))
+
+
 @dataclass(frozen=True, slots=True)
 class FieldCondition:
     """A pattern on one text of the image, named by its attribute, e.g. `namespace: [ml-*, sandbox]`."""
@@ -37,10 +52,16 @@ class FieldCondition:
     attribute: str
     pattern: Pattern
     text: str = field(compare=False)
+    judge: Judge = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "judge", self.pattern.matcher())
+
+    def decide(self, ask: Ask) -> Truth:
+        return ask(self)
 
     def evaluate(self, image: Image) -> Truth:
-        value: str | None = getattr(image, self.attribute)
-        return None if value is None else self.pattern.matches(nfc(value))
+        return _judged(self.judge, getattr(image, self.attribute))
 
     def trace(self, image: Image, depth: int = 0) -> tuple[Finding, ...]:
         return (Finding(self.text, getattr(image, self.attribute), self.evaluate(image), depth),)
@@ -53,20 +74,30 @@ class ResourceTagCondition:
     key: str
     pattern: Pattern
     text: str = field(compare=False)
+    attribute: ClassVar[str] = "resource_tags"
+    judge: Judge = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        matches = self.pattern.matcher()
+
+        def judge(tags: Mapping[str, str]) -> bool:
+            value = self._value(tags) if tags else None
+            return value is not None and matches(nfc(value))
+
+        object.__setattr__(self, "judge", judge)
+
+    def _value(self, tags: Mapping[str, str]) -> str | None:
+        return next((value for key, value in tags.items() if nfc(key) == nfc(self.key)), None)
+
+    def decide(self, ask: Ask) -> Truth:
+        return ask(self)
 
     def evaluate(self, image: Image) -> Truth:
-        if image.resource_tags is None:
-            return None
-        value = self._value(image.resource_tags)
-        return value is not None and self.pattern.matches(nfc(value))
-
-    def _value(self, tags: dict[str, str]) -> str | None:
-        return next((value for key, value in tags.items() if nfc(key) == nfc(self.key)), None)
+        return _judged(self.judge, image.resource_tags)
 
     def trace(self, image: Image, depth: int = 0) -> tuple[Finding, ...]:
         tags = image.resource_tags
-        value = None if tags is None else self._value(tags)
-        value = f"no {self.key}" if tags is not None and value is None else value
+        value = None if tags is None else self._value(tags) or f"no {self.key}"
         return (Finding(self.text, value, self.evaluate(image), depth),)
 
 
@@ -76,9 +107,17 @@ class SizeCondition:
 
     bounds: Bounds[int]
     text: str = field(compare=False)
+    attribute: ClassVar[str] = "size"
+    judge: Judge = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "judge", self.bounds.matcher())
+
+    def decide(self, ask: Ask) -> Truth:
+        return ask(self)
 
     def evaluate(self, image: Image) -> Truth:
-        return None if image.size is None else image.size in self.bounds
+        return _judged(self.judge, image.size)
 
     def trace(self, image: Image, depth: int = 0) -> tuple[Finding, ...]:
         value = None if image.size is None else f"{image.size} bytes"
@@ -91,15 +130,18 @@ class All:
 
     parts: "tuple[Condition, ...]"
 
-    def evaluate(self, image: Image) -> Truth:
+    def decide(self, ask: Ask) -> Truth:
         truth: Truth = True
         for part in self.parts:
-            found = part.evaluate(image)
+            found = part.decide(ask)
             if found is False:
                 return False
             if found is None:
                 truth = None
         return truth
+
+    def evaluate(self, image: Image) -> Truth:
+        return self.decide(lambda leaf: leaf.evaluate(image))
 
     def trace(self, image: Image, depth: int = 0) -> tuple[Finding, ...]:
         head = Finding("all" if self.parts else "every image", "", self.evaluate(image), depth)
@@ -112,15 +154,18 @@ class AnyOf:
 
     parts: "tuple[Condition, ...]"
 
-    def evaluate(self, image: Image) -> Truth:
+    def decide(self, ask: Ask) -> Truth:
         truth: Truth = False
         for part in self.parts:
-            found = part.evaluate(image)
+            found = part.decide(ask)
             if found:
                 return True
             if found is None:
                 truth = None
         return truth
+
+    def evaluate(self, image: Image) -> Truth:
+        return self.decide(lambda leaf: leaf.evaluate(image))
 
     def trace(self, image: Image, depth: int = 0) -> tuple[Finding, ...]:
         return (
@@ -135,9 +180,12 @@ class Not:
 
     part: "Condition"
 
-    def evaluate(self, image: Image) -> Truth:
-        found = self.part.evaluate(image)
+    def decide(self, ask: Ask) -> Truth:
+        found = self.part.decide(ask)
         return None if found is None else not found
+
+    def evaluate(self, image: Image) -> Truth:
+        return self.decide(lambda leaf: leaf.evaluate(image))
 
     def trace(self, image: Image, depth: int = 0) -> tuple[Finding, ...]:
         return (
@@ -151,34 +199,18 @@ Condition: TypeAlias = FieldCondition | ResourceTagCondition | SizeCondition | A
 EVERY_IMAGE = All(())
 
 
-def patterns_of(condition: Condition) -> Iterator[tuple[str, SinglePattern]]:
-    """Every single pattern of a condition with the field that it is on."""
-    match condition:
-        case FieldCondition():
-            yield from ((condition.attribute, single) for single in singles(condition.pattern))
-        case ResourceTagCondition():
-            yield from (("resource_tags", single) for single in singles(condition.pattern))
-        case Not():
-            yield from patterns_of(condition.part)
-        case All() | AnyOf():
-            yield from (found for part in condition.parts for found in patterns_of(part))
-        case SizeCondition():
-            pass
+Leaf: TypeAlias = FieldCondition | ResourceTagCondition | SizeCondition
 
 
-def fields_of(condition: Condition) -> Iterator[str]:
-    """The image's fields that a condition asks about, anywhere in it."""
+def leaves_of(condition: Condition) -> Iterator[Leaf]:
+    """The conditions on single fields, anywhere in a condition; `attribute` is the image's field."""
     match condition:
-        case FieldCondition():
-            yield condition.attribute
-        case ResourceTagCondition():
-            yield "resource_tags"
-        case SizeCondition():
-            yield "size"
         case Not():
-            yield from fields_of(condition.part)
+            yield from leaves_of(condition.part)
         case All() | AnyOf():
-            yield from (field for part in condition.parts for field in fields_of(part))
+            yield from (leaf for part in condition.parts for leaf in leaves_of(part))
+        case _:
+            yield condition
 
 
 def _traces(parts: "Iterable[Condition]", image: Image, depth: int) -> Iterable[Finding]:
@@ -240,9 +272,15 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     location: Location
 
     @property
+    def clocks(self) -> tuple[Clock, ...]:
+        """The times that the rule reckons with."""
+        clocks = {self.older_than.clock} if self.older_than else set()
+        return tuple(sorted(clocks | {Clock.UPDATE_AT} if self.keep_last else clocks))
+
+    @property
     def names_visibility(self) -> bool:
         """The match says something about visibility: only such a rule may delete PUBLIC images."""
-        return "visibility" in fields_of(self.match)
+        return any(leaf.attribute == "visibility" for leaf in leaves_of(self.match))
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

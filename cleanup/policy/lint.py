@@ -9,7 +9,7 @@ from cleanup.errors import Problem
 from cleanup.image import Image
 from cleanup.policy.conditions import ENUMERATED
 from cleanup.policy.coverage import covers
-from cleanup.policy.impossible import why_impossible
+from cleanup.policy.impossible import patterns_of, why_impossible
 from cleanup.policy.language import (
     EVERY_IMAGE,
     All,
@@ -19,8 +19,8 @@ from cleanup.policy.language import (
     Policy,
     Protection,
     Rule,
-    patterns_of,
 )
+from cleanup.policy.match import Matcher
 from cleanup.policy.patterns import Either, Exact, Glob, Semver, text_pattern
 from cleanup.policy.versions import parse_version
 from cleanup.strict_yaml.location import Location
@@ -67,7 +67,7 @@ def lint_against(policy: Policy, images: Sequence[Image]) -> tuple[Problem, ...]
         for entry in policy.protect
         if all(entry.match.evaluate(image) is False for image in images)
     )
-    return tuple(sorted(chain(idle, _idle_rules(policy.rules, images), _unread_tags(policy.protect, images))))
+    return tuple(sorted(chain(idle, _idle_rules(policy, images), _unread_tags(policy.protect, images))))
 
 
 def _undecided_rules(rules: Sequence[Rule]) -> Iterator[Problem]:
@@ -136,15 +136,12 @@ def _unknown_word(field: str, pattern: Exact | Glob) -> str | None:
     return f"the API documents no {field} '{pattern.text}': {suggestion(pattern.text.upper(), words)}"
 
 
-def _idle_rules(rules: Sequence[Rule], images: Sequence[Image]) -> Iterator[Problem]:
-    waiting = {rule.name: rule for rule in rules}  # for an image that they decide on
-    for image in images:
-        if not waiting:
-            return
-        first = next((rule for rule in rules if rule.match.evaluate(image) is not False), None)
-        if first:
-            waiting.pop(first.name, None)
-    for rule in waiting.values():
+def _idle_rules(policy: Policy, images: Sequence[Image]) -> Iterator[Problem]:
+    matcher = Matcher(policy, lambda image, match: match, ())
+    deciding = {match.rule.name for match in map(matcher, images) if match.rule}
+    for rule in policy.rules:
+        if rule.name in deciding:
+            continue
         matched = sum(rule.match.evaluate(image) is not False for image in images)
         if not matched:
             yield rule.location.problem(f"the rule '{rule.name}' matches none of the {len(images)} images")

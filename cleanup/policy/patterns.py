@@ -1,9 +1,9 @@
 """Patterns on one known text: equality, globs and regular expressions (RE2), versions, and mixes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 from unicodedata import normalize
 
 import re2
@@ -20,8 +20,26 @@ class _Compiled(Protocol):
     def fullmatch(self, text: bytes) -> object | None: ...
 
 
+MOST_REMEMBERED: Final = 100_000  # answers at a time, so that odd inventories take no more memory than others
+
+Matches: TypeAlias = Callable[[str], bool]
+
+
+class _Compiling:
+    """A pattern is compiled once into a function of the text, the only way in which it is ever asked."""
+
+    __slots__ = ()
+
+    def matcher(self) -> Matches:
+        raise NotImplementedError
+
+    def matches(self, value: str) -> bool:
+        """Ask it once; whoever asks about many values keeps the `matcher`."""
+        return self.matcher()(nfc(value))
+
+
 @dataclass(frozen=True, slots=True)
-class Exact:
+class Exact(_Compiling):
     """One text, and no other. `key` is what is compared: `text`, folded where case is ignored."""
 
     text: str
@@ -29,12 +47,13 @@ class Exact:
     key: str
     location: Location = field(compare=False)
 
-    def matches(self, value: str) -> bool:
-        return (value.casefold() if self.ignores_case else value) == self.key
+    def matcher(self) -> Matches:
+        key = self.key
+        return (lambda value: value.casefold() == key) if self.ignores_case else (lambda value: value == key)
 
 
 @dataclass(frozen=True, slots=True)
-class Glob:
+class Glob(_Compiling):
     """A glob over the whole value: `*` any run of characters (also `/`), `?` one, `[abc]`, `[!abc]`."""
 
     text: str
@@ -42,12 +61,26 @@ class Glob:
     compiled: _Compiled = field(compare=False, repr=False)
     location: Location = field(compare=False)
 
-    def matches(self, value: str) -> bool:
-        return self.compiled.fullmatch(_encoded(value)) is not None
+    @property
+    def prefix(self) -> str | None:
+        """`dev-` where the glob is `dev-*`, and the same for any other text."""
+        literal = self.text.rstrip("*")
+        return None if self.ignores_case or any(wildcard in literal for wildcard in "*?[") else literal
+
+    def matcher(self) -> Matches:
+        # Most globs are a text with a star at its ends, which Python finds ten times as fast as RE2.
+        if (prefix := self.prefix) is not None:
+            return lambda value: value.startswith(prefix)
+        literal = self.text.strip("*")
+        if not self.ignores_case and not any(wildcard in literal for wildcard in "*?["):
+            if self.text.endswith("*"):
+                return lambda value: literal in value
+            return lambda value: value.endswith(literal)
+        return lambda value: self.compiled.fullmatch(_encoded(value)) is not None
 
 
 @dataclass(frozen=True, slots=True)
-class Regex:
+class Regex(_Compiling):
     """An RE2 expression, searched anywhere in the value."""
 
     text: str
@@ -55,41 +88,74 @@ class Regex:
     compiled: _Compiled = field(compare=False, repr=False)
     location: Location = field(compare=False)
 
-    def matches(self, value: str) -> bool:
-        return self.compiled.search(_encoded(value)) is not None
+    def matcher(self) -> Matches:
+        known: dict[str, bool] = {}
+
+        def search(value: str) -> bool:
+            if (found := known.get(value)) is None:
+                found = self.compiled.search(_encoded(value)) is not None
+                if len(known) < MOST_REMEMBERED:
+                    known[value] = found
+            return found
+
+        # `^pr-[0-9]+`: most values are told by how they begin. What a quantifier follows need not be there.
+        found = re.match(r"\^([\w-]+)(?![\w*?{-])", self.text, re.ASCII)
+        if found and not self.ignores_case and "|" not in self.text:
+            prefix = found[1]
+            return lambda value: value.startswith(prefix) and search(value)
+        return search
 
 
 @dataclass(frozen=True, slots=True)
-class Semver:
+class Semver(_Compiling):
     """A range of semantic versions; a value that is no semantic version lies in none."""
 
     text: str
     bounds: Bounds[Version]
     location: Location = field(compare=False)
 
-    def matches(self, value: str) -> bool:
-        version = parse_version(value)
-        return version is not None and version in self.bounds
+    def matcher(self) -> Matches:
+        within = self.bounds.matcher()
+        return lambda value: (version := parse_version(value)) is not None and within(version)
 
 
 @dataclass(frozen=True, slots=True)
-class Either:
+class Either(_Compiling):
     """At least one of several patterns."""
 
     parts: "tuple[Pattern, ...]"
 
-    def matches(self, value: str) -> bool:
-        return any(part.matches(value) for part in self.parts)
+    def matcher(self) -> Matches:
+        texts, prefixes, others = set(), [], []
+        for part in self.parts:
+            if isinstance(part, Exact) and not part.ignores_case:
+                texts.add(part.key)
+            elif isinstance(part, Glob) and part.prefix is not None:
+                prefixes.append(part.prefix)
+            else:
+                others.append(part.matcher())
+        beginnings = tuple(prefixes)
+
+        def matches(value: str) -> bool:
+            if value in texts or value.startswith(beginnings):
+                return True
+            for other in others:  # noqa: SIM110 - asked of every image, a generator takes twice as long
+                if other(value):
+                    return True
+            return False
+
+        return matches
 
 
 @dataclass(frozen=True, slots=True)
-class Except:
+class Except(_Compiling):
     """Every text but those of one pattern."""
 
     part: "Pattern"
 
-    def matches(self, value: str) -> bool:
-        return not self.part.matches(value)
+    def matcher(self) -> Matches:
+        matches = self.part.matcher()
+        return lambda value: not matches(value)
 
 
 SinglePattern: TypeAlias = Exact | Glob | Regex | Semver

@@ -1,6 +1,7 @@
 """Semantic versions (semver.org 2.0.0): their order, and ranges such as `>= 1.0.0, < 2.0.0`."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from cleanup.policy.bounds import Bounds
@@ -17,6 +18,7 @@ _VERSION = re.compile(VERSION_SYNTAX)
 _BOUND_SYNTAX = rf" *(?:<=|<|>=|>|!=|=) *{re.sub(r'[(](?![?])', '(?:', VERSION_SYNTAX)} *"
 RANGE_SYNTAX: Final = f"^{_BOUND_SYNTAX}(?:,{_BOUND_SYNTAX})*$"
 _BOUND = re.compile(r"(<=|<|>=|>|!=|=) *(\S+)")
+_FIRST: Final = "v0123456789"
 _LONGEST: Final = 256  # registries stop at 128; beyond it digits would be costly to compare
 
 # One identifier of a pre-release: (0, number, "") sorts before (1, 0, text), as SemVer 11.4 wants.
@@ -25,9 +27,12 @@ Identifier = tuple[int, int, str]
 Version = tuple[int, int, int, bool, tuple[Identifier, ...]]
 
 
+@lru_cache(maxsize=100_000)  # the same few versions are the tags of very many images
 def parse_version(text: str) -> Version | None:
     """The sort key of a version, a leading `v` allowed; None where the text is no SemVer version."""
-    found = _VERSION.fullmatch(text) if len(text) <= _LONGEST else None
+    if text[:1] not in _FIRST or len(text) > _LONGEST:
+        return None
+    found = _VERSION.fullmatch(text)
     if found is None:
         return None
     major, minor, patch, prerelease = found.groups()

@@ -27,6 +27,7 @@ from cleanup.policy.language import (
     Protection,
     Rule,
 )
+from cleanup.policy.match import Matcher, match_rules
 from cleanup.policy.patterns import text_pattern
 from cleanup.reference import same_content
 from cleanup.strict_yaml.location import Location
@@ -81,7 +82,8 @@ def images() -> st.SearchStrategy[list[Image]]:
 def leaves() -> st.SearchStrategy[Condition]:
     texts = {
         "namespace": ("ml-*", "prod-*", "sandbox"),
-        "tag": ("latest", "dev-*", "*"),
+        "tag": ("latest", "dev-*", "*", "*-1", "*e*"),
+        "name": ("trainer", "s*"),
         "visibility": ("PRIVATE", "public"),
         "status": ("ERROR", "active"),
     }
@@ -258,6 +260,26 @@ def test_a_protection_more_never_deletes_more(
     assert {
         decision.image.id for decision in after if extra.match.evaluate(decision.image) is not False
     }.isdisjoint(deleted(after))
+
+
+@given(images() | sharers(), policies() | forcing(), users())
+@settings(max_examples=300)
+def test_what_is_remembered_is_what_would_be_found_anew(
+    inventory: list[Image], policy: Policy, in_use: InUse
+) -> None:
+    matcher = Matcher(policy, lambda image, match: match, ())
+    assert [matcher(image) for image in inventory] == [match_rules(image, policy) for image in inventory]
+    assert [matcher(image) for image in inventory] == [match_rules(image, policy) for image in inventory]
+    for image in inventory:
+        assert in_use.of(image) == next(iter(in_use.users_of(image)), None)
+        (alone,) = select([image], policy, in_use, NOW)
+        (as_one_of_many,) = (d for d in select(inventory, policy, in_use, NOW) if d.image is image)
+        if not any(rule.keep_last for rule in policy.rules):
+            assert (alone.action, alone.reason, alone.detail) == (
+                as_one_of_many.action,
+                as_one_of_many.reason,
+                as_one_of_many.detail,
+            )
 
 
 @given(images(), policies(), users(), st.integers(1, 3))

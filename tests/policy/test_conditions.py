@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cleanup.image import Image
 from cleanup.policy.conditions import CONDITION
 from cleanup.policy.language import All, AnyOf, Condition, FieldCondition, Finding, Not, Truth
-from cleanup.policy.patterns import regex, text_pattern
+from cleanup.policy.patterns import Either, regex, text_pattern
 from cleanup.strict_yaml.document import parse
 from cleanup.strict_yaml.location import Location
 
@@ -227,3 +227,23 @@ def test_equal_texts_make_equal_conditions_wherever_they_stand() -> None:
     assert condition(text) == condition("\n" + text)
     assert hash(condition(text)) == hash(condition("\n" + text))
     assert condition("tag: x") != condition("name: x")
+
+
+QUANTIFIED = st.builds(
+    "^{}{}{}{}".format,
+    st.sampled_from(["", "a", "ab", "pr-", "a-b"]),
+    st.sampled_from(["", "*", "+", "?", "{0,1}", "{2}"]),
+    st.sampled_from(["", "[0-9]+", "b", ".", "|b", "$", "(?i)B"]),
+    st.sampled_from(["", "$", "b*"]),
+)
+
+
+@given(QUANTIFIED, st.text("abpr-12B", max_size=6))
+def test_a_shortcut_by_the_beginning_of_a_regex_changes_nothing(text: str, value: str) -> None:
+    try:
+        pattern = regex(text, ignores_case=False, location=HERE)
+    except ValueError:
+        return
+    assert pattern.matches(value) == (pattern.compiled.search(value.encode()) is not None)
+    either = Either((pattern, text_pattern("a*", ignores_case=False, location=HERE)))
+    assert either.matches(value) == (pattern.matches(value) or value.startswith("a"))

@@ -1,0 +1,156 @@
+"""What a policy alone says about images: protections and the rule that decides; very many images at a time. Pure."""
+
+from collections.abc import Callable, Hashable, Sequence
+from itertools import chain
+from operator import attrgetter
+from typing import Final, Generic, TypeVar, cast
+
+import msgspec
+
+from cleanup.image import Image
+from cleanup.policy.language import (
+    Ask,
+    Condition,
+    Leaf,
+    Policy,
+    Protection,
+    Rule,
+    Truth,
+    composed,
+    leaves_of,
+)
+from cleanup.policy.patterns import MOST_REMEMBERED
+
+T = TypeVar("T")
+
+# Fields with so many values that what is said of each is not worth remembering.
+_MANY: Final = frozenset({"id", "name", "tag", "swr_path", "description", "size", "resource_tags"})
+
+
+class RuleMatch(msgspec.Struct, frozen=True, kw_only=True):
+    """What the policy alone says about one image, before clocks and groups are asked.
+
+    `protection` is the first entry that holds; `unclear_protection` the first that cannot be
+    evaluated. `rule` is the first whose match holds, or (with `unclear`) cannot be evaluated.
+    `missing` names the fields that were missing for what is unclear.
+    """
+
+    protection: Protection | None = None
+    unclear_protection: Protection | None = None
+    rule: Rule | None = None
+    unclear: bool = False
+    missing: tuple[str, ...] = ()
+
+
+def match_rules(image: Image, policy: Policy) -> RuleMatch:
+    """Ask `protect` and the rules' `match` in three-valued logic; the first rule that is not False ends it."""
+    return _match(policy, lambda leaf: leaf.evaluate(image))
+
+
+def _match(policy: Policy, ask: Ask) -> RuleMatch:
+    protection, unclear = None, None
+    for entry in policy.protect:
+        truth = entry.match.decide(ask)
+        if truth:
+            protection = entry
+            break
+        if truth is None:
+            unclear = unclear or entry
+    for rule in policy.rules:
+        truth = rule.match.decide(ask)
+        if truth is not False:
+            break
+    else:
+        rule, truth = None, False
+    if protection:
+        return RuleMatch(protection=protection, rule=rule, unclear=truth is None)
+    missing = _missing(unclear.match if unclear else rule.match if rule and truth is None else None, ask)
+    return RuleMatch(unclear_protection=unclear, rule=rule, unclear=truth is None, missing=missing)
+
+
+def _missing(unclear: Condition | None, ask: Ask) -> tuple[str, ...]:
+    leaves = leaves_of(unclear) if unclear else ()
+    return tuple(dict.fromkeys(leaf.attribute for leaf in leaves if ask(leaf) is None))
+
+
+class Matcher(Generic[T]):
+    """Asks a policy about very many images, each no more than it must be asked, and remembers the answers.
+
+    Fields with few values are looked up all at once. What they leave open is a tree of questions:
+    conditions on the other fields, in the order of the policy, each following from the truths
+    before it. `answer` makes the answer of an image and its RuleMatch, once for all images of which
+    the same is true; besides it may read the `fields`.
+    """
+
+    def __init__(
+        self, policy: Policy, answer: Callable[[Image, RuleMatch], T], fields: Sequence[str]
+    ) -> None:
+        conditions = [entry.match for entry in policy.protect] + [rule.match for rule in policy.rules]
+        leaves = tuple(chain.from_iterable(map(leaves_of, conditions)))
+        few = sorted({leaf.attribute for leaf in leaves} - _MANY - set(fields))
+        self._policy = policy
+        self._answer = answer
+        self._fields = attrgetter("type", *fields)
+        self._few = [leaf for leaf in leaves if leaf.attribute not in _MANY]
+        self._values_of = attrgetter("type", *fields, *few)
+        self._by_values: dict[Hashable, _Question[T] | T] = {}
+        self._by_truths: dict[Hashable, _Question[T] | T] = {}
+        self._questions = 0
+
+    def __call__(self, image: Image) -> T:
+        found = self._by_values.get(self._values_of(image))
+        if found is None:
+            found = self._first(image)
+        field, value = None, None
+        while found.__class__ is _Question:
+            if found.field is not field:  # several questions about one field follow each other
+                field = found.field
+                value = composed(getattr(image, field))
+            truth = None if value is None else found.judge(value)
+            found = found.then.get(truth) or self._next(found, truth, image)
+        return cast(T, found)
+
+    def _first(self, image: Image) -> "_Question[T] | T":
+        truths = {id(leaf): leaf.evaluate(image) for leaf in self._few}
+        key = (self._fields(image), *truths.values())
+        found = self._by_truths.get(key) or self._question(truths, image)
+        if len(self._by_values) < MOST_REMEMBERED:
+            self._by_values[self._values_of(image)] = self._by_truths[key] = found
+        return found
+
+    def _next(self, question: "_Question[T]", truth: Truth, image: Image) -> "_Question[T] | T":
+        found = self._question({**question.known, id(question.leaf): truth}, image)
+        if self._questions < MOST_REMEMBERED:
+            self._questions += 1
+            question.then[truth] = found
+        return found
+
+    def _question(self, known: dict[int, Truth], image: Image) -> "_Question[T] | T":
+        """What follows from the truths that are known: the answer, or what must be asked next."""
+        open_: list[Leaf] = []
+
+        def ask(leaf: Leaf) -> Truth:
+            if id(leaf) in known:
+                return known[id(leaf)]
+            open_.append(leaf)
+            raise _OpenQuestion
+
+        try:
+            return self._answer(image, _match(self._policy, ask))
+        except _OpenQuestion:
+            return _Question(open_[0], known)
+
+
+class _OpenQuestion(Exception):
+    """The truth of a condition is asked for that is not known yet."""
+
+
+class _Question(Generic[T]):
+    """A condition on one field, with all truths that were known when it had to be asked, and what follows."""
+
+    __slots__ = ("field", "judge", "known", "leaf", "then")
+
+    def __init__(self, leaf: Leaf, known: dict[int, Truth]) -> None:
+        self.leaf, self.field, self.judge = leaf, leaf.attribute, leaf.judge
+        self.known = known
+        self.then: dict[Truth, _Question[T] | T] = {}
