@@ -1,7 +1,7 @@
 """The decision: images, a policy, what is in use and the time in; one decision an image out. Pure.
 
-`_by_fields` and then `_decide` are the order in which everything is asked (policies/README.md, How an
-image is decided).
+`_by_fields` and then `_decide` are the order in which everything is asked
+(policies/README.md, How an image is decided).
 """
 
 from collections.abc import Collection, Iterable

@@ -1,0 +1,113 @@
+"""CPU of a decision, everything included: `.venv/bin/python tests/benchmarks/decisions.py [--json] [IMAGES ...]`.
+
+A table, or with `--json` JSON, of microseconds an image: one rule with 4 conditions and a policy of ten
+rules with protect, keep_last and force, with nobody and with about 300 users, on the simulator's world.
+"""
+
+import gc
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from cleanup.decision.select import select
+from cleanup.image import Image
+from cleanup.in_use import InUse, Use
+from cleanup.modelarts.wire import decode_image
+from cleanup.policy.language import Policy
+from cleanup.policy.load import load
+from cleanup.simulator import build_world
+
+SIZES: Final = (10_000, 100_000, 1_000_000)
+NOW: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
+_TIMES: Final = 3  # the least of them counts: what else the machine does only ever adds
+_POLICIES: Final = {
+    "one rule": """
+version: 1
+rules:
+  - name: stale
+    match: {visibility: PRIVATE, namespace: [ml-*, sandbox], tag: {any: ["dev-*", {regex: "^pr-[0-9]+"}]}, arch: X86_64}
+    older_than: 90d
+""",
+    "ten rules": """
+version: 1
+protect:
+  - namespace: prod-*
+  - tag: [latest, stable, "release-*"]
+  - description: "*keep*"
+  - resource_tags: {keep: "yes"}
+rules:
+  - {name: broken, match: {status: [ERROR, CREATE_FAILED]}, older_than: 7d}
+  - {name: big, match: {size: "> 30GiB", visibility: PRIVATE}, older_than: 30d, keep_last: 1}
+  - {name: prs, match: {tag: {regex: "^pr-[0-9]+"}}, older_than: 14d, force: true}
+  - {name: dev, match: {tag: "dev-*", visibility: PRIVATE}, older_than: 60d, keep_last: 3, force: true}
+  - {name: nightly, match: {namespace: "ml-1*", tag: "nightly-*"}, keep_last: {count: 7, per: [namespace, name, arch]}}
+  - {name: saves, match: {origin: IMAGE_SAVE, not: {tag: "*keep*"}}, older_than: {create_at: 30d}, keep_last: 2}
+  - {name: old-versions, match: {tag: {semver: "< 1.4.0"}}, older_than: 90d, keep_last: 5}
+  - {name: sandbox, match: {namespace: sandbox}, older_than: 7d, force: true}
+  - {name: arm, match: {arch: AARCH64, visibility: PRIVATE}, older_than: 120d}
+  - {name: rest, match: {visibility: PRIVATE, namespace: ml-*}, older_than: 365d, keep_last: 3, force: true}
+""",
+}
+
+
+def measure(sizes: Sequence[int]) -> list[dict[str, Any]]:
+    """One row for each size, policy and number of users."""
+    with tempfile.TemporaryDirectory() as folder:
+        policies = {name: _policy(Path(folder, f"{name}.yaml"), text) for name, text in _POLICIES.items()}
+    rows = []
+    for size in sizes:
+        images = _images(size)
+        some = [
+            Use(user="a notebook", image_id=one.id, swr_path=one.swr_path)
+            for one in images[:: max(1, len(images) // 300)]
+        ]
+        for name, policy in policies.items():
+            for uses in ([], some):
+                cost = min(_cost(images, policy, InUse(uses)) for _ in range(_TIMES))
+                rows.append({"images": len(images), "policy": name, "users": len(uses), "us": round(cost, 2)})
+    return rows
+
+
+def _policy(path: Path, text: str) -> Policy:
+    path.write_text(text)
+    return load([path])
+
+
+def _images(size: int) -> list[Image]:
+    records = build_world(seed=1, images=size, now=NOW).images
+    images = []
+    for record in records:
+        try:
+            images.append(decode_image(msgspec.Raw(msgspec.json.encode(record))))
+        except ValueError:  # the world has records that no reader accepts
+            continue
+    return images
+
+
+def _cost(images: Sequence[Image], policy: Policy, in_use: InUse) -> float:
+    """Microseconds of CPU an image."""
+    gc.collect()
+    began = time.process_time()
+    decisions = select(images, policy, in_use, NOW)
+    return (time.process_time() - began) * 1e6 / len(decisions)
+
+
+def main(arguments: Sequence[str]) -> None:
+    rows = measure([int(one) for one in arguments if one != "--json"] or SIZES)
+    if "--json" in arguments:
+        sys.stdout.write(json.dumps(rows, indent=1) + "\n")
+        return
+    sys.stdout.write(f"{'images':>10}  {'policy':10}{'users':>7}{'µs an image':>13}\n")
+    for row in rows:
+        sys.stdout.write(f"{row['images']:>10,}  {row['policy']:10}{row['users']:>7}{row['us']:>13.2f}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
