@@ -12,7 +12,7 @@ import anyio.lowlevel
 import msgspec
 
 from cleanup.modelarts.http.messages import NoResponse, Request, Response, Result, passes
-from cleanup.modelarts.http.rate_limit import RateLimiter
+from cleanup.modelarts.http.rate_limit import LONGEST_PAUSE, RateLimiter
 from cleanup.modelarts.http.retry import RetryPolicy
 from cleanup.runtime import Runtime
 from cleanup.stop import Cause, Stop
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _MAX_BYTES = 1 << 20
 HARMFUL_SKEW = timedelta(minutes=5)  # signatures fail at 15; tokens and temporary keys have ends, too
-_LONGEST_HOLD = 300.0  # seconds: an answer that asks for more is asked again after these
 _LONG_HOLD = 5.0  # seconds from which on people want to know why nothing happens
 _OF_THE_SERVICE = (429, 503)  # what Retry-After beside these says holds for every request
 
@@ -150,7 +149,7 @@ class Transport:
             return
         if response.status in _OF_THE_SERVICE:
             self.limiter.pause(hold)
-        self.limiter.succeeded()
+        self.limiter.succeeded(released)
 
     def _say(self, request: Request, response: Response | NoResponse, hold: float) -> None:
         """Tell people of a long pause: once, whoever meets it."""
@@ -219,7 +218,7 @@ def _asked_hold(response: Response | NoResponse, now: datetime) -> float:
     """Seconds that an answer which may pass asks to wait, within a bound; 0 where it does not say so."""
     if isinstance(response, NoResponse) or not passes(response.status):
         return 0.0
-    return min(_retry_after(response, now), _LONGEST_HOLD)
+    return min(_retry_after(response, now), LONGEST_PAUSE)
 
 
 def _retry_after(response: Response, now: datetime) -> float:
