@@ -1,24 +1,22 @@
-"""Writing a journal: one JSON line an event through structlog, the intents durable before they are acted on."""
+"""Writing a journal: one JSON line an event, the intents durable before they are acted on."""
 
 import errno
 import fcntl
 import os
 import stat
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from datetime import datetime
 from io import FileIO
 from pathlib import Path
-from typing import Any
 
 import anyio
 import anyio.to_thread
 import msgspec
-import structlog
 
 from cleanup.errors import JournalWriteError, UsageError
 from cleanup.files import ELSEWHERE, PRIVATE, obstacle, sync_folder
 from cleanup.journal.reader import whole_part
-from cleanup.journal.records import JournalRepaired, Level, Line
+from cleanup.journal.records import JournalRepaired, Line
 
 
 def require_writable(path: Path, elsewhere: str = ELSEWHERE) -> None:
@@ -34,44 +32,17 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, PRIVATE)
 
 
-class LineLogger:
-    """The logger that structlog hands rendered lines to, as `structlog.BytesLogger` is for a buffered file.
-
-    A line that broke off must stay the last: after a failure nothing more is written. `size` is how many
-    bytes the file must have.
-    """
-
-    def __init__(self, file: FileIO, failed: Callable[[OSError], JournalWriteError]) -> None:
-        self._file = file
-        self._failed = failed
-        self.broken: JournalWriteError | None = None
-        self.written = 0
-        self.size = os.fstat(file.fileno()).st_size
-
-    def msg(self, line: bytes) -> None:
-        """Append one line. Raises JournalWriteError when the disk refuses."""
-        if self.broken:
-            raise self.broken
-        try:
-            rest = memoryview(line + b"\n")
-            while rest:
-                done = self._file.write(rest)
-                self.size += done
-                rest = rest[done:]
-        except OSError as error:
-            self.broken = self._failed(error)
-            raise self.broken from error
-        self.written += 1
-
-    debug = info = warning = error = msg
+_encode = msgspec.json.Encoder().encode
 
 
 class Journal:
     """One run's writer. Every method that writes raises JournalWriteError when the disk refuses.
 
     Written lines reach the file at once; `write_ahead` also waits until they are durable. Waiting
-    workers share one fsync, so durability costs one disk round trip, not one an image. Each time the file
-    is looked at too: what was removed, replaced or cut short holds no intent, however well it was written.
+    workers share one fsync (group commit), so durability costs one disk round trip, not one an image.
+    Each time the file is looked at too: what was removed, replaced or cut short holds no intent, however
+    well it was written. A line that broke off must stay the last, and after an fsync that failed nobody
+    knows what is on disk: after any failure nothing more is written.
     """
 
     def __init__(
@@ -95,16 +66,13 @@ class Journal:
         self.path = path
         self._elsewhere = elsewhere
         self._finish_with = finish_with or f"image-cleanup resume {path}"
-        self._sync = anyio.Lock()
-        self._durable = 0
+        self._own = {"run_id": run_id, "target": target}
+        self._now = now
+        self._broken: JournalWriteError | None = None
+        self._syncing: anyio.Event | None = None
+        self._written = self._durable = 0  # lines
         torn = self._open(read_size)
-        self._lines = LineLogger(self._file, self._failed)
-        log = structlog.wrap_logger(
-            self._lines,
-            processors=[_stamped(now), _rendered],
-            wrapper_class=structlog.make_filtering_bound_logger(0),
-        ).bind(run_id=run_id, target=target)
-        self._log = {Level.INFO: log.info, Level.WARNING: log.warning, Level.ERROR: log.error}
+        self._size = os.fstat(self._file.fileno()).st_size  # bytes that the file must have
         if torn:
             self.write(JournalRepaired(torn_line=torn.decode("utf-8", "replace")))
 
@@ -148,38 +116,63 @@ class Journal:
         )
 
     def write(self, line: Line) -> None:
-        """Write one line; its level decides how loud it is."""
-        self._log[line.level](line)
+        """Write one line; its time, run and target are filled in."""
+        if self._broken:
+            raise self._broken
+        whole = msgspec.structs.replace(line, timestamp=self._now(), **self._own)
+        rest = memoryview(_encode(whole) + b"\n")
+        try:
+            while rest:
+                done = self._file.write(rest)
+                self._size += done
+                rest = rest[done:]
+        except OSError as error:
+            self._broken = self._failed(error)
+            raise self._broken from error
+        self._written += 1
 
     async def write_ahead(self, line: Line) -> None:
-        """Write down what is about to be asked of the service, and return once it is on disk."""
+        """Write down what is about to be asked of the service, and return once it is on disk.
+
+        The first who waits syncs for all that is written by then; the others wait for that, and one of
+        those who came too late for it is the next.
+        """
         self.write(line)
-        mine = self._lines.written
-        async with self._sync:
-            if self._durable >= mine:
-                return
-            upto = self._lines.written
-            await anyio.to_thread.run_sync(self.flush)
-            self._watch()
-            self._durable = upto
+        mine = self._written
+        while self._durable < mine:
+            if self._syncing:
+                await self._syncing.wait()
+                continue
+            self._syncing = anyio.Event()
+            upto = self._written
+            try:
+                await anyio.to_thread.run_sync(self.flush)
+                self._watch()
+                self._durable = upto
+            finally:
+                self._syncing.set()
+                self._syncing = None
 
     def flush(self) -> None:
-        """Wait until everything written is on disk (pipes and devices have no disk to wait for)."""
+        """Wait until everything written is on disk, where there is one to wait for."""
+        if self._broken:
+            raise self._broken
         try:
             os.fsync(self._file.fileno())
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-                raise self._failed(error) from error
+                self._broken = self._failed(error)
+                raise self._broken from error
 
     def _watch(self) -> None:
         """Raise JournalWriteError, now and from now on, where somebody else touched the file."""
-        if self._lines.broken is None and (done := self._done_to_it()):
-            self._lines.broken = JournalWriteError(
+        if self._broken is None and (done := self._done_to_it()):
+            self._broken = JournalWriteError(
                 f"the journal {self.path} was {done} while it was written: nothing more is asked of the "
                 "service; see who touched it, then plan again"
             )
-        if self._lines.broken:
-            raise self._lines.broken
+        if self._broken:
+            raise self._broken
 
     def _done_to_it(self) -> str | None:
         """What somebody did to the file, None where it is as it was written."""
@@ -192,8 +185,8 @@ class Journal:
             return "removed"
         if not os.path.samestat(mine, there):
             return "replaced"
-        if mine.st_size != self._lines.size:
-            return "cut short" if mine.st_size < self._lines.size else "written to by somebody else"
+        if mine.st_size != self._size:
+            return "cut short" if mine.st_size < self._size else "written to by somebody else"
         return None
 
     def __enter__(self) -> "Journal":
@@ -201,28 +194,8 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         try:
-            self.flush()
-            if self._lines.broken is None:
+            if self._broken is None:
+                self.flush()
                 self._watch()
         finally:
             self._file.close()
-
-
-def _stamped(now: Callable[[], datetime]) -> structlog.typing.Processor:
-    """The processor that fills in what every line has."""
-
-    def stamp(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        event["event"] = msgspec.structs.replace(
-            event["event"], timestamp=now(), run_id=event["run_id"], target=event["target"]
-        )
-        return event
-
-    return stamp
-
-
-_encode = msgspec.json.Encoder().encode
-
-
-def _rendered(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
-    """The renderer: the typed line as JSON."""
-    return _encode(event["event"])
