@@ -3,8 +3,10 @@
 import ssl
 import zlib
 from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace, TracebackType
+from types import TracebackType
 from typing import Self
 
 import aiohttp
@@ -32,22 +34,35 @@ class _Lost(aiohttp.ClientError):
         self.found = found
 
 
-async def _never_repeat(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a DELETE again by itself when a kept-alive connection turns out dead."""
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _Lost(error) from error
+@dataclass
+class _Mark:
+    """Whether a request has left."""
+
+    sent: bool = False
 
 
-async def _note_sending(
-    _: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceRequestHeadersSentParams
-) -> None:
-    context.trace_request_ctx.sent = True
+_under_way: ContextVar[_Mark] = ContextVar("under_way")  # of the exchange that this task is at
+
+
+class _Request(aiohttp.ClientRequest):
+    """Marks when it leaves; a middleware and a trace could do that too, at ten times the cost."""
+
+    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        _under_way.get().sent = True
+        try:
+            return await super().send(conn)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            raise _Lost(error) from error
+
+
+class _Response(aiohttp.ClientResponse):
+    """Keeps aiohttp from sending a DELETE again by itself when a kept-alive connection turns out dead."""
+
+    async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        try:
+            return await super().start(connection)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            raise _Lost(error) from error
 
 
 class Connection:
@@ -64,8 +79,7 @@ class Connection:
         self._timeout = timeout
         self._environment = environment
         self._secrets = _spellings(*passwords(environment))
-        tracing = aiohttp.TraceConfig()
-        tracing.on_request_headers_sent.append(_note_sending)
+        self._routes: dict[str, Route] = {}  # by origin: the environment stays what it is
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=limit, ssl=_trusting(ca_bundle)),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -73,8 +87,8 @@ class Connection:
             auto_decompress=False,
             max_field_size=LONGEST_HEADER,
             timeout=aiohttp.ClientTimeout(total=timeout),
-            trace_configs=[tracing],
-            middlewares=[_never_repeat],
+            request_class=_Request,
+            response_class=_Response,
         )
 
     async def __aenter__(self) -> Self:
@@ -93,15 +107,23 @@ class Connection:
         What was sent as a secret does not come back: a refusal that repeats it is blackened, for it
         goes into logs and journals.
         """
-        mark = SimpleNamespace(sent=False)
-        way = route(request, self._environment)
-        self.remember(*(headers[name] for name in _SECRET_HEADERS if name in headers))
+        mark = _Mark()
+        _under_way.set(mark)
+        way = self._route(request)
+        for name in _SECRET_HEADERS:
+            if name in headers:
+                self.remember(headers[name])
         try:
-            return await self._exchange(request, headers, way, max_bytes, mark)
+            return await self._exchange(request, headers, way, max_bytes)
         except (aiohttp.ClientError, OSError) as error:
             found = error.found if isinstance(error, _Lost) else error
             sent = mark.sent and not is_before_sending(found)
             return NoResponse(cause(found, request, way, self._timeout), sent)
+
+    def _route(self, request: Request) -> Route:
+        if request.origin not in self._routes:
+            self._routes[request.origin] = route(request, self._environment)
+        return self._routes[request.origin]
 
     def remember(self, *secrets: str) -> None:
         """These are secrets, and stay so in all answers to come."""
@@ -119,31 +141,38 @@ class Connection:
         headers: Mapping[str, str],
         way: Route,
         max_bytes: int,
-        mark: SimpleNamespace,
     ) -> Response:
         async with self._session.request(
             request.method,
             URL(request.origin + request.target, encoded=True),
-            headers=dict(headers),
+            headers=headers,
             data=request.body or None,
             allow_redirects=False,
             proxy=way.proxy,
             proxy_headers=way.login,
-            trace_request_ctx=mark,
         ) as response:
-            body = bytearray()
-            async for chunk in response.content.iter_chunked(_CHUNK):
-                body += chunk
-                if len(body) > max_bytes:
-                    response.close()
-                    return Response(response.status, b"", response.headers, _too_large(max_bytes))
             try:
-                told = _unpacked(bytes(body), response.headers.get("Content-Encoding", ""), max_bytes)
+                told = await _read(response, max_bytes)
+                if coding := response.headers.get("Content-Encoding"):
+                    told = _unpacked(told, coding, max_bytes)
             except ValueError as error:
                 return Response(response.status, b"", response.headers, str(error))
             if response.status >= 300:
                 told = self._blackened(told, headers.get("Authorization", ""))
             return Response(response.status, told, response.headers)
+
+
+async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    """The body as it came. Raises ValueError where it is larger than that, and reads no further."""
+    if (length := response.content_length) is not None and length <= max_bytes:
+        return await response.read()
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(_CHUNK):
+        body += chunk
+        if len(body) > max_bytes:
+            response.close()
+            raise ValueError(_too_large(max_bytes))
+    return bytes(body)
 
 
 def _unpacked(body: bytes, coding: str, max_bytes: int) -> bytes:
