@@ -3,6 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 
 import anyio
@@ -102,7 +103,7 @@ class Executor:
         self._longest = max_staleness or _GRACE
         self._valid_for = valid_for
         # Where looks must be very fresh, a DELETE may not queue behind the looks of other workers.
-        self._lane = anyio.Semaphore(1 if max_staleness < _GRACE else max(1, concurrency))
+        self._lane = anyio.Lock() if max_staleness < _GRACE else nullcontext()
         self._settle_timeout = settle_timeout
         self._settling = anyio.Semaphore(_MOST_SETTLING)
         self._settled: dict[str, anyio.Event] = {}
@@ -115,7 +116,7 @@ class Executor:
     ) -> dict[str, Verdict]:
         """Delete what is due, in order; a verdict for every image, also when stopped, beside those `known`."""
         self.verdicts = dict(known or {})
-        self._settled = {one.image.id: anyio.Event() for one in due}
+        self._settled = {image_id: anyio.Event() for one in due for image_id in one.after}
         try:
             await work_off(due, self._delete, self._stop, min(self._concurrency, len(due)))
         finally:
@@ -163,13 +164,13 @@ class Executor:
 
     def _end_of(self, work: _Deletion) -> None:
         verdict = work.verdict or (self._cut_short() if work.in_flight else self._not_attempted())
-        attempts = work.attempts + work.in_flight
-        self._end(work.due, msgspec.structs.replace(verdict, attempts=attempts))
+        self._end(work.due, verdict, work.attempts + work.in_flight)
 
     async def _after_its_siblings(self, one: Due) -> Due:
         """Wait until all records of the same content have ended; take the content only if all are gone."""
-        for image_id in one.after - self.verdicts.keys():
-            await self._settled[image_id].wait()
+        for image_id in one.after:
+            if image_id not in self.verdicts:
+                await self._settled[image_id].wait()
         all_gone = all(self.verdicts[image_id].outcome in GONE for image_id in one.after)
         return one if all_gone else msgspec.structs.replace(one, force=False)
 
@@ -255,11 +256,14 @@ class Executor:
         why = f"stopped while its DELETE was under way ({self._stop.why or 'a bug'}); `resume` settles it"
         return Verdict(outcome=Outcome.UNKNOWN, error_msg=why)
 
-    def _end(self, one: Due, verdict: Verdict) -> None:
+    def _end(self, one: Due, verdict: Verdict, attempts: int = 0) -> None:
         """Write the one result down, wake those who wait for it, and stop the run where it shows no hope."""
-        verdict = msgspec.structs.replace(verdict, force=one.force and verdict.outcome is not Outcome.DRIFTED)
-        self.verdicts[one.image.id] = verdict
-        self._settled[one.image.id].set()
+        force = one.force and verdict.outcome is not Outcome.DRIFTED
+        verdict = msgspec.structs.replace(verdict, force=force, attempts=attempts)
+        # What was answered stands in the journal; here it would only take room.
+        self.verdicts[one.image.id] = msgspec.structs.replace(verdict, response=None)
+        if waited_for := self._settled.get(one.image.id):
+            waited_for.set()
         try:
             self._journal.write(DeleteResult.of(one.image, one.rule, verdict))
             self._ended(verdict.outcome)

@@ -120,7 +120,16 @@ class DeleteResult(Line, frozen=True, kw_only=True, tag="delete.result"):
             tag=image.tag,
             swr_path=image.swr_path,
             rule=rule,
-            **msgspec.structs.asdict(verdict),
+            force=verdict.force,
+            outcome=verdict.outcome,
+            http_status=verdict.http_status,
+            image_status=verdict.image_status,
+            error_code=verdict.error_code,
+            error_msg=verdict.error_msg,
+            request_id=verdict.request_id,
+            attempts=verdict.attempts,
+            duration_ms=verdict.duration_ms,
+            response=verdict.response,
         )
 
 

@@ -51,13 +51,13 @@ class Credentials(Generic[S]):
         """Fetch the secret if that has not happened yet; returns where it is from, for people."""
         return (await self._current()).source
 
-    async def headers(self, request: Request) -> tuple[dict[str, str], int]:
+    async def headers(self, request: Request) -> tuple[Mapping[str, str], int]:
         """All headers of a request, and the generation of the secret they rest on.
 
         Raises AccessDenied or InventoryError when there never was a secret.
         """
         held = await self._current()
-        return dict(self._authenticate(request, held.value)), self._generation
+        return self._authenticate(request, held.value), self._generation
 
     async def _current(self) -> Secret[S]:
         if self._held is None:

@@ -9,12 +9,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import quote, unquote
 
 from cleanup.modelarts.http.messages import Request
 
 _ALGORITHM = "SDK-HMAC-SHA256"
+_OF_NOTHING = sha256(b"").hexdigest()
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")  # the same encoded and not
 
 
@@ -33,7 +35,7 @@ def sign(request: Request, keys: Keys, headers: Mapping[str, str], moment: datet
     Signed is the SHA-256 of method, path, query, headers by name, and the SHA-256 of the body, each in
     its one spelling (SDK of the vendor, `signer.Signer`).
     """
-    date = moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    date = _stamp(moment.replace(microsecond=0))
     signed = {**headers, "X-Sdk-Date": date, "Host": request.host}
     if keys.security_token:
         signed["X-Security-Token"] = keys.security_token
@@ -46,13 +48,18 @@ def sign(request: Request, keys: Keys, headers: Mapping[str, str], moment: datet
         *[f"{name}:{value}" for name, value in by_name],
         "",
         names,
-        sha256(request.body).hexdigest(),
+        sha256(request.body).hexdigest() if request.body else _OF_NOTHING,
     ]
     digest = sha256("\n".join(lines).encode()).hexdigest()
     text = f"{_ALGORITHM}\n{date}\n{digest}"
     signature = hmac.digest(keys.sk.encode(), text.encode(), "sha256").hex()
     signed["Authorization"] = f"{_ALGORITHM} Access={keys.ak}, SignedHeaders={names}, Signature={signature}"
     return signed
+
+
+@lru_cache(maxsize=4)
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def _canonical_path(path: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Generic, TypeVar
 from urllib.parse import quote
 
@@ -27,8 +28,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def target(self) -> str:
         """Path and query in the one spelling that is both signed and sent."""
-        spelled = "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in sorted(self.query))
-        return f"{self.path}?{spelled}" if spelled else self.path
+        return f"{self.path}?{_spelled(self.query)}" if self.query else self.path
 
     @property
     def headers(self) -> dict[str, str]:
@@ -39,6 +39,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     def label(self) -> str:
         """Method and URL for people; a query may hold what is nobody's business."""
         return f"{self.method} {self.origin}{self.path}"
+
+
+@lru_cache(maxsize=256)  # few are different, but for the offsets of pages
+def _spelled(query: tuple[tuple[str, str], ...]) -> str:
+    return "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in sorted(query))
 
 
 def _quoted(text: str) -> str:

@@ -91,8 +91,17 @@ class RateLimiter:
         A cancelled waiter leaves the queue and costs nobody a slot. Where nobody waits and a slot is
         free, this takes no turn of the event loop.
         """
-        if self._in_line or self._wait() > 0:
+        released = self.acquire_now()
+        if released is None:
             await self._wait_in_line()
+            released = self._release()
+        return released
+
+    def acquire_now(self) -> float | None:
+        """The same where that takes no waiting; else None, and nothing has happened."""
+        return None if self._in_line or self._wait() > 0 else self._release()
+
+    def _release(self) -> float:
         self._tokens -= 1
         self._released += 1
         return self._clock()

@@ -2,9 +2,10 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -104,7 +105,7 @@ class Transport:
             if not await self._back_off(result.attempts, hold, ignore_stop):
                 return msgspec.structs.replace(result, stopped=True)
 
-    async def _headers(self, request: Request) -> tuple[dict[str, str], int]:
+    async def _headers(self, request: Request) -> tuple[Mapping[str, str], int]:
         if self._credentials is None:
             return request.headers, 0
         return await self._credentials.headers(request)
@@ -115,6 +116,8 @@ class Transport:
             return self._runtime.clock()
         if ignore_stop or self._stop is None:
             return await self.limiter.acquire()
+        if not self._stop and (released := self.limiter.acquire_now()) is not None:
+            return released
         return await self._stop.unless_requested(self.limiter.acquire)
 
     async def _ends_before(self, hold: float, ignore_stop: bool) -> bool:
@@ -232,6 +235,7 @@ def _retry_after(response: Response, now: datetime) -> float:
     return max(0.0, (moment - (http_date(response.headers.get("Date", "")) or now)).total_seconds())
 
 
+@lru_cache(maxsize=16)  # it changes once a second
 def http_date(text: str) -> datetime | None:
     """The time in an HTTP header such as `Date`; None where there is none."""
     try:
