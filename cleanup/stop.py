@@ -46,7 +46,7 @@ class Stop:
         return child
 
     def __bool__(self) -> bool:
-        return self.requested.is_set()
+        return self.cause is not None
 
     def ends_at(self, *, late: bool) -> float:
         """The monotonic second at which there is no time left: for new work, or `late` for the work in hand."""

@@ -91,6 +91,7 @@ class Executor:
         ended: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
         self.verdicts: dict[str, Verdict] = {}
+        self._gone: set[str] = set()  # of these, by their keys
         self._client = client
         self._journal = journal
         self._users = users
@@ -116,6 +117,7 @@ class Executor:
     ) -> dict[str, Verdict]:
         """Delete what is due, in order; a verdict for every image, also when stopped, beside those `known`."""
         self.verdicts = dict(known or {})
+        self._gone = {id_key(id_) for id_, verdict in self.verdicts.items() if verdict.outcome in GONE}
         self._settled = {image_id: anyio.Event() for one in due for image_id in one.after}
         try:
             await work_off(due, self._delete, self._stop, min(self._concurrency, len(due)))
@@ -235,9 +237,8 @@ class Executor:
 
     async def _shared(self, image: Image) -> bool:
         """Whether a record that is not ours to delete before this one has come to share the content."""
-        gone = {id_key(id_) for id_, verdict in self.verdicts.items() if verdict.outcome in GONE}
         others = await self._client.same_repository(image, self._users.workspaces)
-        staying = ReferenceIndex((other.reference, other) for other in others if other.key not in gone)
+        staying = ReferenceIndex((other.reference, other) for other in others if other.key not in self._gone)
         return image.content is None or bool(sharing_content(image, staying))
 
     def _unseen(self, error: CleanupError) -> Verdict:
@@ -262,6 +263,8 @@ class Executor:
         verdict = msgspec.structs.replace(verdict, force=force, attempts=attempts)
         # What was answered stands in the journal; here it would only take room.
         self.verdicts[one.image.id] = msgspec.structs.replace(verdict, response=None)
+        if verdict.outcome in GONE:
+            self._gone.add(one.image.key)
         if waited_for := self._settled.get(one.image.id):
             waited_for.set()
         try:

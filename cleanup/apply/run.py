@@ -1,5 +1,6 @@
 """From a plan to its outcomes: check it, look again, delete what is still due, write everything down."""
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -159,7 +160,11 @@ async def delete(
             breaker=job.settings.breaker,
             ended=job.progress.ended,
         )
-        verdicts = await executor.execute(due, verdicts)
+        gc.freeze()  # what is there by now stays to the end: the collector need not walk it again and again
+        try:
+            verdicts = await executor.execute(due, verdicts)
+        finally:
+            gc.unfreeze()
         finished = _finished(job, client, planned, verdicts, job.runtime.clock() - began)
         if job.stop.cause is not Cause.JOURNAL:
             journal.write(finished)

@@ -383,7 +383,9 @@ def _line(value: object) -> str | None:
 
 def clean(text: str) -> str:
     """Foreign text as one line that may go to a terminal: bounded, no control characters."""
-    shown = "".join(character if character.isprintable() else " " for character in text[: 4 * _MOST_TEXT])
+    shown = text[: 4 * _MOST_TEXT]
+    if not shown.isprintable():
+        shown = "".join(character if character.isprintable() else " " for character in shown)
     line = " ".join(shown.split())
     return line if len(line) <= _MOST_TEXT else line[: _MOST_TEXT - 3] + "..."
 

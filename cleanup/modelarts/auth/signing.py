@@ -39,18 +39,13 @@ def sign(request: Request, keys: Keys, headers: Mapping[str, str], moment: datet
     signed = {**headers, "X-Sdk-Date": date, "Host": request.host}
     if keys.security_token:
         signed["X-Security-Token"] = keys.security_token
-    by_name = sorted((name.lower(), value.strip()) for name, value in signed.items())
+    by_name = sorted([(name.lower(), value.strip()) for name, value in signed.items()])
     names = ";".join([name for name, _ in by_name])
-    lines = [
-        request.method,
-        _canonical_path(request.path),
-        request.target.partition("?")[2],
-        *[f"{name}:{value}" for name, value in by_name],
-        "",
-        names,
-        sha256(request.body).hexdigest() if request.body else _OF_NOTHING,
-    ]
-    digest = sha256("\n".join(lines).encode()).hexdigest()
+    told = "".join([f"{name}:{value}\n" for name, value in by_name])
+    body = sha256(request.body).hexdigest() if request.body else _OF_NOTHING
+    query = request.target.partition("?")[2]
+    canonical = f"{request.method}\n{_canonical_path(request.path)}\n{query}\n{told}\n{names}\n{body}"
+    digest = sha256(canonical.encode()).hexdigest()
     text = f"{_ALGORITHM}\n{date}\n{digest}"
     signature = hmac.digest(keys.sk.encode(), text.encode(), "sha256").hex()
     signed["Authorization"] = f"{_ALGORITHM} Access={keys.ak}, SignedHeaders={names}, Signature={signature}"
