@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import cast
 
 import msgspec
 
 from cleanup.reference import BASIC, Reference, from_fields, host_of, parse_reference
+from cleanup.spool import Spool
 
 EPOCH_OF_SENSE = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -27,7 +29,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Texts are as the API sent them (enumerated ones drift in case: compare without case).
     `swr_instance_id` names the enterprise registry that holds the content, None is the basic one.
     `size` is in bytes (cleanup/modelarts/API.md). `unreadable` says what of the record could not be read:
-    such an image is kept. `raw` is the record as the API sent it, compact JSON, without what is unreadable.
+    such an image is kept. `record` is what `raw` gives, or its place in the `spool` of the listing.
     """
 
     id: str
@@ -49,7 +51,18 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     created_at: datetime | None = None
     updated_at: datetime | None = None
     unreadable: str | None = None
-    raw: msgspec.Raw = msgspec.Raw(b"{}")
+    record: msgspec.Raw | int = msgspec.Raw(b"{}")
+    spool: Spool | None = None
+
+    @property
+    def raw(self) -> msgspec.Raw:
+        """The record as the API sent it, compact JSON, without what is unreadable.
+
+        Raises InventoryError when a listing's records are not there any more.
+        """
+        if self.spool is None or isinstance(self.record, msgspec.Raw):
+            return cast(msgspec.Raw, self.record)
+        return msgspec.Raw(self.spool.read(self.record))
 
     @property
     def key(self) -> str:

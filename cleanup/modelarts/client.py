@@ -18,6 +18,7 @@ from cleanup.modelarts.http.rate_limit import RateLimiter
 from cleanup.modelarts.http.transport import Transport, as_bytes
 from cleanup.modelarts.paging import READINGS, Listing, PageItems, Paging, read_all
 from cleanup.reference import parse_reference
+from cleanup.spool import Spool
 
 T = TypeVar("T")
 _IMAGES = 200  # the page size the API documents as its default
@@ -131,12 +132,13 @@ class Client:
         `wanted` narrows the list down, `listed` is told how many have been read. Raises ListingFailed
         when a page cannot be read, InventoryError when a record makes no sense.
         """
+        spool = Spool()
         call = ListCall(
             path="images",
             what="image",
             query={"type": "DEDICATED", "workspace_id": workspace} | dict(wanted or {}),
             limit=_IMAGES,
-            decode=wire.decode_image,
+            decode=lambda record: wire.decode_image(record, spool),
             key=lambda image: image.id,
             listed=listed,
         )

@@ -15,10 +15,13 @@ import msgspec
 
 from cleanup.image import Image
 from cleanup.modelarts.http.messages import Result
+from cleanup.spool import Spool
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_TEXT = 500
+_MOST_TEXTS = 50_000  # that are remembered
 _NULL = msgspec.Raw(b"null")
+_NOT_IN_URLS = re.compile(r"[/\\?#]")
 _TAG = re.compile(r"<[^>]*>")
 _LARGEST = 1 << 50  # bytes or things: more is no number to reckon with, and a sum of many stays in 64 bits
 _LONGEST_NUMBER = 20  # digits: what 64 bits can hold
@@ -48,28 +51,42 @@ class ServiceError(msgspec.Struct, frozen=True):
     message: str | None
 
 
-class _Record(msgspec.Struct):
-    id: object = None
-    namespace: object = None
-    name: object = None
-    tag: object = None
-    swr_path: object = None
-    swr_instance_id: object = None
-    type: object = None
-    visibility: object = None
-    status: object = None
-    origin: object = None
-    service_type: object = None
-    arch: object = None
-    workspace_id: object = None
-    description: object = None
-    size: object = None
+class _Record(msgspec.Struct, gc=False):
+    """What is read of an image record, nearly always of these very kinds."""
+
+    id: str | None = None
+    namespace: str | None = None
+    name: str | None = None
+    tag: str | None = None
+    swr_path: str | None = None
+    swr_instance_id: str | None = None
+    type: str | None = None
+    visibility: str | None = None
+    status: str | None = None
+    origin: str | None = None
+    service_type: str | None = None
+    arch: str | None = None
+    workspace_id: str | None = None
+    description: str | None = None
+    size: int | None = None
     tags: object = None
-    create_at: object = None
-    update_at: object = None
+    create_at: int | None = None
+    update_at: int | None = None
 
 
+class _Texts(dict[str | None, str | None]):
+    """Texts that say something, by themselves: one object for all that are equal, None for those that say nothing."""
+
+    def __missing__(self, text: str | None) -> str | None:
+        found = as_text(text)
+        if len(self) < _MOST_TEXTS:
+            self[text] = found
+        return found
+
+
+_NUMBERS = ("size", "create_at", "update_at")
 _records = msgspec.json.Decoder(_Record)
+_texts = _Texts()  # names, words and the like: few, in very many records
 _objects = msgspec.json.Decoder(dict[str, object])
 
 
@@ -233,34 +250,37 @@ def decode_read_me(raw: msgspec.Raw) -> Group:
     return Group(namespace, name, as_text(fields.get("read_me")))
 
 
-def decode_image(raw: msgspec.Raw | bytes) -> Image:
-    """One image record of the API (API.md, The image); `raw` is kept, compact.
+def decode_image(raw: msgspec.Raw | bytes, spool: Spool | None = None) -> Image:
+    """One image record of the API (API.md, The image); `raw` is kept, compact, in the `spool` of a listing.
 
-    One of which only parts can be read is `unreadable`, and `raw` are those parts. Raises Unreadable
-    when it is no object or has no id that could stand in a URL.
+    One of which only parts can be read is `unreadable`, and those parts are kept. Raises Unreadable
+    when it is no object or has no id that could stand in a URL, InventoryError when the spool is full.
     """
     record, kept, unreadable = _decode_record(raw)
+    created_at = as_moment(record.create_at)
+    unchanged = record.update_at == record.create_at  # most are, and a million times take much room
     return Image(
         id=_usable_id(record.id),
-        namespace=as_text(record.namespace),
-        name=as_text(record.name),
+        namespace=_texts[record.namespace],
+        name=_texts[record.name],
         tag=as_text(record.tag),
         swr_path=as_text(record.swr_path),
-        swr_instance_id=as_text(record.swr_instance_id),
-        type=as_text(record.type),
-        visibility=as_text(record.visibility),
-        status=as_text(record.status),
-        origin=as_text(record.origin),
-        service_type=as_text(record.service_type),
-        arch=as_text(record.arch),
-        workspace_id=as_text(record.workspace_id),
-        description=record.description if isinstance(record.description, str) else None,
+        swr_instance_id=_texts[record.swr_instance_id],
+        type=_texts[record.type],
+        visibility=_texts[record.visibility],
+        status=_texts[record.status],
+        origin=_texts[record.origin],
+        service_type=_texts[record.service_type],
+        arch=_texts[record.arch],
+        workspace_id=_texts[record.workspace_id],
+        description=record.description,
         size=as_count(record.size),
         resource_tags=_resource_tags(record.tags),
-        created_at=as_moment(record.create_at),
-        updated_at=as_moment(record.update_at),
+        created_at=created_at,
+        updated_at=created_at if unchanged else as_moment(record.update_at),
         unreadable=unreadable,
-        raw=msgspec.Raw(kept),
+        record=msgspec.Raw(kept) if spool is None else spool.add(kept),
+        spool=spool,
     )
 
 
@@ -270,12 +290,28 @@ def _decode_record(raw: msgspec.Raw | bytes) -> tuple[_Record, bytes, str | None
     What is kept is a copy, for a page must not live on in its records, and is strict JSON.
     """
     try:
-        record, kept = _records.decode(raw), msgspec.json.format(raw, indent=-1)
+        kept = msgspec.json.format(raw, indent=-1)
+        try:
+            record = _records.decode(kept)
+        except msgspec.ValidationError:
+            record = _known(_objects.decode(kept))
     except (ValueError, RecursionError):
         return _decode_parts(bytes(raw))
     size = record.size
-    absurd = type(size) is int and size > _LARGEST
+    absurd = size is not None and size > _LARGEST
     return record, kept, f"its size has {len(str(size))} digits" if absurd else None
+
+
+def _known(members: Mapping[str, object]) -> _Record:
+    """The fields of a record, of whatever kinds its members are: one of a wrong kind is missing."""
+    fields: dict[str, Any] = {name: members.get(name) for name in _Record.__struct_fields__}
+    return _Record(**{name: value if _is_right(name, value) else None for name, value in fields.items()})
+
+
+def _is_right(name: str, value: object) -> bool:
+    if name in _NUMBERS:
+        return type(value) is int
+    return name == "tags" or isinstance(value, str)
 
 
 def _decode_parts(raw: bytes) -> tuple[_Record, bytes, str]:
@@ -288,9 +324,8 @@ def _decode_parts(raw: bytes) -> tuple[_Record, bytes, str]:
     values = {name: _value(text) for name, text in members.items()}
     bad = [name for name, text in members.items() if values[name] is None and text.strip() != b"null"]
     read = {name: value for name, value in values.items() if name not in bad}
-    known = {name: value for name, value in read.items() if name in _Record.__struct_fields__}
     return (
-        _Record(**known),
+        _known(read),
         msgspec.json.encode(read),
         clean(f"its {', '.join(bad) or 'record'} cannot be read"),
     )
@@ -307,7 +342,7 @@ def _usable_id(value: object) -> str:
     text = as_text(value)
     if text is None:
         raise Unreadable("it has no id")
-    if not text.isprintable() or any(mark in text for mark in "/\\?#") or text.strip(".") == "":
+    if not text.isprintable() or _NOT_IN_URLS.search(text) or text.strip(".") == "":
         raise Unreadable(f"its id {clean(text)!r} cannot stand in a URL")
     return text
 

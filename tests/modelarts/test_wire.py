@@ -39,7 +39,7 @@ def image_of(**fields: object) -> Image:
 def test_the_example_of_the_api_pages() -> None:
     image = wire.decode_image(EXAMPLE)
     moment = datetime(2022, 12, 15, 8, 38, 6, 722000, tzinfo=UTC)
-    assert msgspec.structs.replace(image, raw=msgspec.Raw(b"{}")) == Image(
+    assert msgspec.structs.replace(image, record=msgspec.Raw(b"{}")) == Image(
         id="c9ab2b2f-edda-4556-bdbb-494e868d043c",
         namespace="mock-service1",
         name="mock-service-python",
@@ -57,7 +57,7 @@ def test_the_example_of_the_api_pages() -> None:
         resource_tags=None,
         created_at=moment,
         updated_at=moment,
-        raw=msgspec.Raw(b"{}"),
+        record=msgspec.Raw(b"{}"),
     )
 
 
@@ -246,7 +246,7 @@ def test_an_unknown_never_becomes_known(record: dict[str, Any]) -> None:
     """Whatever an image says, its record says the same, in the right kind."""
     image = wire.decode_image(raw({**record, "id": "i"}))
     said = msgspec.to_builtins(
-        {name: getattr(image, name) for name in image.__struct_fields__ if name not in ("raw", "id")}
+        {name: getattr(image, name) for name in image.__struct_fields__ if name not in ("record", "id")}
     )
     assert msgspec.json.decode(image.raw) == {**record, "id": "i"}
     for name, value in said.items():

@@ -64,7 +64,7 @@ def make_image(id: str = "img-1", *, age: float | None = 100, **fields: Any) -> 
     raw = {"id": id} | {
         sent.get(key, key): _as_sent(value) for key, value in values.items() if value is not None
     }
-    return Image(id=id, raw=msgspec.Raw(msgspec.json.encode(raw)), **values)
+    return Image(id=id, record=msgspec.Raw(msgspec.json.encode(raw)), **values)
 
 
 def _as_sent(value: Any) -> Any:
