@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import cast
+from typing import Final, cast
 
 import msgspec
 
-from cleanup.reference import BASIC, Reference, from_fields, host_of, parse_reference
+from cleanup.reference import BASIC, Reference, common_key, from_fields, host_of, parse_reference
 from cleanup.spool import Spool
 
 EPOCH_OF_SENSE = datetime(2000, 1, 1, tzinfo=UTC)
@@ -21,6 +21,9 @@ class Status(StrEnum):
     ERROR = "ERROR"
     ACTIVE = "ACTIVE"
     DELETED = "DELETED"
+
+
+_STATUSES: Final = {status.value: status for status in Status}  # an enum itself is slow to ask
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -77,10 +80,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def known_status(self) -> Status | None:
         """The documented status, whatever its case; None when missing or new to us."""
-        try:
-            return Status((self.status or "").upper())
-        except ValueError:
-            return None
+        return _STATUSES.get((self.status or "").upper())
 
     @property
     def is_dedicated(self) -> bool:
@@ -114,8 +114,8 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
         None where the path does not say all of that; the fields alone do not prove where a content lies.
         """
-        keys = self._path.keys
-        return f"{self.registry}/{keys[0]}" if keys else None
+        key = common_key(self.swr_path, self.namespace) or next(iter(self._path.keys), None)
+        return f"{self.registry}/{key}" if key else None
 
     @property
     def registry(self) -> str:
@@ -147,7 +147,7 @@ def same_word(left: str | None, right: str | None) -> bool:
     """Equality of two enumerated values: the API's pages and answers differ in case."""
     if left is None or right is None:
         return left is right
-    return left.casefold() == right.casefold()
+    return left == right or left.casefold() == right.casefold()
 
 
 def makes_sense(moment: datetime | None, now: datetime) -> bool:

@@ -6,9 +6,11 @@ covers every byte before it.
 
 import hashlib
 import hmac
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -25,6 +27,7 @@ from cleanup.policy.language import Policy
 from cleanup.policy.load import from_document
 
 PLAN_KEY: Final = "IMAGE_CLEANUP_PLAN_KEY"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -122,7 +125,8 @@ def summarize(decisions: Sequence[Decision], over_limits: Sequence[str] = ()) ->
         delete=len(deletes),
         keep=len(decisions) - len(deletes),
         bytes=content_bytes(decision.image for decision in deletes),
-        bytes_freed=content_bytes(decision.image for decision in deletes if decision.force),
+        # At most one record of a content has `force`.
+        bytes_freed=sum(decision.image.size or 0 for decision in deletes if decision.force),
         sizes_unknown=sum(decision.image.size is None for decision in deletes),
         by_rule=dict(sorted(Counter(decision.rule or "" for decision in deletes).items())),
         by_reason={reason: count for reason, count in _by_reason(decisions) if count},
@@ -137,23 +141,29 @@ def _by_reason(decisions: Iterable[Decision]) -> Iterator[tuple[str, int]]:
 
 def content_bytes(images: Iterable[Image]) -> int:
     """Bytes behind the images, each registry content counted once; unknown sizes count nothing."""
-    sizes: dict[str, int] = {}
-    for image in images:
-        key = image.content or f"id {image.id}"
-        sizes[key] = max(sizes.get(key, 0), image.size or 0)
-    return sum(sizes.values())
+    records = list(images)
+    hashes = array("q", (hash(image.content) for image in records))
+    # Nearly every content has one record; only the keys of the others need to be held together.
+    shared = {one for one, other in pairwise(sorted(hashes)) if one == other}
+    alone, sizes = 0, dict[str, int]()
+    for image, hashed in zip(records, hashes, strict=True):
+        if hashed in shared:
+            key = image.content or f"id {image.id}"
+            sizes[key] = max(sizes.get(key, 0), image.size or 0)
+        else:
+            alone += image.size or 0
+    return alone + sum(sizes.values())
 
 
 def in_plan_order(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
     """Deletes first and oldest first, then keeps by name; ties by id, so that one inventory gives one plan."""
-    return tuple(sorted(decisions, key=_plan_order))
-
-
-def _plan_order(decision: Decision) -> tuple[bool, float, str, str]:
-    image = decision.image
-    if decision.action is Action.KEEP:
-        return (True, 0.0, image.label, image.id)
-    return (False, image.updated_at.timestamp() if image.updated_at else 0.0, "", image.id)
+    # In steps, for a sort keeps the order of what is equal to it: a million keys of several parts take much room.
+    by_id = sorted(decisions, key=lambda decision: decision.image.id)
+    deletes = [decision for decision in by_id if decision.action is Action.DELETE]
+    deletes.sort(key=lambda decision: decision.image.updated_at or _EPOCH)
+    keeps = [decision for decision in by_id if decision.action is Action.KEEP]
+    keeps.sort(key=lambda decision: decision.image.label)
+    return (*deletes, *keeps)
 
 
 def write(
