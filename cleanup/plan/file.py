@@ -176,12 +176,12 @@ def write(
     """
     summary = plan.summary
 
-    def last(digest: str) -> bytes:
+    def last(digest: str) -> Summary:
         nonlocal summary
         summary = msgspec.structs.replace(summary, sha256=digest)
         if key:
             summary = msgspec.structs.replace(summary, hmac_sha256=_hmac(summary, key))
-        return msgspec.json.encode(summary)
+        return summary
 
     write_sealed(path, "plan", _lines(plan), last, elsewhere=elsewhere, over=over)
     return msgspec.structs.replace(plan, summary=summary)
@@ -193,11 +193,9 @@ def _hmac(summary: Summary, key: str) -> str:
     return hmac.new(key.encode(), unsealed, hashlib.sha256).hexdigest()
 
 
-def _lines(plan: Plan) -> Iterator[bytes]:
-    encode = msgspec.json.Encoder().encode
-    yield encode(plan.header)
-    for decision in plan.decisions:
-        yield encode(_line(decision))
+def _lines(plan: Plan) -> Iterator[Header | DecisionLine]:
+    yield plan.header
+    yield from map(_line, plan.decisions)
 
 
 def _line(decision: Decision) -> DecisionLine:

@@ -96,21 +96,20 @@ def write_inventory(inventory: Inventory, job: Job, path: Path, over: Over) -> N
         images=len(inventory.images), others=len(inventory.others), users=len(inventory.in_use.uses)
     )
 
-    def last(digest: str) -> bytes:
-        return msgspec.json.encode(msgspec.structs.replace(summary, sha256=digest))
+    def last(digest: str) -> InventorySummary:
+        return msgspec.structs.replace(summary, sha256=digest)
 
     write_sealed(path, "inventory", _lines(header, inventory), last, elsewhere=job.elsewhere, over=over)
 
 
-def _lines(header: InventoryHeader, inventory: Inventory) -> Iterator[bytes]:
-    encode = msgspec.json.Encoder().encode
-    yield encode(header)
+def _lines(header: InventoryHeader, inventory: Inventory) -> Iterator[InventoryHeader | ImageLine | UserLine]:
+    yield header
     for image in inventory.images:
-        yield encode(ImageLine(cleaned=True, unreadable=image.unreadable, image=image.raw))
+        yield ImageLine(cleaned=True, unreadable=image.unreadable, image=image.raw)
     for image in inventory.others:
-        yield encode(ImageLine(cleaned=False, unreadable=image.unreadable, image=image.raw))
+        yield ImageLine(cleaned=False, unreadable=image.unreadable, image=image.raw)
     for use in inventory.in_use.uses:
-        yield encode(UserLine(user=use.user, image_id=use.image_id, swr_path=use.swr_path, name=use.name))
+        yield UserLine(user=use.user, image_id=use.image_id, swr_path=use.swr_path, name=use.name)
 
 
 class StoredInventory(msgspec.Struct, frozen=True, kw_only=True):

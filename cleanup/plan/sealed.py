@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from cleanup.errors import RecordRejected, UsageError
 from cleanup.files import obstacle, read_regular, replacing
 
 SCHEMA: Final = 1
+_BATCH: Final = 500  # lines that are encoded and written together
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -98,8 +100,8 @@ def _is_intact(path: Path, kind: str) -> bool:
 def write_sealed(
     path: Path,
     kind: str,
-    lines: Iterable[bytes],
-    last: Callable[[str], bytes],
+    lines: Iterable[msgspec.Struct],
+    last: Callable[[str], msgspec.Struct],
     *,
     elsewhere: str,
     over: Over = Over.NOTHING,
@@ -108,13 +110,15 @@ def write_sealed(
 
     Raises UsageError as `require_replaceable` does, and when the file cannot be written.
     """
-    digest = hashlib.sha256()
+    digest, encode = hashlib.sha256(), msgspec.json.Encoder().encode_lines
     try:
         with replacing(path, lambda: require_replaceable(path, kind, elsewhere, over)) as file:
-            for line in lines:
-                digest.update(line + b"\n")
-                file.write(line + b"\n")
-            file.write(last(digest.hexdigest()) + b"\n")
+            rest = iter(lines)
+            while batch := list(islice(rest, _BATCH)):
+                text = encode(batch)
+                digest.update(text)
+                file.write(text)
+            file.write(encode([last(digest.hexdigest())]))
     except OSError as error:
         raise UsageError(f"cannot write the {kind} {path}: {error.strerror}; {elsewhere}") from error
 
