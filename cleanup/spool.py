@@ -8,7 +8,7 @@ from typing import IO, Final
 from cleanup.errors import InventoryError
 
 _ROOM: Final = 4 << 20  # bytes that are kept in memory
-_PIECE: Final = 1 << 10  # bytes that are read back at once: most records are shorter
+_PIECE: Final = 1 << 10  # bytes that are read back at first: most records are shorter
 
 
 class Spool:
@@ -37,13 +37,15 @@ class Spool:
         if place >= self._written or self._file is None:
             start = place - self._written
             return bytes(self._pending[start : self._pending.index(b"\n", start)])
-        found = b""
+        size = _PIECE
         try:
-            while piece := os.pread(self._file.fileno(), _PIECE, place + len(found)):
-                line, end, _ = piece.partition(b"\n")
-                found += line
-                if end:
-                    return found
+            while True:
+                found = os.pread(self._file.fileno(), size, place)
+                if (end := found.find(b"\n")) >= 0:
+                    return found[:end]
+                if len(found) < size:
+                    break
+                size *= 8
         except OSError as error:
             raise InventoryError(f"what the service sent cannot be read back: {error.strerror}") from error
         raise InventoryError("what the service sent cannot be read back: the temporary file was cut off")

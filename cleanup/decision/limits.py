@@ -29,7 +29,8 @@ def violations(deletes: Sequence[Decision], images: Sequence[Image], limits: Run
     `max_percent` is of the project's own (DEDICATED) images, for a rule's own limits as well.
     """
     own = sum(image.is_dedicated for image in images)
-    active = Counter(_group(image) for image in images if image.known_status is Status.ACTIVE)
+    counted = images if any(one.min_remaining for one in (limits, *limits.rules.values())) else ()
+    active = Counter(_group(image) for image in counted if image.known_status is Status.ACTIVE)
     found = [*_violations("the policy", "limits", [d.image for d in deletes], own, active, limits)]
     for name, rule_limits in limits.rules.items():
         by_rule = [decision.image for decision in deletes if decision.rule == name]
@@ -53,9 +54,10 @@ def _violations(
             f"{who} would delete {share:.1f} % of the project's {own} own images, over max_percent "
             f"{limits.max_percent:g}: review the plan, then raise max_percent in {where}"
         )
+    if not (least := limits.min_remaining):
+        return
     # What is not ACTIVE neither counts as remaining nor, when it goes, leaves a group with less.
     leaving = Counter(_group(image) for image in going if image.known_status is Status.ACTIVE)
-    least = limits.min_remaining or 0
     left = {group: active[group] - count for group, count in leaving.items() if active[group] - count < least}
     if left:
         group, remaining = min(

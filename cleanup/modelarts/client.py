@@ -22,7 +22,6 @@ from cleanup.spool import Spool
 
 T = TypeVar("T")
 _IMAGES = 200  # the page size the API documents as its default
-_AT_ONCE = 8  # pages and details under way
 _MAX_PAGE_BYTES = 64 << 20
 
 
@@ -98,7 +97,7 @@ class Client:
         self._origin = f"{scheme}://{host}"
         self._prefix = f"{slash}{prefix}"
         self._project = segment(project_id)
-        self._at_once = max(1, min(at_once, _AT_ONCE))
+        self._at_once = max(1, at_once)
         self._lane = anyio.Semaphore(self._at_once)
         self.clock = clock
         self.details = Details()

@@ -1,11 +1,11 @@
 """Complete lists over pages that may shift: read to a proven end, compare, and read again when in doubt."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from cleanup.modelarts.gather import gather
+from cleanup.modelarts.gather import hand_over
 
 T = TypeVar("T")
 READINGS = 4  # of a list that changes meanwhile
@@ -81,14 +81,26 @@ class _Reading(Generic[T]):
         size, last = len(first.items), first
         full = self._paging.limit if self._total is None or size >= self._total else size
         while last.items and not self._endless and not self._proven(last, full):
-            pages = await self._fetch(self._next_offsets(size))
-            for page in pages:
-                self._take(page)
-            if any(len(page.items) < size for page in pages[:-1]) and pages[-1].items:
-                self._doubts.append("a page in the middle came short")
+            last, full = await self._read_on(size) or last, size
+            if self._doubts:
                 break
-            last, full = pages[-1], size
         return Listing(tuple(self._items.values()), self._judge())
+
+    async def _read_on(self, size: int) -> PageItems[T] | None:
+        """Take the following pages, as far as the total claims any; the last that was taken."""
+        last: PageItems[T] | None = None
+
+        def take(page: PageItems[T]) -> bool:
+            nonlocal last
+            if last and page.items and len(last.items) < size:
+                self._doubts.append("a page in the middle came short")
+            self._take(page)
+            last = page
+            return bool(page.items) and not self._endless and not self._doubts
+
+        calls = (partial(self._paging.fetch, offset) for offset in self._next_offsets(size))
+        await hand_over(calls, take, at_once=self._paging.at_once)
+        return last
 
     @property
     def keys(self) -> set[str]:
@@ -106,12 +118,10 @@ class _Reading(Generic[T]):
         """The end is proven without asking for an empty page: the last was short, and nothing is missing."""
         return len(last.items) < full and self._received == self._total
 
-    def _next_offsets(self, size: int) -> list[int]:
-        """The following pages at once as far as the total claims them; else just what comes next."""
-        claimed = range(self._received, self._total or 0, size)[: self._paging.at_once]
-        if self._paging.numbered:
-            return [self._pages + further for further in range(max(1, len(claimed)))]
-        return list(claimed) or [self._received]
+    def _next_offsets(self, size: int) -> range:
+        """Where the following pages begin as far as the total claims them; else just the next one."""
+        claimed = range(self._received, max(self._total or 0, self._received + 1), size)
+        return range(self._pages, self._pages + len(claimed)) if self._paging.numbered else claimed
 
     def _take(self, page: PageItems[T]) -> None:
         self._pages += 1
@@ -123,9 +133,6 @@ class _Reading(Generic[T]):
         repeated = bool(page.items) and len(self._items) == known
         self._endless |= repeated or self._pages >= _MOST_PAGES
         self._paging.listed(len(self._items))
-
-    async def _fetch(self, offsets: Sequence[int]) -> list[PageItems[T]]:
-        return await gather(partial(self._paging.fetch, offset) for offset in offsets)
 
     def _judge(self) -> tuple[str, ...]:
         doubts, found = list(self._doubts), len(self._items)

@@ -357,6 +357,35 @@ def test_newest_first_no_older_one_is_lost_where_one_goes_and_one_comes(
     assert found.doubts or always <= set(found.items)
 
 
+async def test_a_slow_page_holds_no_other_back_and_the_order_stays() -> None:
+    """Page 1 is answered only when the last one has been asked for, with two under way."""
+    last_asked = anyio.Event()
+
+    async def fetch(offset: int) -> PageItems[int]:
+        if offset == 95:
+            last_asked.set()
+        if offset == 5:
+            await last_asked.wait()
+        return PageItems(tuple(range(offset, min(offset + 5, 98))), 98)
+
+    with anyio.fail_after(5):
+        found = await read_all(Paging(fetch=fetch, key=str, limit=5, at_once=2))
+    assert found == Listing(tuple(range(98)), ())
+
+
+@pytest.mark.parametrize("page", [(0, 1), ()])
+async def test_a_total_beyond_all_bounds_is_not_asked_for_to_its_end(page: tuple[int, ...]) -> None:
+    asked = []
+
+    async def fetch(offset: int) -> PageItems[int]:
+        asked.append(offset)
+        return PageItems(page if offset else (0, 1), 10**12)
+
+    found = await read_all(Paging(fetch=fetch, key=str, limit=2, at_once=4, readings=1))
+    assert found.doubts
+    assert len(asked) <= 1 + 4
+
+
 def image(**fields: object) -> Image:
     return wire.decode_image(reply(200, {"id": "i1", **fields}).body)
 
