@@ -20,6 +20,7 @@ from cleanup.modelarts.inventory import Inventory
 from cleanup.modelarts.users import AskedUsers, Scope, UserKind
 from cleanup.modelarts.wire import decode_image
 from cleanup.plan.sealed import SCHEMA, Over, read_sealed, require_version, write_sealed
+from cleanup.spool import Spool
 
 
 class InventoryHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="inventory"):
@@ -50,11 +51,12 @@ class ImageLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     unreadable: str | None = None
     image: msgspec.Raw
 
-    @property
-    def read(self) -> Image:
-        """The image as it was when it was written. Raises Unreadable."""
-        image = decode_image(self.image)
-        return msgspec.structs.replace(image, unreadable=self.unreadable or image.unreadable)
+    def read(self, spool: Spool) -> Image:
+        """The image as it was when it was written, its record in the spool. Raises Unreadable."""
+        image = decode_image(self.image, spool)
+        if self.unreadable is None:
+            return image
+        return msgspec.structs.replace(image, unreadable=self.unreadable)
 
 
 class UserLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="user", omit_defaults=True):
@@ -138,12 +140,13 @@ def read_inventory_file(path: Path, pins: InUse | None = None) -> StoredInventor
     try:
         summary = msgspec.json.decode(last, type=InventorySummary)
         require_version(lines[0], path, "inventory")
-        header, *rest = map(_decoder.decode, lines)
+        header = _decoder.decode(lines[0])
         images: dict[bool, list[Image]] = {True: [], False: []}
         uses: list[Use] = []
-        for line in rest:
+        spool = Spool()
+        for line in map(_decoder.decode, lines[1:]):
             if isinstance(line, ImageLine):
-                images[line.cleaned].append(line.read)
+                images[line.cleaned].append(line.read(spool))
             elif isinstance(line, UserLine):
                 uses.append(
                     Use(user=line.user, image_id=line.image_id, swr_path=line.swr_path, name=line.name)
