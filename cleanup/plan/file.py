@@ -9,7 +9,7 @@ import hmac
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -28,6 +28,7 @@ from cleanup.policy.load import from_document
 
 PLAN_KEY: Final = "IMAGE_CLEANUP_PLAN_KEY"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -199,9 +200,7 @@ def _lines(plan: Plan) -> Iterator[Header | DecisionLine]:
 
 
 def _line(decision: Decision) -> DecisionLine:
-    raw = decision.image.raw
-    if decision.action is Action.KEEP:
-        raw = msgspec.Raw(msgspec.json.encode(msgspec.json.decode(raw, type=_Kept)))
+    image = decision.image
     return DecisionLine(
         action=decision.action,
         reason=decision.reason,
@@ -209,8 +208,22 @@ def _line(decision: Decision) -> DecisionLine:
         force=decision.force,
         force_withheld=decision.force_withheld,
         detail=decision.detail,
-        image=raw,
+        image=_kept(image) if decision.action is Action.KEEP else image.raw,
     )
+
+
+def _kept(image: Image) -> msgspec.Raw:
+    """What a keep line carries. Where the API sent what it documents that is known, and the record need not be read."""
+    if image.namespace and image.name and image.tag and image.updated_at:
+        known = {
+            "id": image.id,
+            "namespace": image.namespace,
+            "name": image.name,
+            "tag": image.tag,
+            "update_at": (image.updated_at - _EPOCH) // _MILLISECOND,
+        }
+        return msgspec.Raw(msgspec.json.encode(known))
+    return msgspec.Raw(msgspec.json.encode(msgspec.json.decode(image.raw, type=_Kept)))
 
 
 def read(path: Path, key: str | None = None) -> Plan:
