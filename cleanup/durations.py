@@ -37,7 +37,10 @@ def _advice(text: str) -> str:
 
 def format_duration(duration: timedelta) -> str:
     """For people: the two largest units, what is smaller is cut off: `90d`, `41d 6h`, `12m`, `0s`."""
-    sign = "-" if duration < timedelta(0) else ""
+    if (days := duration.days) > 0:  # what most ages are
+        hours = duration.seconds // 3600
+        return f"{days}d {hours}h" if hours else f"{days}d"
+    sign = "-" if days < 0 else ""
     minutes, seconds = divmod(int(abs(duration).total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

@@ -1,6 +1,6 @@
 """Who uses which image: users of images and pins, by id or by any reference to the content."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -45,15 +45,20 @@ class InUse:
 
     def of(self, image: Image) -> Use | None:
         """The first user of this image that is found, by id, by its path or by its name."""
-        # Asked of every image, and nearly all are in nobody's use: where path and fields agree, two look-ups tell.
-        key = common_key(image.swr_path, image.namespace)
-        if (
-            key == f"{image.namespace}/{image.name}:{image.tag}"
-            and self._by_reference.lacks(key)
-            and image.id.lower() not in self._by_id
-        ):
-            return None
-        return next(self._users(image), None)
+        return self.of_each((image,), (common_key(image.swr_path, image.namespace),))[0]
+
+    def of_each(self, images: Sequence[Image], keys: Sequence[str | None]) -> list[Use | None]:
+        """The same of very many images, whose `common_keys` are known."""
+        # Nearly all are in nobody's use: where path and fields agree, two look-ups tell.
+        lacks, by_id = self._by_reference.lacks, self._by_id
+        return [
+            None
+            if key == f"{image.namespace}/{image.name}:{image.tag}"
+            and lacks(key)
+            and image.id.lower() not in by_id
+            else next(self._users(image), None)
+            for image, key in zip(images, keys, strict=True)
+        ]
 
     def users_of(self, image: Image) -> tuple[Use, ...]:
         """Every user of this image, each once."""

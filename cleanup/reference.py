@@ -4,7 +4,7 @@ The forms of a reference and where they occur: cleanup/modelarts/API.md.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -19,10 +19,10 @@ _NAMESPACE = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._/-]*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|[a-z0-9+._-]+:[0-9a-f]{96,}")
-# host/namespace/name:tag without anything odd: nearly all references there are.
+# host/namespace/name:tag without anything odd: nearly all references there are. No part goes back for another.
 _COMMON = re.compile(
-    r"[a-z0-9-]*[.:][a-z0-9.:-]*/(([a-z0-9][a-z0-9._-]*)"
-    r"/([a-z0-9][a-z0-9._-]*(?:/[a-z0-9._-]+)*):([A-Za-z0-9_][A-Za-z0-9._-]{0,127}))"
+    r"[a-z0-9-]*+[.:][a-z0-9.:-]*+/(([a-z0-9][a-z0-9._-]*+)"
+    r"/([a-z0-9][a-z0-9._-]*+(?:/[a-z0-9._-]++)*+):([A-Za-z0-9_][A-Za-z0-9._-]{0,127}+))"
 )
 _AT_THE_ENDS: Final = " \t\r\n\v\f\u00a0\u200b\u2060\ufeff"
 
@@ -130,6 +130,18 @@ def common_key(text: str | None, namespace: str | None = None) -> str | None:
     if text and (found := _COMMON.fullmatch(text)) and not _begins_with(text, namespace):
         return found[1]
     return None
+
+
+def common_keys(texts: Sequence[str | None], namespaces: Sequence[str | None]) -> list[str | None]:
+    """`common_key` of very many at a time."""
+    match = _COMMON.fullmatch
+    like_hosts = {one for one in set(namespaces) if one and ("." in one or ":" in one)}
+    return [
+        found[1]
+        if text and (found := match(text)) and not (namespace in like_hosts and _begins_with(text, namespace))
+        else None
+        for text, namespace in zip(texts, namespaces, strict=True)
+    ]
 
 
 def _begins_with(text: str, namespace: str | None) -> bool:

@@ -4,40 +4,66 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 
 import msgspec
 
-from cleanup.decision.keep_last import dated, sort_newest_first
+from cleanup.decision.keep_last import newest_first
 from cleanup.decision.types import Action, Decision, Withheld
 from cleanup.image import Image
 from cleanup.policy.language import Policy
-from cleanup.reference import Reference, ReferenceIndex, common_key, same_content
+from cleanup.reference import Reference, ReferenceIndex, common_keys, same_content
 
 
 def with_force(
-    decided: Sequence[Decision], policy: Policy, others: Iterable[Image], *, all_seen: bool
+    decided: Sequence[Decision],
+    policy: Policy,
+    others: Iterable[Image],
+    *,
+    all_seen: bool,
+    keys: Sequence[str | None] = (),
 ) -> tuple[Decision, ...]:
     """The decisions, with `force` or why it is withheld for the deletes whose rule asks for it.
 
     `others` are records that are not decided on, so they stay. Without `all_seen` there may be
-    records that could not be read, which may need any content.
+    records that could not be read, which may need any content. `keys` are the `keys_of` the images,
+    where they are known.
     """
     rules = {rule.name for rule in policy.rules if rule.force}
     if not rules:
         return tuple(decided)
     delete = Action.DELETE
-    going = {d.image.id: number for number, d in enumerate(decided) if d.action is delete}
-    asked = {id_: number for id_, number in going.items() if decided[number].rule in rules}
-    records = [d.image for d in decided] + [one for one in others if one.id not in going]
-    sharers = Sharers(records, [decided[number].image for number in asked.values()])
+    asked = [number for number, d in enumerate(decided) if d.action is delete and d.rule in rules]
+    going = {d.image.id for d in decided if d.action is delete}
+    records = [d.image for d in decided]
+    staying = [one for one in others if one.id not in going]
+    sharers = Sharers(records + staying, asked, [*(keys or keys_of(records)), *keys_of(staying)])
     found = list(decided)
+    unshared = None if all_seen else Withheld.WORKSPACE_UNSEEN
+    sharing = []
+    for number in asked:
+        if records[number].visibility != "PRIVATE" and not records[number].is_private:
+            found[number] = _forced(found[number], Withheld.PUBLIC)
+        elif sharers.has_none(number):  # nearly always, and told by two look-ups
+            found[number] = _forced(found[number], unshared)
+        else:
+            sharing.append(number)
+    ids = {records[number].id for number in asked}
     forced: set[str] = set()
+    numbers = {records[number].id: number for number in sharing}
     # The youngest record of a content takes it along.
-    youngest = [dated(decided[number].image, number) for number in asked.values()]
-    sort_newest_first(youngest)
-    for _, _, id_, number in youngest:
-        why = _withheld(found[number].image, sharers, going, asked, forced, all_seen)
+    for image in newest_first(records[number] for number in sharing):
+        why = _withheld(image, sharers, going, ids, forced, all_seen)
         if why is None:
-            forced.add(id_)
-        found[number] = msgspec.structs.replace(found[number], force=why is None, force_withheld=why)
+            forced.add(image.id)
+        number = numbers[image.id]
+        found[number] = _forced(found[number], why)
     return tuple(found)
+
+
+def _forced(decision: Decision, why_not: Withheld | None) -> Decision:
+    return msgspec.structs.replace(decision, force=why_not is None, force_withheld=why_not)
+
+
+def keys_of(images: Sequence[Image]) -> list[str | None]:
+    """The key of each image's path, None where that is not of the common form."""
+    return common_keys([image.swr_path for image in images], [image.namespace for image in images])
 
 
 def _withheld(
@@ -48,10 +74,6 @@ def _withheld(
     forced: Container[str],
     all_seen: bool,
 ) -> Withheld | None:
-    if not image.is_private:
-        return Withheld.PUBLIC
-    if sharers.has_none(image):  # nearly always, and told by two look-ups
-        return None if all_seen else Withheld.WORKSPACE_UNSEEN
     # Only a path that says all of it proves where the content lies.
     if image.content is None:
         return Withheld.SHARED_CONTENT
@@ -70,42 +92,42 @@ def _withheld(
 
 
 class Sharers:
-    """Finds the records that may have the same content as one of some images, among very many.
+    """Finds the records that may have the same content as some of them, among very many.
 
     Nearly all records have a path of the common form and are told apart by its key; the odd ones,
-    with digests, without tags or unreadable, are compared part by part.
+    with digests, without tags or unreadable, are compared part by part. `asked` are the numbers of
+    the records for which sharers are looked for, `keys` the `keys_of` all.
     """
 
-    def __init__(self, records: Iterable[Image], images: Iterable[Image]) -> None:
-        keys: set[str] = set()
-        repositories: set[str | None] = set()
-        self._keys: dict[str, str] = {}  # of the images, by id
-        for image in images:
-            if key := common_key(image.swr_path, image.namespace):
-                self._keys[image.id] = key
-                keys.add(key)
-            else:
-                reference = image.reference
-                keys.update(reference.keys)
-                if not reference.exact:  # it may share with all of its repository, or with all there is
-                    repositories.add(reference.repository)
-        self._by_key: dict[str, list[Image]] = {}
-        odd: list[tuple[Reference, Image]] = []
-        for record in records:
-            key = common_key(record.swr_path, record.namespace)
-            if key is None or (repositories and not repositories.isdisjoint((None, key.rpartition(":")[0]))):
-                odd.append((record.reference, record))
-            if key in keys:
-                self._by_key.setdefault(key or "", []).append(record)
+    def __init__(self, records: Sequence[Image], asked: Sequence[int], keys: Sequence[str | None]) -> None:
+        self._keys = keys
+        vague = [records[n].reference for n in asked if keys[n] is None]
+        # What names no tag may share with all of its repository, or with all there is.
+        repositories = {reference.repository for reference in vague if not reference.exact}
+        odd = [
+            (record.reference, record)
+            for record, key in zip(records, keys, strict=True)
+            if key is None or (repositories and not repositories.isdisjoint((None, key.rpartition(":")[0])))
+        ]
         self._odd = ReferenceIndex(odd)
+        self._count = dict.fromkeys((key for n in asked if (key := keys[n])), 0)
+        for key in keys:
+            if key in self._count:
+                self._count[key] += 1
+        wanted = {key for key, count in self._count.items() if count > 1}
+        wanted.update(key for reference, _ in odd for key in reference.keys)
+        self._by_key: dict[str, list[Image]] = {}
+        for record, key in zip(records, keys, strict=True) if wanted else ():
+            if key in wanted:
+                self._by_key.setdefault(key, []).append(record)
 
-    def has_none(self, image: Image) -> bool:
-        """Certainly no other record has the content of this one of the images."""
-        key = self._keys.get(image.id)
-        return key is not None and len(self._by_key[key]) == 1 and self._odd.lacks(key)
+    def has_none(self, number: int) -> bool:
+        """Certainly no other record has the content of the one of this number, which was asked for."""
+        key = self._keys[number]
+        return key is not None and self._count[key] == 1 and self._odd.lacks(key)
 
     def find(self, reference: Reference) -> Iterator[Image]:
-        """All records whose reference may name the same content, as of a `ReferenceIndex`."""
+        """The records whose reference may name the same content, of one asked for or one found."""
         for key in reference.keys:
             for one in self._by_key.get(key, ()):
                 if same_content(reference, one.reference):
@@ -126,11 +148,6 @@ def sharing_content(image: Image, records: ReferenceIndex[Image] | Sharers) -> d
 
 
 def all_sharing(image: Image, records: Sequence[Image]) -> dict[str, Image]:
-    """The other records, by id, that may have the same content as this image."""
-    found: dict[str, Image] = {}
-    while True:  # what was found may link to more, which was not asked for before
-        linked = [one for one in found.values() if one.reference.exact]
-        more = sharing_content(image, Sharers(records, [image, *linked]))
-        if len(more) == len(found):
-            return found
-        found = more
+    """The other records, by id, that may have the same content as this image, which is one of them."""
+    asked = [number for number, record in enumerate(records) if record.id == image.id]
+    return sharing_content(image, Sharers(records, asked, keys_of(records)))

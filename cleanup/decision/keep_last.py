@@ -1,30 +1,32 @@
 """The order of the newest within each group, for the rules with `keep_last`. Pure."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from itertools import chain
-from operator import attrgetter, itemgetter
-from typing import Final, TypeAlias, TypeVar
+from operator import attrgetter, eq
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from cleanup.image import Image, makes_sense
+from cleanup.image import EPOCH_OF_SENSE, Image
 from cleanup.policy.conditions import ENUMERATED
 from cleanup.policy.language import KeepLast, Rule
 
-T = TypeVar("T")
 Group: TypeAlias = tuple[str | None, ...]
-Dated: TypeAlias = tuple[datetime, datetime, str, T]
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Rank(msgspec.Struct, frozen=True, gc=False):
-    """An image's place among the newest of its group, counted from 1, the group's size and its values."""
+    """An image's place among the newest of its group, counted from 1, the group's size and its values.
+
+    `among` says the rest of the sentence that begins with the place; it is the same for many.
+    """
 
     rank: int
     size: int
     group: str
+    among: str
 
 
 def rank(images: Sequence[Image], rules: Sequence[Rule | None], now: datetime) -> list[Rank | None]:
@@ -35,58 +37,90 @@ def rank(images: Sequence[Image], rules: Sequence[Rule | None], now: datetime) -
     Protection and use do not matter here: who is protected still is one of the newest.
     """
     found: list[Rank | None] = [None] * len(images)
-    by_rule: dict[str, tuple[Callable[[Image], Group], dict[Group, list[Dated[int]]]]] = {}
-    for number, (image, rule) in enumerate(zip(images, rules, strict=True)):
-        if rule and rule.keep_last and makes_sense(image.updated_at, now):
-            if rule.name not in by_rule:
-                by_rule[rule.name] = (grouping(rule.keep_last), {})
-            group_of, groups = by_rule[rule.name]
-            groups.setdefault(group_of(image), []).append(dated(image, number))
-    for group, members in chain.from_iterable(groups.items() for _, groups in by_rule.values()):
-        if None not in group:
-            label, size = "/".join(value or "?" for value in group), len(members)
-            sort_newest_first(members)
-            for place, (_, _, _, number) in enumerate(members, 1):
-                found[number] = Rank(place, size, label)
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for number, rule in enumerate(rules):
+        if rule is not None:
+            numbers[rule.name].append(number)
+    named = {rule.name: rule for rule in rules if rule}
+    moments = [image.updated_at for image in images] if numbers else []
+    for rule in named.values():
+        if rule.keep_last:
+            datable = [
+                number
+                for number in numbers[rule.name]
+                if (moment := moments[number]) is not None and EPOCH_OF_SENSE <= moment <= now
+            ]
+            for group, members in _groups(images, datable, rule.keep_last).items():
+                _sort_newest_first(members, moments, images)
+                label, size, count = _label(group), len(members), rule.keep_last.count
+                said = f" of the newest {count} (of {size}) in {label}"
+                for place, number in enumerate(members[:count], 1):
+                    found[number] = Rank(place, size, label, said)
+                said = f" of {size} in {label}, not one of the newest {count}"
+                for place, number in enumerate(members[count:], count + 1):
+                    found[number] = Rank(place, size, label, said)
     return found
 
 
-def grouping(keep_last: KeepLast) -> Callable[[Image], Group]:
-    """What makes an image's group; enumerated words drift in case, so they are compared without."""
-    fields = keep_last.per
-    values_of = attrgetter(*fields)
-    if len(fields) > 1 and not any(field in ENUMERATED for field in fields):
-        return values_of
+def _groups(images: Sequence[Image], numbers: Sequence[int], keep_last: KeepLast) -> dict[Group, list[int]]:
+    """The numbers of images by group, without those who lack what makes one."""
+    spelled: dict[Any, list[int]] = {}
+    for number, values in zip(
+        numbers, map(_values_of(keep_last), map(images.__getitem__, numbers)), strict=True
+    ):
+        if (members := spelled.get(values)) is None:
+            spelled[values] = [number]
+        else:
+            members.append(number)
+    if ENUMERATED.keys().isdisjoint(keep_last.per):
+        return {group: members for group, members in spelled.items() if None not in group}
+    groups: dict[Group, list[int]] = {}
+    for values, members in spelled.items():
+        if None not in values:
+            groups.setdefault(_folded(values, keep_last), []).extend(members)
+    return groups
 
-    def group(image: Image) -> Group:
-        values = [(field, getattr(image, field)) for field in fields]
-        return tuple(
-            [value.casefold() if value and field in ENUMERATED else value for field, value in values]
-        )
 
-    return group
+def _values_of(keep_last: KeepLast) -> Callable[[Image], Group]:
+    """The values of an image that make its group, as they are spelled."""
+    values_of: Callable[[Image], Any] = attrgetter(*keep_last.per)
+    return values_of if len(keep_last.per) > 1 else lambda image: (values_of(image),)
+
+
+def _folded(values: Group, keep_last: KeepLast) -> Group:
+    """Enumerated words drift in case, so they are compared without."""
+    return tuple(
+        value.casefold() if value and field in ENUMERATED else value
+        for field, value in zip(keep_last.per, values, strict=True)
+    )
+
+
+def _label(group: Group) -> str:
+    return "/".join(group) if all(group) else "/".join(value or "?" for value in group)  # type: ignore[arg-type]
 
 
 def group_label(image: Image, keep_last: KeepLast) -> str:
     """The values of an image's group in one, for people."""
-    return "/".join(value or "?" for value in grouping(keep_last)(image))
+    return _label(_folded(_values_of(keep_last)(image), keep_last))
 
 
-def dated(image: Image, item: T) -> Dated[T]:
-    """Something to be brought in order by the times of an image."""
-    return (image.updated_at or _NEVER, image.created_at or _NEVER, image.id, item)
-
-
-def sort_newest_first(items: list[Dated[T]]) -> None:
-    """In place, by update, then by creation; equal ones by id, so that the order of the input changes nothing."""
-    if len(items) > 1:
-        # In two steps: a sort keeps the order of what is equal to it.
-        items.sort(key=itemgetter(2))
-        items.sort(key=itemgetter(0, 1), reverse=True)
+def _sort_newest_first(
+    numbers: list[int], moments: Sequence[datetime | None], images: Sequence[Image]
+) -> None:
+    """In place, the numbers of images in the order of `newest_first`."""
+    if len(numbers) > 1:
+        moment_of: Callable[[int], Any] = moments.__getitem__
+        numbers.sort(key=moment_of, reverse=True)
+        if any(map(eq, map(moment_of, numbers), map(moment_of, numbers[1:]))):
+            numbers.sort(key=lambda number: images[number].id)
+            numbers.sort(key=lambda number: _times(images[number]), reverse=True)
 
 
 def newest_first(images: Iterable[Image]) -> list[Image]:
-    """The images in that order."""
-    items = [dated(image, image) for image in images]
-    sort_newest_first(items)
-    return [image for _, _, _, image in items]
+    """By update, then by creation; equal ones by id, so that the order of the input changes nothing."""
+    by_id = sorted(images, key=attrgetter("id"))  # a sort keeps the order of what is equal to it
+    return sorted(by_id, key=_times, reverse=True)
+
+
+def _times(image: Image) -> tuple[datetime, datetime]:
+    return (image.updated_at or _NEVER, image.created_at or _NEVER)

@@ -1,22 +1,22 @@
 """The decision: images, a policy, what is in use and the time in; one decision an image out. Pure.
 
-`_by_fields` and then `_decide` are the order in which everything is asked
+`_by_fields`, `_decide` and `_by_rule` are the order in which everything is asked
 (policies/README.md, How an image is decided).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
-from functools import lru_cache
+from itertools import repeat
 from typing import Final, NamedTuple, cast
 
 import msgspec
 
-from cleanup.decision.force import with_force
+from cleanup.decision.force import keys_of, with_force
 from cleanup.decision.keep_last import Rank, group_label, rank
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.durations import format_duration
-from cleanup.image import Image, Status, makes_sense, same_word
-from cleanup.in_use import InUse
+from cleanup.image import EPOCH_OF_SENSE, Image, Status, makes_sense, same_word
+from cleanup.in_use import InUse, Use
 from cleanup.policy.language import Clock, Policy, Rule
 from cleanup.policy.match import Matcher, RuleMatch
 from cleanup.policy.patterns import MOST_REMEMBERED
@@ -39,15 +39,20 @@ def select(
     """
     inventory = tuple(images)
     standings = by_fields(inventory, policy)
-    places = rank(inventory, [standing.ranked for standing in standings], now)
-    decided = [
-        _decide(image, standing, in_use, place, now)
-        for image, standing, place in zip(inventory, standings, places, strict=True)
-    ]
-    return with_force(decided, policy, others, all_seen=not unseen)
+    # Only what the policy and the users make necessary is found out: for very many images all of it takes its time.
+    places: Iterable[Rank | None] = repeat(None)
+    if any(rule.keep_last for rule in policy.rules):
+        places = rank(inventory, [standing.ranked for standing in standings], now)
+    users: Iterable[Use | None] = repeat(None)
+    keys = keys_of(inventory) if in_use.uses or any(rule.force for rule in policy.rules) else []
+    if in_use.uses:
+        users = in_use.of_each(inventory, keys)
+    asked = zip(inventory, standings, users, places)  # noqa: B905 - nobody's use has no end
+    decided = [_decide(image, standing, use, place, now) for image, standing, use, place in asked]
+    return with_force(decided, policy, others, all_seen=not unseen, keys=keys)
 
 
-class Kept(NamedTuple):
+class Kept(msgspec.Struct, frozen=True, gc=False):
     """A decision to keep an image, without the image."""
 
     reason: Reason
@@ -63,13 +68,18 @@ class Gap(NamedTuple):
 
 
 class Terms(msgspec.Struct, frozen=True, gc=False):
-    """What a rule reckons with for each image: its times, and the age in words."""
+    """What a rule reckons with for each image: its times, and its age in words.
+
+    Ages are few when they are said in hours: `expired` and `too_young` are what was said of them.
+    """
 
     rule: Rule
     times: tuple[str, ...]
     aged_by: str
     verb: str
     limit: str
+    expired: dict[tuple[int, int], str]
+    too_young: dict[tuple[int, int, int], str]
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
@@ -86,18 +96,15 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     ranked: Rule | None = None
 
 
-def by_fields(images: Iterable[Image], policy: Policy) -> list[Standing]:
+def by_fields(images: Sequence[Image], policy: Policy) -> list[Standing]:
     """What the fields alone decide about each image."""
-    stand = Matcher(policy, _by_fields, ("type", "status", "visibility"))
-    return [_damaged(image) if image.unreadable else stand(image) for image in images]
-
-
-def _damaged(image: Image) -> Standing:
-    return Standing(settled=Kept(Reason.UNKNOWN, f"its record is damaged: {image.unreadable}"))
+    return Matcher(policy, _by_fields, ("visibility", "unreadable")).each(images)
 
 
 def _by_fields(image: Image, match: RuleMatch) -> Standing:
     rule = match.rule
+    if image.unreadable:
+        return Standing(settled=Kept(Reason.UNKNOWN, f"its record is damaged: {image.unreadable}"))
     # Only the project's own images can go, and none that is still being saved, whatever the policy says.
     if image.type is None:
         said = "the API did not say whether it is the project's own (type)"
@@ -135,63 +142,80 @@ _KEEP, _DELETE = Action.KEEP, Action.DELETE
 _KEEP_LAST, _TOO_YOUNG, _EXPIRED = Reason.KEEP_LAST, Reason.TOO_YOUNG, Reason.EXPIRED
 
 
-def _decide(image: Image, standing: Standing, in_use: InUse, place: Rank | None, now: datetime) -> Decision:
-    if standing.settled:
-        return _kept(image, standing.settled)
-    if in_use.uses and (use := in_use.of(image)):
-        return _kept(image, Kept(Reason.IN_USE, f"used by {use.user}"))
-    if standing.unused or (terms := standing.terms) is None:
-        return _kept(image, cast(Kept, standing.unused))
+def _decide(image: Image, standing: Standing, use: Use | None, place: Rank | None, now: datetime) -> Decision:
+    kept = standing.settled
+    if kept is None:
+        kept = Kept(Reason.IN_USE, f"used by {use.user}") if use else standing.unused
+    if kept is None and (terms := standing.terms):
+        return _by_rule(image, terms, standing.dated, place, now)
+    return _kept(image, cast(Kept, kept))
+
+
+def _by_rule(image: Image, terms: Terms, dated: Kept | None, place: Rank | None, now: datetime) -> Decision:
     rule = terms.rule
     # The times that the rule reckons with must make sense, and what makes a group must be there.
     for time in terms.times:
-        if not makes_sense(getattr(image, time), now):
+        moment = getattr(image, time)
+        if moment is None or not EPOCH_OF_SENSE <= moment <= now:
             return _kept(image, _unclear(undated(image, rule, now), rule))
-    if rule.keep_last and place is None and (gap := ungrouped(image, rule)):
+    newest = rule.keep_last
+    if newest and place is None and (gap := ungrouped(image, rule)):
         return _kept(image, _unclear(gap, rule))
-    if standing.dated:
-        return _kept(image, standing.dated)
+    if dated:
+        return _kept(image, dated)
     # The newest of a group are kept whatever their age. Who has no place is not ACTIVE, so not kept for it.
     told = ""
-    if newest := rule.keep_last:
-        if place and place.rank <= newest.count:
-            told = f"number {place.rank} of the newest {newest.count} (of {place.size}) in {place.group}"
-            return Decision(image=image, action=_KEEP, reason=_KEEP_LAST, detail=told, rule=rule.name)
-        told = f"number {place.rank} of {place.size}" if place else f"not ACTIVE ({image.status})"
-        group = place.group if place else group_label(image, newest)
-        told += f" in {group}, not one of the newest {newest.count}"
+    if newest:
+        if place is None:
+            told = f"not ACTIVE ({image.status}) in {group_label(image, newest)}, not one of the newest {newest.count}"
+        else:
+            told = f"number {place.rank}{place.among}"
+            if place.rank <= newest.count:
+                return Decision(image=image, action=_KEEP, reason=_KEEP_LAST, detail=told, rule=rule.name)
     # Exactly as old as the rule says is still too young.
     if older := rule.older_than:
         moment = getattr(image, terms.aged_by)
         age = now - moment
-        ago = _ago(age.days, age.seconds // 3600 if age.days else age.seconds)
         if age <= older.age:
-            until = _day((moment + older.age).toordinal())
-            told = f"{terms.verb} {ago} ago, not more than {terms.limit}; until {until}"
+            told = _said_too_young(terms, age, (moment + older.age).toordinal())
             return Decision(image=image, action=_KEEP, reason=_TOO_YOUNG, detail=told, rule=rule.name)
-        told = f"{terms.verb} {ago} ago, more than {terms.limit}{told and '; '}{told}"
-    told = told or "everything in the rule's scope is deleted (delete_all)"
+        aged = _said_expired(terms, age)
+        told = f"{aged}; {told}" if told else aged
+    elif not told:
+        told = "everything in the rule's scope is deleted (delete_all)"
     return Decision(image=image, action=_DELETE, reason=_EXPIRED, detail=told, rule=rule.name)
 
 
-def _kept(image: Image, verdict: Kept) -> Decision:
-    reason, detail, rule = verdict
-    return Decision(image=image, action=_KEEP, reason=reason, detail=detail, rule=rule)
+def _kept(image: Image, kept: Kept) -> Decision:
+    return Decision(image=image, action=_KEEP, reason=kept.reason, detail=kept.detail, rule=kept.rule)
+
+
+def _said_expired(terms: Terms, age: timedelta) -> str:
+    days = age.days
+    key = (
+        days,
+        age.seconds // 3600 if days else age.seconds,
+    )  # an age is said in hours, below a day in seconds
+    if (told := terms.expired.get(key)) is None:
+        told = f"{terms.verb} {format_duration(age)} ago, more than {terms.limit}"
+        if len(terms.expired) < MOST_REMEMBERED:
+            terms.expired[key] = told
+    return told
+
+
+def _said_too_young(terms: Terms, age: timedelta, until: int) -> str:
+    days = age.days
+    key = (days, age.seconds // 3600 if days else age.seconds, until)
+    if (told := terms.too_young.get(key)) is None:
+        day = date.fromordinal(until).isoformat()
+        told = f"{terms.verb} {format_duration(age)} ago, not more than {terms.limit}; until {day}"
+        if len(terms.too_young) < MOST_REMEMBERED:
+            terms.too_young[key] = told
+    return told
 
 
 def _unclear(gap: Gap | None, rule: Rule) -> Kept:
     return Kept(Reason.UNKNOWN, gap.detail if gap else "", rule.name)
-
-
-@lru_cache(maxsize=MOST_REMEMBERED)
-def _ago(days: int, rest: int) -> str:
-    """An age in words; `rest` in hours, which from a day on is all that is shown, or in seconds below a day."""
-    return format_duration(timedelta(days=days, hours=rest) if days else timedelta(seconds=rest))
-
-
-@lru_cache(maxsize=MOST_REMEMBERED)
-def _day(ordinal: int) -> str:
-    return date.fromordinal(ordinal).isoformat()
 
 
 _TIMES: Final = {Clock.UPDATE_AT: ("updated_at", "updated"), Clock.CREATE_AT: ("created_at", "created")}
@@ -205,6 +229,8 @@ def _terms(rule: Rule) -> Terms:
         aged_by=aged_by,
         verb=verb,
         limit=format_duration(rule.older_than.age) if rule.older_than else "",
+        expired={},
+        too_young={},
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, Final, Generic, TypeVar
 
@@ -12,6 +13,15 @@ _HOLDS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "<=": le,
     ">": gt,
     ">=": ge,
+    "=": eq,
+    "!=": ne,
+}
+# `5 < value` is `value > 5`.
+_REFLECTED: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "<": gt,
+    "<=": ge,
+    ">": lt,
+    ">=": le,
     "=": eq,
     "!=": ne,
 }
@@ -26,9 +36,8 @@ class Bounds(Generic[T]):
     def matcher(self) -> Callable[[T], bool]:
         """A function that says whether a value lies within."""
         (operator, bound), *more = self.pairs
-        holds = _HOLDS[operator]
         if not more:
-            return lambda value: bool(holds(value, bound))
+            return partial(_REFLECTED[operator], bound)  # nothing of Python's own is called
         return lambda value: value in self
 
     def __contains__(self, value: T) -> bool:

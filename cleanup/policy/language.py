@@ -81,7 +81,9 @@ class ResourceTagCondition:
         matches = self.pattern.matcher()
 
         def judge(tags: Mapping[str, str]) -> bool:
-            value = self._value(tags) if tags else None
+            if not tags:
+                return False
+            value = self._value(tags)
             return value is not None and matches(nfc(value))
 
         object.__setattr__(self, "judge", judge)

@@ -1,9 +1,9 @@
 """What a policy alone says about images: protections and the rule that decides; very many images at a time. Pure."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import attrgetter
-from typing import Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -78,8 +78,8 @@ class Matcher(Generic[T]):
 
     Fields with few values are looked up all at once. What they leave open is a tree of questions:
     conditions on the other fields, in the order of the policy, each following from the truths
-    before it. `answer` makes the answer of an image and its RuleMatch, once for all images of which
-    the same is true; besides it may read the `fields`.
+    before it. `answer` makes the answer from a RuleMatch, once for all images of which the same is
+    true; it is given an image that has type, status and the `fields` of theirs, and may read no others.
     """
 
     def __init__(
@@ -87,45 +87,62 @@ class Matcher(Generic[T]):
     ) -> None:
         conditions = [entry.match for entry in policy.protect] + [rule.match for rule in policy.rules]
         leaves = tuple(chain.from_iterable(map(leaves_of, conditions)))
-        few = sorted({leaf.attribute for leaf in leaves} - _MANY - set(fields))
+        told = tuple(dict.fromkeys(("type", "status", *fields)))
+        few = sorted({leaf.attribute for leaf in leaves} - _MANY - set(told))
         self._policy = policy
         self._answer = answer
-        self._fields = attrgetter("type", *fields)
+        self._names = (*told, *few)
+        self._told = len(told)  # so many of the names may be read by the answer
         self._few = [leaf for leaf in leaves if leaf.attribute not in _MANY]
-        self._values_of = attrgetter("type", *fields, *few)
-        self._by_values: dict[Hashable, _Question[T] | T] = {}
-        self._by_truths: dict[Hashable, _Question[T] | T] = {}
+        self._values_of = attrgetter(*self._names)
+        self._by_values = _Remembered(self._first)
+        self._by_truths: dict[tuple[Any, ...], _Question[T] | T] = {}
         self._questions = 0
 
     def __call__(self, image: Image) -> T:
-        found = self._by_values.get(self._values_of(image))
-        if found is None:
-            found = self._first(image)
-        field, value = None, None
-        while found.__class__ is _Question:
-            if found.field is not field:  # several questions about one field follow each other
-                field = found.field
-                value = composed(getattr(image, field))
-            truth = None if value is None else found.judge(value)
-            found = found.then.get(truth) or self._next(found, truth, image)
-        return cast(T, found)
+        return self.each((image,))[0]
 
-    def _first(self, image: Image) -> "_Question[T] | T":
-        truths = {id(leaf): leaf.evaluate(image) for leaf in self._few}
-        key = (self._fields(image), *truths.values())
-        found = self._by_truths.get(key) or self._question(truths, image)
-        if len(self._by_values) < MOST_REMEMBERED:
-            self._by_values[self._values_of(image)] = self._by_truths[key] = found
+    def each(self, images: Sequence[Image]) -> list[T]:
+        """The answers, in the order of the images."""
+        found: list[Any] = list(map(self._by_values.__getitem__, map(self._values_of, images)))
+        question = _Question
+        for number, first in enumerate(found):
+            if first.__class__ is question:
+                image, field, value = images[number], None, None
+                one: Any = first
+                while one.__class__ is question:
+                    if one.field is not field:  # several questions about one field follow each other
+                        field = one.field
+                        value = getattr(image, field)
+                        if value.__class__ is str and not value.isascii():
+                            value = composed(value)
+                    judge = one.judge
+                    truth = None if value is None else judge(value)
+                    try:
+                        one = one.then[truth]
+                    except KeyError:
+                        one = self._next(one, truth)
+                found[number] = one
         return found
 
-    def _next(self, question: "_Question[T]", truth: Truth, image: Image) -> "_Question[T] | T":
-        found = self._question({**question.known, id(question.leaf): truth}, image)
+    def _first(self, values: tuple[Any, ...]) -> "_Question[T] | T":
+        """What follows from the fields with few values."""
+        alike = Image(id="", **dict(zip(self._names, values, strict=True)))
+        truths = {id(leaf): leaf.evaluate(alike) for leaf in self._few}
+        key = (values[: self._told], *truths.values())
+        found = self._by_truths.get(key) or self._question(truths, alike)
+        if len(self._by_truths) < MOST_REMEMBERED:
+            self._by_truths[key] = found
+        return found
+
+    def _next(self, question: "_Question[T]", truth: Truth) -> "_Question[T] | T":
+        found = self._question({**question.known, id(question.leaf): truth}, question.alike)
         if self._questions < MOST_REMEMBERED:
             self._questions += 1
             question.then[truth] = found
         return found
 
-    def _question(self, known: dict[int, Truth], image: Image) -> "_Question[T] | T":
+    def _question(self, known: dict[int, Truth], alike: Image) -> "_Question[T] | T":
         """What follows from the truths that are known: the answer, or what must be asked next."""
         open_: list[Leaf] = []
 
@@ -136,9 +153,23 @@ class Matcher(Generic[T]):
             raise _OpenQuestion
 
         try:
-            return self._answer(image, _match(self._policy, ask))
+            return self._answer(alike, _match(self._policy, ask))
         except _OpenQuestion:
-            return _Question(open_[0], known)
+            return _Question(open_[0], known, alike)
+
+
+class _Remembered(dict[Any, Any]):
+    """What a function says of a value, asked once a value, for not too many of them."""
+
+    def __init__(self, ask: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._ask = ask
+
+    def __missing__(self, value: Any) -> Any:
+        found = self._ask(value)
+        if len(self) < MOST_REMEMBERED:
+            self[value] = found
+        return found
 
 
 class _OpenQuestion(Exception):
@@ -146,11 +177,14 @@ class _OpenQuestion(Exception):
 
 
 class _Question(Generic[T]):
-    """A condition on one field, with all truths that were known when it had to be asked, and what follows."""
+    """A condition on one field, with all truths that were known when it had to be asked, and what follows.
 
-    __slots__ = ("field", "judge", "known", "leaf", "then")
+    `alike` has what images that come here have in common.
+    """
 
-    def __init__(self, leaf: Leaf, known: dict[int, Truth]) -> None:
+    __slots__ = ("alike", "field", "judge", "known", "leaf", "then")
+
+    def __init__(self, leaf: Leaf, known: dict[int, Truth], alike: Image) -> None:
         self.leaf, self.field, self.judge = leaf, leaf.attribute, leaf.judge
-        self.known = known
+        self.known, self.alike = known, alike
         self.then: dict[Truth, _Question[T] | T] = {}

@@ -135,6 +135,8 @@ class Either(_Compiling):
             else:
                 others.append(part.matcher())
         beginnings = tuple(prefixes)
+        if not others:
+            return lambda value: value in texts or value.startswith(beginnings)
 
         def matches(value: str) -> bool:
             if value in texts or value.startswith(beginnings):

@@ -1,7 +1,7 @@
 """CPU of a decision, everything included: `.venv/bin/python tests/benchmarks/decisions.py [--json] [IMAGES ...]`.
 
 A table, or with `--json` JSON, of microseconds an image: one rule with 4 conditions and a policy of ten
-rules with protect, keep_last and force, with nobody and with about 300 users, on the simulator's world.
+rules with protect, keep_last and force, with nobody and with about 300 users.
 """
 
 import gc
@@ -10,22 +10,41 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any, Final
-
-import msgspec
 
 from cleanup.decision.select import select
 from cleanup.image import Image
 from cleanup.in_use import InUse, Use
-from cleanup.modelarts.wire import decode_image
 from cleanup.policy.language import Policy
 from cleanup.policy.load import load
-from cleanup.simulator import build_world
 
 SIZES: Final = (10_000, 100_000, 1_000_000)
 NOW: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
+_NAMESPACES: Final = (
+    "ml-vision",
+    "ml-nlp",
+    "ml-1x",
+    "prod-serving",
+    "sandbox",
+    "research-llm",
+    "data-platform",
+)
+_NAMES: Final = ("detector-train", "tokenizer", "feature-store", "etl-worker")
+_TAGS: Final = (
+    *["dev-{day}-{number:07x}"] * 10,
+    *["pr-{few}"] * 4,
+    *["1.{few}.0", "nightly-{day}-{number:x}", "save-{number}"] * 2,
+    *["v2.{few}.0-rc1", "release-{few}"],
+)
+_DESCRIPTIONS: Final = ("", "", "", "built by ci", "do not use, kept for comparison", "saved from a notebook")
+_RESOURCE_TAGS: Final[tuple[dict[str, str], ...]] = (
+    *[{}] * 8,
+    {"team": "vision"},
+    {"team": "nlp", "keep": "no"},
+)
 _TIMES: Final = 3  # the least of them counts: what else the machine does only ever adds
 _POLICIES: Final = {
     "one rule": """
@@ -80,15 +99,42 @@ def _policy(path: Path, text: str) -> Policy:
     return load([path])
 
 
-def _images(size: int) -> list[Image]:
-    records = build_world(seed=1, images=size, now=NOW).images
-    images = []
-    for record in records:
-        try:
-            images.append(decode_image(msgspec.Raw(msgspec.json.encode(record))))
-        except ValueError:  # the world has records that no reader accepts
-            continue
-    return images
+def _images(count: int) -> list[Image]:
+    """Images as the reader makes them: texts that repeat are one object, all others are their own."""
+    random = Random(1)
+    repositories = [
+        (namespace, f"{name}-{number}", namespace.startswith("data"))
+        for number in range(max(1, count // (len(_NAMESPACES) * len(_NAMES) * 14)))
+        for namespace in _NAMESPACES
+        for name in _NAMES
+    ]
+    found = []
+    for number in range(count):
+        namespace, name, shared = random.choice(repositories)
+        created = NOW - timedelta(seconds=int(430 * 86_400 * random.random() ** 1.6))
+        tag = random.choice(_TAGS).format(day=f"{created:%Y%m%d}", number=number, few=number % 999)
+        found.append(
+            Image(
+                id=f"{random.getrandbits(128):032x}",
+                namespace=namespace,
+                name=name,
+                tag=tag,
+                swr_path=f"swr.example.com/{namespace}/{name}:{tag}",
+                type="DEDICATED" if number % 500 else "BUILD_IN",
+                visibility="PUBLIC" if shared and random.random() < 0.25 else "PRIVATE",
+                status="ACTIVE" if random.random() < 0.97 else random.choice(("ERROR", "CREATING", "INIT")),
+                origin="IMAGE_SAVE" if tag.startswith("save") else "CUSTOMIZE",
+                service_type=random.choice(("UNKNOWN", "COMMON", "DEV", "TRAIN")),
+                arch=random.choice(("x86_64", "x86_64", "x86_64", "aarch64")),
+                workspace_id="0",
+                description=random.choice(_DESCRIPTIONS),
+                size=int(min(6e10, random.lognormvariate(21.7, 0.8))),
+                resource_tags=random.choice(_RESOURCE_TAGS),
+                created_at=created,
+                updated_at=created + (NOW - created) * random.random() ** 3 if number % 5 == 0 else created,
+            )
+        )
+    return found
 
 
 def _cost(images: Sequence[Image], policy: Policy, in_use: InUse) -> float:
