@@ -10,7 +10,7 @@ import anyio
 import msgspec
 
 from cleanup.apply.fresh_use import FreshUse
-from cleanup.apply.recheck import Due, objection
+from cleanup.apply.recheck import Due, Objections
 from cleanup.apply.worker_pool import Rest, work_off
 from cleanup.decision.force import sharing_content
 from cleanup.errors import CleanupError, CredentialsLost, JournalWriteError
@@ -96,7 +96,7 @@ class Executor:
         self._journal = journal
         self._users = users
         self._stop = stop
-        self._policy = policy
+        self._objections = Objections(policy)
         self._clock = clock
         self._sleep = sleep
         self._concurrency = concurrency
@@ -220,7 +220,7 @@ class Executor:
                 return await self._second_look(one, in_use, since)
         except CleanupError as error:
             return self._unseen(error)
-        trouble = objection(one, one.image, in_use, self._policy)
+        trouble = self._objections.to(one, one.image, in_use)
         return trouble or (one, min(since, one.seen_at or since))
 
     async def _second_look(self, one: Due, in_use: InUse, since: float) -> tuple[Due, float] | Verdict:
@@ -230,10 +230,10 @@ class Executor:
         found = await deletion.current(self._client, one.image.id)
         if isinstance(found, Verdict):
             return found
-        if trouble := objection(one, found, in_use, self._policy):
+        if trouble := self._objections.to(one, found, in_use):
             return trouble
         use = await self._users.last_look(found)
-        return objection(one, found, InUse([use] if use else []), self._policy) or (one, since)
+        return self._objections.to(one, found, InUse([use] if use else [])) or (one, since)
 
     async def _shared(self, image: Image) -> bool:
         """Whether a record that is not ours to delete before this one has come to share the content."""

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from operator import attrgetter
 
 import msgspec
+from msgspec.structs import replace
 
-from cleanup.decision.force import sharing_content, with_force
+from cleanup.decision.force import Sharers, keys_of, sharing_content, with_force
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.durations import format_moment
 from cleanup.image import Image, never_deleted, same_word
 from cleanup.in_use import InUse
 from cleanup.outcome import Outcome, Verdict
 from cleanup.policy.language import Policy
-from cleanup.policy.match import match_rules
-from cleanup.reference import ReferenceIndex
+from cleanup.policy.match import Matcher, RuleMatch
 
 _UNLISTED = "the service lists it no more, so it could not be decided on again; plan again"
 
@@ -75,29 +76,45 @@ def recheck(
             due.append(Due(image=image, rule=current.rule, force=plan.force, seen_at=seen_at))
     going = {one.image.id for one in due if one.listed}
     # What this run does not delete stays, also where the policy of today would let it go.
-    staying = [d if d.image.id in going else msgspec.structs.replace(d, action=Action.KEEP) for d in today]
+    staying = [
+        d if d.action is Action.KEEP or d.image.id in going else replace(d, action=Action.KEEP) for d in today
+    ]
     forced = {d.image.id for d in with_force(staying, policy, others, all_seen=all_seen) if d.force}
     return Rechecked(due=_in_order(due, forced), left_alone=tuple(left_alone))
 
 
-def objection(due: Due, live: Image, in_use: InUse, policy: Policy) -> Verdict | None:
-    """Why this image, looked at once more, must be left alone after all; None when it is still due."""
-    if not due.listed:
-        return _left_alone(_UNLISTED, live)
-    if live.unreadable:
-        return _left_alone(f"{Reason.UNKNOWN}: its record is damaged: {live.unreadable}", live)
-    if trouble := _changed(due.image, live):
-        return trouble
-    if why := never_deleted(live):
-        return _left_alone(why, live)
-    if use := in_use.of(live):
-        return _left_alone(f"{Reason.IN_USE}: used by {use.user}", live)
-    match = match_rules(live, policy)
-    if entry := match.protection or match.unclear_protection:
-        return _left_alone(f"{Reason.PROTECTED}: protected by '{entry.text}'", live)
-    if match.unclear or match.rule is None or match.rule.name != due.rule:
-        return _left_alone(f"{Reason.NO_RULE}: it is no longer in the scope of rule '{due.rule}'", live)
-    return None
+class _Standing(msgspec.Struct, frozen=True):
+    """What the fields of an image say against its deletion, the same for all that agree in them."""
+
+    never: str | None
+    match: RuleMatch
+
+
+class Objections:
+    """What speaks against deleting images that are due, by the plan's policy; asked before each DELETE."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._stand = Matcher(policy, lambda image, match: _Standing(never_deleted(image), match), ())
+
+    def to(self, due: Due, live: Image, in_use: InUse) -> Verdict | None:
+        """Why this image, looked at once more, must be left alone after all; None when it is still due."""
+        if not due.listed:
+            return _left_alone(_UNLISTED, live)
+        if live.unreadable:
+            return _left_alone(f"{Reason.UNKNOWN}: its record is damaged: {live.unreadable}", live)
+        if trouble := _changed(due.image, live):
+            return trouble
+        standing = self._stand(live)
+        if standing.never:
+            return _left_alone(standing.never, live)
+        if use := in_use.of(live):
+            return _left_alone(f"{Reason.IN_USE}: used by {use.user}", live)
+        match = standing.match
+        if entry := match.protection or match.unclear_protection:
+            return _left_alone(f"{Reason.PROTECTED}: protected by '{entry.text}'", live)
+        if match.unclear or match.rule is None or match.rule.name != due.rule:
+            return _left_alone(f"{Reason.NO_RULE}: it is no longer in the scope of rule '{due.rule}'", live)
+        return None
 
 
 def _respelled(planned: Image, live: Image) -> Verdict | None:
@@ -107,7 +124,13 @@ def _respelled(planned: Image, live: Image) -> Verdict | None:
     return _left_alone(f"the service spells its id {live.id}; plan again", live)
 
 
+# What `drift` compares; equal in all of it is nearly everything.
+_FINGERPRINT = attrgetter("updated_at", "status", "visibility", "tag", "swr_path", "workspace_id")
+
+
 def _changed(planned: Image, live: Image) -> Verdict | None:
+    if planned is live or _FINGERPRINT(planned) == _FINGERPRINT(live):
+        return None
     changes = tuple(drift(planned, live))
     return _left_alone(f"changed since the plan: {'; '.join(changes)}", live) if changes else None
 
@@ -139,10 +162,16 @@ def drift(planned: Image, live: Image) -> Iterator[str]:
 
 def _in_order(due: Sequence[Due], forced: set[str]) -> tuple[Due, ...]:
     """Plan order, but a record that takes shared content along comes after all that share it."""
-    index = ReferenceIndex((one.image.reference, one.image) for one in due)
-    ready = []
-    for one in due:
-        force = one.force and one.image.id in forced
-        after = frozenset(sharing_content(one.image, index)) if force else frozenset()
-        ready.append(msgspec.structs.replace(one, force=force, after=after))
-    return tuple(sorted(ready, key=lambda one: bool(one.after)))
+    records = [one.image for one in due]
+    forces = [one.force and one.image.id in forced for one in due]
+    takers = [number for number, force in enumerate(forces) if force]
+    sharers = Sharers(records, takers, keys_of(records)) if takers else None
+    alone: list[Due] = []
+    last: list[Due] = []
+    for number, (one, force) in enumerate(zip(due, forces, strict=True)):
+        after: frozenset[str] = frozenset()
+        if force and sharers and not sharers.has_none(number):
+            after = frozenset(sharing_content(one.image, sharers))
+        ready = one if one.force is force and not after else replace(one, force=force, after=after)
+        (last if after else alone).append(ready)
+    return (*alone, *last)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleanup.apply.recheck import Due, Rechecked, objection, recheck
+from cleanup.apply.recheck import Due, Objections, Rechecked, recheck
 from cleanup.decision.select import select
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.image import Image
@@ -87,7 +87,7 @@ def test_what_the_listing_does_not_show_is_to_be_looked_up_and_never_deleted() -
     image = make_image("a")
     (due,) = check(planned(image)).due
     assert (due.seen_at, due.listed) == (None, False)
-    verdict = objection(due, image, InUse(), EVERYTHING)
+    verdict = Objections(EVERYTHING).to(due, image, InUse())
     assert verdict is not None
     assert "lists it no more" in (verdict.error_msg or "")
 
@@ -106,11 +106,8 @@ def test_what_a_last_look_never_lets_go(live: dict[str, Any], why: str) -> None:
     """Also where the plan, and the inventory that it is held against, said the same."""
     fields = live if "status" in live else {}
     image = make_image("a", **{"workspace_id": "0"} | fields)
-    verdict = objection(
-        Due(image=image, rule="r", force=False),
-        msgspec.structs.replace(image, **live),
-        InUse(),
-        EVERYTHING,
+    verdict = Objections(EVERYTHING).to(
+        Due(image=image, rule="r", force=False), msgspec.structs.replace(image, **live), InUse()
     )
     assert verdict is not None
     assert verdict.outcome is Outcome.DRIFTED
@@ -171,8 +168,9 @@ class TestDecidingAgain:
         )
         image = make_image("a", description="an old one")
         due = Due(image=image, rule="r", force=False)
-        assert objection(due, image, InUse(), policy) is None
-        verdict = objection(due, msgspec.structs.replace(image, description="keep me"), InUse(), policy)
+        objections = Objections(policy)
+        assert objections.to(due, image, InUse()) is None
+        verdict = objections.to(due, msgspec.structs.replace(image, description="keep me"), InUse())
         assert verdict is not None
         assert "protected by 'description: keep*'" in (verdict.error_msg or "")
 
