@@ -45,20 +45,21 @@ class InUse:
 
     def of(self, image: Image) -> Use | None:
         """The first user of this image that is found, by id, by its path or by its name."""
-        return self.of_each((image,), (common_key(image.swr_path, image.namespace),))[0]
+        return self._of(image, common_key(image.swr_path, image.namespace)) if self.uses else None
 
     def of_each(self, images: Sequence[Image], keys: Sequence[str | None]) -> list[Use | None]:
         """The same of very many images, whose `common_keys` are known."""
+        return list(map(self._of, images, keys))
+
+    def _of(self, image: Image, key: str | None) -> Use | None:
         # Nearly all are in nobody's use: where path and fields agree, two look-ups tell.
-        lacks, by_id = self._by_reference.lacks, self._by_id
-        return [
-            None
-            if key == f"{image.namespace}/{image.name}:{image.tag}"
-            and lacks(key)
-            and image.id.lower() not in by_id
-            else next(self._users(image), None)
-            for image, key in zip(images, keys, strict=True)
-        ]
+        if (
+            key == f"{image.namespace}/{image.name}:{image.tag}"
+            and self._by_reference.lacks(key)
+            and image.id.lower() not in self._by_id
+        ):
+            return None
+        return next(self._users(image), None)
 
     def users_of(self, image: Image) -> tuple[Use, ...]:
         """Every user of this image, each once."""

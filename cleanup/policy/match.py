@@ -100,29 +100,33 @@ class Matcher(Generic[T]):
         self._questions = 0
 
     def __call__(self, image: Image) -> T:
-        return self.each((image,))[0]
+        found: T | _Question[T] = self._by_values[self._values_of(image)]
+        return self._ask(found, image) if isinstance(found, _Question) else found
 
     def each(self, images: Sequence[Image]) -> list[T]:
         """The answers, in the order of the images."""
         found: list[Any] = list(map(self._by_values.__getitem__, map(self._values_of, images)))
-        question = _Question
-        for number, first in enumerate(found):
-            if first.__class__ is question:
-                image, field, value = images[number], None, None
-                one: Any = first
-                while one.__class__ is question:
-                    if one.field is not field:  # several questions about one field follow each other
-                        field = one.field
-                        value = getattr(image, field)
-                        if value.__class__ is str and not value.isascii():
-                            value = composed(value)
-                    judge = one.judge
-                    truth = None if value is None else judge(value)
-                    try:
-                        one = one.then[truth]
-                    except KeyError:
-                        one = self._next(one, truth)
-                found[number] = one
+        question, ask = _Question, self._ask
+        for number, one in enumerate(found):
+            if one.__class__ is question:
+                found[number] = ask(one, images[number])
+        return found
+
+    def _ask(self, one: Any, image: Image) -> T:
+        field, value = None, None
+        while one.__class__ is _Question:
+            if one.field is not field:  # several questions about one field follow each other
+                field = one.field
+                value = getattr(image, field)
+                if value.__class__ is str and not value.isascii():
+                    value = composed(value)
+            judge = one.judge
+            truth = None if value is None else judge(value)
+            try:
+                one = one.then[truth]
+            except KeyError:
+                one = self._next(one, truth)
+        found: T = one
         return found
 
     def _first(self, values: tuple[Any, ...]) -> "_Question[T] | T":
