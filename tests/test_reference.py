@@ -12,6 +12,7 @@ from cleanup.reference import (
     Reference,
     ReferenceIndex,
     common_key,
+    common_keys,
     from_fields,
     parse_reference,
     readings,
@@ -197,6 +198,7 @@ def test_the_common_form_is_read_like_any_other(text: str, namespace: str | None
     assert parse_reference(text, namespace=namespace) == slowly
     key = common_key(text, namespace)
     assert key is None or slowly.keys == (key,)
+    assert common_keys([text, None], [namespace, "team"]) == [key, None]
 
 
 class TestOfAnImage:

@@ -110,7 +110,7 @@ def explain(
         users=users,
         sharing=_sharing(image, [*images, *others], decisions),
         rules=_rules(image, policy, own, decision),
-        place=place,
+        place=place.as_rank if place else None,
         forward=forward,
         changes_at=changes_at,
     )

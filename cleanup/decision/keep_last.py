@@ -18,25 +18,31 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Rank(msgspec.Struct, frozen=True, gc=False):
-    """An image's place among the newest of its group, counted from 1, the group's size and its values.
-
-    `among` says the rest of the sentence that begins with the place; it is the same for many.
-    """
+    """An image's place among the newest of its group, counted from 1, the group's size and its values."""
 
     rank: int
     size: int
     group: str
+
+
+class Place(Rank, frozen=True, gc=False):
+    """A rank with what follows its number in a sentence, which is one text for many of a group."""
+
     among: str
 
+    @property
+    def as_rank(self) -> Rank:
+        return Rank(self.rank, self.size, self.group)
 
-def rank(images: Sequence[Image], rules: Sequence[Rule | None], now: datetime) -> list[Rank | None]:
+
+def rank(images: Sequence[Image], rules: Sequence[Rule | None], now: datetime) -> list[Place | None]:
     """Each image's place among the newest of its group; None where it takes none.
 
     `rules` has for each image the rule for whose `keep_last` it counts: one that decides on it, and
     only if it is ACTIVE. What is not datable or lacks what makes a group takes no place either.
     Protection and use do not matter here: who is protected still is one of the newest.
     """
-    found: list[Rank | None] = [None] * len(images)
+    found: list[Place | None] = [None] * len(images)
     numbers: dict[str, list[int]] = defaultdict(list)
     for number, rule in enumerate(rules):
         if rule is not None:
@@ -55,10 +61,10 @@ def rank(images: Sequence[Image], rules: Sequence[Rule | None], now: datetime) -
                 label, size, count = _label(group), len(members), rule.keep_last.count
                 said = f" of the newest {count} (of {size}) in {label}"
                 for place, number in enumerate(members[:count], 1):
-                    found[number] = Rank(place, size, label, said)
+                    found[number] = Place(place, size, label, said)
                 said = f" of {size} in {label}, not one of the newest {count}"
                 for place, number in enumerate(members[count:], count + 1):
-                    found[number] = Rank(place, size, label, said)
+                    found[number] = Place(place, size, label, said)
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, cast
 import msgspec
 
 from cleanup.decision.force import keys_of, with_force
-from cleanup.decision.keep_last import Rank, group_label, rank
+from cleanup.decision.keep_last import Place, group_label, rank
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.durations import format_duration
 from cleanup.image import EPOCH_OF_SENSE, Image, Status, makes_sense, same_word
@@ -40,7 +40,7 @@ def select(
     inventory = tuple(images)
     standings = by_fields(inventory, policy)
     # Only what the policy and the users make necessary is found out: for very many images all of it takes its time.
-    places: Iterable[Rank | None] = repeat(None)
+    places: Iterable[Place | None] = repeat(None)
     if any(rule.keep_last for rule in policy.rules):
         places = rank(inventory, [standing.ranked for standing in standings], now)
     users: Iterable[Use | None] = repeat(None)
@@ -142,7 +142,9 @@ _KEEP, _DELETE = Action.KEEP, Action.DELETE
 _KEEP_LAST, _TOO_YOUNG, _EXPIRED = Reason.KEEP_LAST, Reason.TOO_YOUNG, Reason.EXPIRED
 
 
-def _decide(image: Image, standing: Standing, use: Use | None, place: Rank | None, now: datetime) -> Decision:
+def _decide(
+    image: Image, standing: Standing, use: Use | None, place: Place | None, now: datetime
+) -> Decision:
     kept = standing.settled
     if kept is None:
         kept = Kept(Reason.IN_USE, f"used by {use.user}") if use else standing.unused
@@ -151,7 +153,7 @@ def _decide(image: Image, standing: Standing, use: Use | None, place: Rank | Non
     return _kept(image, cast(Kept, kept))
 
 
-def _by_rule(image: Image, terms: Terms, dated: Kept | None, place: Rank | None, now: datetime) -> Decision:
+def _by_rule(image: Image, terms: Terms, dated: Kept | None, place: Place | None, now: datetime) -> Decision:
     rule = terms.rule
     # The times that the rule reckons with must make sense, and what makes a group must be there.
     for time in terms.times:

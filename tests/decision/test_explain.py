@@ -1,5 +1,6 @@
 """What an explanation says beside the decision: all users, the reference, who shares the content, what is missing."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +137,9 @@ def test_images_are_named_by_id_or_by_any_reference() -> None:
     ):
         with pytest.raises(UsageError, match=why):
             named(text, [a, b])
+
+
+def test_the_place_in_json_is_its_number_its_group_and_how_many_that_has(policy: Policy) -> None:
+    told = ask(policy, make_image("a", arch="X86_64"))
+    (document,) = json.loads(render_explanation([told], ProseFormat.JSON, NOW))
+    assert document["place"] == {"rank": 2, "size": 2, "group": "x86_64"}

@@ -8,6 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cleanup.decision.force import Sharers, keys_of, sharing_content
 from cleanup.decision.select import select
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.image import Image
@@ -29,7 +30,7 @@ from cleanup.policy.language import (
 )
 from cleanup.policy.match import Matcher, match_rules
 from cleanup.policy.patterns import text_pattern
-from cleanup.reference import same_content
+from cleanup.reference import ReferenceIndex, same_content
 from cleanup.strict_yaml.location import Location
 from tests.support.builders import NOW, make_image
 
@@ -268,8 +269,9 @@ def test_what_is_remembered_is_what_would_be_found_anew(
     inventory: list[Image], policy: Policy, in_use: InUse
 ) -> None:
     matcher = Matcher(policy, lambda image, match: match, ())
-    assert [matcher(image) for image in inventory] == [match_rules(image, policy) for image in inventory]
-    assert [matcher(image) for image in inventory] == [match_rules(image, policy) for image in inventory]
+    anew = [match_rules(image, policy) for image in inventory]
+    assert matcher.each(inventory) == anew
+    assert [matcher(image) for image in inventory] == anew
     for image in inventory:
         assert in_use.of(image) == next(iter(in_use.users_of(image)), None)
         (alone,) = select([image], policy, in_use, NOW)
@@ -280,6 +282,20 @@ def test_what_is_remembered_is_what_would_be_found_anew(
                 as_one_of_many.reason,
                 as_one_of_many.detail,
             )
+
+
+@given(images() | sharers(), st.data())
+@settings(max_examples=300)
+def test_sharers_are_those_that_comparing_all_with_all_would_find(
+    inventory: list[Image], data: st.DataObject
+) -> None:
+    asked = data.draw(st.lists(st.sampled_from(range(len(inventory))), unique=True)) if inventory else []
+    found = Sharers(inventory, asked, keys_of(inventory))
+    everything = ReferenceIndex((image.reference, image) for image in inventory)
+    for number in asked:
+        sharing = sharing_content(inventory[number], everything)
+        assert sharing_content(inventory[number], found) == sharing
+        assert not (sharing and found.has_none(number))
 
 
 @given(images(), policies(), users(), st.integers(1, 3))
