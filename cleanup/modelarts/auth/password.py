@@ -49,12 +49,15 @@ async def log_in(
     if result.value:
         return Secret(result.value, f"the password of {user.source}", _renewed_at(result.body, now()))
     if result.status is None or passes(result.status):
-        trouble = result.trouble or f"{result.label} answered {result.status}"
-        raise InventoryError(f"cannot log in: {trouble}; is --iam-endpoint right?")
+        trouble = result.trouble or f"it answered {result.status}"
+        raise InventoryError(f"cannot log in at {iam_endpoint} (--iam-endpoint): {trouble}")
+    if result.status < 400:
+        trouble = f"{result.label} answered {result.status} without a token that a header can carry"
+        raise AccessDenied(f"cannot log in: {trouble}; is --iam-endpoint right?")
     why = wire.said(result)
     raise AccessDenied(
         f"IAM at {iam_endpoint} refused the login of {user.source} with {result.status}"
-        f"{f' ({why})' if why else ''}: check user, password, domain and project"
+        f"{f' ({why})' if why else ''}: check user, password, domain, project and --iam-endpoint"
     )
 
 
@@ -73,8 +76,9 @@ def _request(iam_endpoint: str, project_id: str, user: User) -> Request:
 
 
 def _token(response: Response) -> str:
-    """The token, empty where there is none: that is a refusal, whatever the status says."""
-    return response.headers.get("X-Subject-Token", "").strip()
+    """The token, empty where there is none that can be sent: that is a refusal, whatever the status says."""
+    token = response.headers.get("X-Subject-Token", "").strip()
+    return token if token.isascii() and token.isprintable() else ""
 
 
 def _renewed_at(body: bytes, now: datetime) -> datetime:

@@ -69,16 +69,18 @@ class Transport:
         send_before: float = math.inf,
         on_send: Callable[[int], None] = lambda _: None,
     ) -> Result[T]:
-        """Send until answered for good, as the retry policy says; after a 401 with renewed credentials, once more.
+        """Send until answered for good, as the retry policy says; after a 401 with renewed credentials.
 
         `decode` reads a 2xx and raises ValueError where it cannot: that answer is as good as lost.
         `max_bytes` bounds the body. Not `repeatable`: never sent again once it may have had an effect.
         `ignore_stop`: goes on during a stop, for what was begun must be known. From the monotonic
         second `send_before` on it does not leave (again). `on_send` is told the number of each
-        attempt as it leaves. Raises AccessDenied or InventoryError when there are no credentials.
+        attempt as it leaves. A 401 costs no attempt while there is a newer secret, which is
+        looked for as often as the policy allows attempts: a secret may end again while its request waits.
+        Raises AccessDenied or InventoryError when there are no credentials.
         """
         result: Result[T] = Result(label=request.label)
-        allowed, renewed = self._retry.max_attempts, False
+        allowed = self._retry.max_attempts
         while True:
             headers, generation = await self._headers(request)
             released = await self._released(ignore_stop)
@@ -91,14 +93,12 @@ class Transport:
             hold = _asked_hold(response, self._runtime.now())
             self._tell_limiter(response, released, hold)
             result = _after(result, response, decode, self._runtime.now())
-            if result.status == 401 and self._credentials and not renewed:
-                renewed, allowed = True, allowed + 1
+            if result.status == 401 and self._credentials and allowed < 2 * self._retry.max_attempts:
+                allowed += 1
                 if await self._credentials.renew(generation):
                     continue
             if result.attempts >= allowed or not self._retry.repeats(result, repeatable):
                 return result
-            if hold and self._runtime.clock() + hold >= send_before:
-                return msgspec.structs.replace(result, stale=True)
             if await self._ends_before(hold, ignore_stop):
                 return msgspec.structs.replace(result, stopped=True)
             self._say(request, response, hold)
@@ -184,7 +184,7 @@ def _after(
         status=response.status,
         body=response.body,
         value=value,
-        request_id=response.headers.get("X-Request-Id", "")[:128] or None,
+        request_id=_shown(response.headers.get("X-Request-Id", "")[:128]) or None,
         redirect=_pointed_to(response),
         date=date,
         trouble=trouble,
@@ -207,7 +207,7 @@ def _wrong_clock(now: datetime, date: datetime) -> str | None:
 
 def _pointed_to(response: Response) -> str | None:
     """Where a redirect leads, without its query: that may carry a login."""
-    location = response.headers.get("Location")
+    location = _shown(response.headers.get("Location", ""))
     if not location or not 300 <= response.status < 400:
         return None
     try:
@@ -215,6 +215,15 @@ def _pointed_to(response: Response) -> str | None:
         return f"{parts.scheme}://{parts.hostname}{parts.path}" if parts.hostname else parts.path
     except ValueError:
         return "an address that is none"
+
+
+def _shown(header: str) -> str:
+    """A header's text, fit to be written: what is no UTF-8 came as halves of characters."""
+    return (
+        header
+        if header.isprintable()
+        else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in header)
+    )
 
 
 def _asked_hold(response: Response | NoResponse, now: datetime) -> float:
@@ -227,7 +236,7 @@ def _asked_hold(response: Response | NoResponse, now: datetime) -> float:
 def _retry_after(response: Response, now: datetime) -> float:
     """Seconds to wait, from seconds or from an HTTP date by the service's own clock; 0 when not said."""
     text = response.headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return float(text)
     moment = http_date(text)
     if moment is None:

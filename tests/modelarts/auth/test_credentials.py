@@ -114,8 +114,9 @@ def context(
     now: Callable[[], datetime] = lambda: NOW,
     iam: str | None = "https://iam.test",
     ca_bundle: Path | None = None,
+    time: Time | None = None,
 ) -> AuthContext:
-    runtime = replace(make_runtime(Time(), environment), now=now)
+    runtime = replace(make_runtime(time or Time(), environment), now=now)
     return AuthContext(
         runtime=runtime,
         transport=Transport(cast(Connection, connection), runtime, RetryPolicy(3)),
@@ -336,14 +337,29 @@ class TestPasswords:
         credentials, _ = self.credentials(passing, passing, issued())
         assert (await credentials.headers(GET))[0] == {"X-Auth-Token": "T1"}
         credentials, _ = self.credentials(passing, passing, passing)
-        with pytest.raises(InventoryError, match="cannot log in: ") as caught:
+        with pytest.raises(
+            InventoryError, match=r"cannot log in at https://iam.test .--iam-endpoint.: "
+        ) as caught:
             await credentials.headers(GET)
         assert CANARY not in told(caught.value)
 
-    @pytest.mark.parametrize("refusal", [reply(401), reply(403), reply(404), reply(302), reply(201, b"{}")])
-    async def test_a_refusal_is_final(self, refusal: Any) -> None:
+    async def test_retry_after_holds_at_the_login_too(self) -> None:
+        time = Time()
+        credentials, _ = self.credentials(reply(503, Retry_After="9"), issued(), time=time)
+        await credentials.headers(GET)
+        assert time.slept == [9]
+
+    @pytest.mark.parametrize(
+        ("refusal", "why"),
+        [(reply(status), "refused the login of OS_USERNAME and OS_PASSWORD") for status in (401, 403, 404)]
+        + [
+            (answer, "without a token that a header can carry; is --iam-endpoint right")
+            for answer in (reply(302), reply(201, b"{}"), issued("T\x01"), issued("T\udcff"))
+        ],
+    )
+    async def test_a_refusal_is_final(self, refusal: Any, why: str) -> None:
         credentials, stage = self.credentials(refusal)
-        with pytest.raises(AccessDenied, match="refused the login of OS_USERNAME and OS_PASSWORD") as caught:
+        with pytest.raises(AccessDenied, match=why) as caught:
             await credentials.headers(GET)
         assert len(stage.requests) == 1
         assert CANARY not in told(caught.value)

@@ -92,6 +92,7 @@ async def test_what_must_not_be_repeated_is_repeated_only_while_it_cannot_have_h
         ({"Retry_After": "1.5"}, 1.5),
         ({"Retry_After": "0"}, 0.25),
         ({"Retry_After": "99999"}, 300),
+        ({"Retry_After": "9" * 500}, 300),
         ({"Retry_After": "Mon, 23 Nov 2026 12:00:09 GMT"}, 9),
         ({"Retry_After": "Mon, 23 Nov 2026 12:00:09 GMT", "Date": "Mon, 23 Nov 2026 12:00:05 GMT"}, 4),
         ({"Retry_After": "Mon, 23 Nov 2026 11:00:00 GMT"}, 0.25),
@@ -135,10 +136,17 @@ async def test_a_401_is_cured_by_fresh_credentials() -> None:
     assert (answer.status, answer.attempts, answer.doubtful) == (200, 2, False)
 
 
-async def test_a_second_401_is_the_answer() -> None:
+async def test_renewals_are_bounded_like_attempts() -> None:
     rotating = Rotating()
-    answer, _ = await sent(reply(401), reply(401), credentials=rotating.credentials())
-    assert (answer.status, answer.attempts, rotating.fetched) == (401, 2, 2)
+    answer, _ = await sent(*[reply(401)] * 4, max_attempts=3, credentials=rotating.credentials())
+    assert (answer.status, answer.attempts, rotating.fetched) == (401, 4, 4)
+
+
+async def test_a_secret_that_ends_again_while_its_request_waits_is_renewed_again() -> None:
+    rotating = Rotating()
+    steps = (reply(401), reply(503), reply(401), reply(503), reply(200))
+    answer, _ = await sent(*steps, max_attempts=3, credentials=rotating.credentials())
+    assert (answer.status, answer.attempts, rotating.fetched) == (200, 5, 3)
 
 
 async def test_a_401_without_fresh_credentials_is_the_answer() -> None:
@@ -261,11 +269,17 @@ async def test_a_cancelled_request_leaves_the_limiter_usable() -> None:
         ("/v2/p1/images?token=secret", "/v2/p1/images"),
         ("https://user:secret@login.test:8443/x", "https://login.test/x"),
         ("http://[broken", "an address that is none"),
+        ("https://login.test/\udcff\x1b[31m", "https://login.test/\ufffd\ufffd[31m"),
     ],
 )
 async def test_a_redirect_says_where_to_but_no_secret(location: str, shown: str) -> None:
     answer, _ = await sent(reply(302, Location=location))
     assert answer.redirect == shown
+
+
+async def test_a_request_id_of_odd_bytes_can_be_written() -> None:
+    answer, _ = await sent(reply(400, X_Request_Id="a\udcff\x1b[31m"))
+    assert answer.request_id == "a\ufffd\ufffd[31m"
 
 
 async def test_an_answer_that_is_too_large_says_so() -> None:
