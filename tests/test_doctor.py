@@ -511,10 +511,20 @@ class TestTroubleOnTheWay:
         assert "--ca-bundle" in checks["connection"]["next_step"]
 
     @pytest.mark.parametrize(
-        ("proxy", "level"), [(None, "failure"), ("http://u:canary-pw@127.0.0.1:1", "warning")]
+        ("proxy", "exempt", "level"),
+        [
+            (None, "", "failure"),
+            ("http://u:canary-pw@127.0.0.1:1", "", "warning"),
+            ("http://u:canary-pw@127.0.0.1:1", ".nowhere.invalid", "failure"),
+        ],
     )
     def test_a_name_that_cannot_be_resolved(
-        self, examine: Examine, monkeypatch: pytest.MonkeyPatch, proxy: str | None, level: str
+        self,
+        examine: Examine,
+        monkeypatch: pytest.MonkeyPatch,
+        proxy: str | None,
+        exempt: str,
+        level: str,
     ) -> None:
         async def unknown(*_: object, **__: object) -> None:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -524,6 +534,8 @@ class TestTroubleOnTheWay:
             monkeypatch.delenv(name, raising=False)
         if proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy)
+        if exempt:
+            monkeypatch.setenv("NO_PROXY", exempt)
         monkeypatch.setenv("MODELARTS_TOKEN", LOGIN.token)
         options = [
             "--endpoint",
@@ -537,7 +549,7 @@ class TestTroubleOnTheWay:
         assert called.exit_code == 6
         assert checks["name"]["level"] == level
         assert "modelarts.nowhere.invalid" in checks["name"]["detail"]
-        assert levels(checks)["connection"] == ("failure" if proxy else "not-checked")
+        assert levels(checks)["connection"] == ("failure" if level == "warning" else "not-checked")
         assert "canary" not in called.output
 
 

@@ -37,6 +37,7 @@ from cleanup.modelarts.auth.choose import Auth
 from cleanup.modelarts.auth.credentials import Credentials
 from cleanup.modelarts.client import describe
 from cleanup.modelarts.http.messages import Request, Result, segment
+from cleanup.modelarts.http.proxies import route
 from cleanup.modelarts.http.transport import HARMFUL_SKEW, Transport, as_bytes
 from cleanup.modelarts.users import AskedUsers, UserKind
 from cleanup.runtime import Runtime
@@ -67,14 +68,13 @@ async def diagnose(target: Target, settings: Settings, runtime: Runtime) -> Diag
     """
     settings = msgspec.structs.replace(settings, max_attempts=min(settings.max_attempts, _ATTEMPTS))
     stranger = msgspec.structs.replace(target, auth=Auth.NONE)
-    environment = runtime.environment
     async with AsyncExitStack() as stack:
         anonymous, *_ = await stack.enter_async_context(open_transport(stranger, settings, runtime))
         transport, _, credentials = await stack.enter_async_context(open_transport(target, settings, runtime))
         examination = _Examination(
             target=target,
             wanted=AskedUsers(kinds=target.users, notebooks=settings.scope).wanted,
-            proxied=bool(environment.get("https_proxy") or environment.get("HTTPS_PROXY")),
+            proxied=_by_proxy(target.endpoint, runtime.environment),
             anonymous=anonymous,
             transport=transport,
             credentials=credentials,
@@ -88,6 +88,10 @@ async def diagnose(target: Target, settings: Settings, runtime: Runtime) -> Diag
         exit_code=max(check.exit_code for check in checks),
         checks=checks,
     )
+
+
+def _by_proxy(endpoint: str, environment: Mapping[str, str]) -> bool:
+    return route(Request(method="GET", origin=endpoint, path=""), environment).proxy is not None
 
 
 @dataclass(kw_only=True)

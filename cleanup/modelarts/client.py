@@ -28,16 +28,23 @@ _MAX_PAGE_BYTES = 64 << 20
 class ListingFailed(InventoryError):
     """What could not be read for good; `status` is the HTTP status, None without an answer, `code` the service's.
 
-    `detail`: it was one record of a list.
+    `detail`: it was one record of a list. `by_clock`: a wrong clock of ours may be the reason, and is named.
     """
 
     def __init__(
-        self, message: str, status: int | None, code: str | None = None, *, detail: bool = False
+        self,
+        message: str,
+        status: int | None,
+        code: str | None = None,
+        *,
+        detail: bool = False,
+        by_clock: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.detail = detail
+        self.by_clock = by_clock
 
     @property
     def is_absent(self) -> bool:
@@ -300,7 +307,9 @@ class Client:
             told = f"answered {result.status} without a {what}: {result.trouble}"
             code = None if result.unreadable else wire.decode_error(result.body).code
             message = f"{result.label} {told if result.unreadable else describe(result)}"
-            raise ListingFailed(message, result.status, code, detail=what == "record")
+            raise ListingFailed(
+                message, result.status, code, detail=what == "record", by_clock=result.clock is not None
+            )
         self.has_read = True
         self.service_time = result.date or self.service_time
         return result.value
@@ -344,6 +353,8 @@ def describe(result: Result[Any]) -> str:
 def explained(error: ListingFailed, client: Client, permission: str) -> CleanupError:
     """The same failure with what to do about it; AccessDenied when nothing at all could be read."""
     match error.status:
+        case _ if error.by_clock:
+            advice = ""
         case 401:
             advice = "; the credentials were refused: check them (`doctor` says which were found)"
         case 403:

@@ -406,11 +406,13 @@ def decode_error(body: bytes) -> ServiceError:
 
 
 def decode_json(body: bytes) -> object:
-    """The body as plain values; None when it is no JSON. Never raises."""
+    """The body as plain values, also where it is not quite JSON; None when it is none at all. Never raises."""
     try:
         return msgspec.json.decode(body)
-    except (ValueError, RecursionError):
+    except RecursionError:
         return None
+    except ValueError:
+        return _leniently(body)
 
 
 def _line(value: object) -> str | None:

@@ -29,6 +29,10 @@ EXAMPLES: Mapping[str, list[Response | NoResponse]] = {
         reply(200, {"id": ID, "status": "deleted"}),
         reply(200, {"id": ID.upper(), "status": "DELETED"}),
         reply(200, {"status": "DELETED"}),
+        *(
+            reply(200, b'{"status": "DELETED", "x": %s}' % odd)
+            for odd in (b"NaN", b"-Infinity", b"1e400", b"1" + b"0" * 400, b"9" * 5000, b'"\\ud800"')
+        ),
     ],
     "200 with this image, in another documented state": [
         reply(200, {"id": ID, "status": status}) for status in ("ACTIVE", "Error", "INIT", "CREATE_FAILED")
@@ -47,11 +51,13 @@ EXAMPLES: Mapping[str, list[Response | NoResponse]] = {
         reply(200, {"id": "another", "status": "DELETED"}),
         reply(200, {"id": "another", "status": "ACTIVE"}),
         reply(200, {"id": 7, "status": "DELETED"}),
+        reply(200, b'{"status": "DELETED", "x": %s}' % (b"[" * 100_000 + b"]" * 100_000)),
         Response(200, b"", {}, "its answer is larger than 1 MiB and was not read"),
     ],
     "3xx": [reply(302, Location="https://login.test/"), reply(307, Location="/v2"), reply(304)],
     "400 or 404 with `ModelArts.6797` or `ModelArts.6404`": [
-        error(status, code) for status in (400, 404) for code in ("ModelArts.6797", "modelarts.6404")
+        *(error(status, code) for status in (400, 404) for code in ("ModelArts.6797", "modelarts.6404")),
+        reply(404, b'{"error_code": "ModelArts.6797", "x": NaN}'),
     ],
     "any other 404": [reply(404), reply(404, b"<html>"), error(404, "APIG.0101", USED), reply(404, b"null")],
     "401": [error(401, "ModelArts.0203", USED)],

@@ -67,6 +67,21 @@ def test_a_refusal_under_a_wrong_clock_names_the_clock_first(
         f"answered 401 (this machine's clock is 20 minutes {side} the service's: set it (NTP); "
         in called.stderr
     )
+    assert "the credentials were refused" not in called.stderr
+
+
+@pytest.mark.parametrize("calls", ["list", "all-notebooks", "jobs", "services"])
+def test_a_missing_permission_under_a_wrong_clock_is_not_asked_for(
+    cli: Cli, serve_cloud: Serve, run: Callable[..., Any], calls: str
+) -> None:
+    now = cli.runtime.now
+    cli.runtime = replace(cli.runtime, now=lambda: now() + timedelta(minutes=10))
+    called = run("plan", serve_cloud(faults=Faults([parse_rate(f"{calls}:403=1")])))
+    assert (
+        "answered 403 (this machine's clock is 10 minutes ahead of the service's: set it (NTP); "
+        in called.output
+    )
+    assert "permission" not in called.output
 
 
 def test_a_token_of_64_kilobytes_logs_in(

@@ -33,9 +33,13 @@ _SOCKET = {
 }
 
 
-def cause(error: Exception, request: Request, route: Route, timeout: float) -> str:
-    """What happened to a request, for people; `timeout` in seconds is what it was given."""
-    return _what(error, request.host, route, timeout) + _way(error, route)
+def cause(error: Exception, request: Request, route: Route, timeout: float, *, sent: bool) -> str:
+    """What happened to a request, for people; `timeout` in seconds is what it was given.
+
+    Before anything of it was `sent` it is the proxy that speaks, where there is one.
+    """
+    speaker = request.host if sent or not route.proxy else f"the proxy {route.proxy_host}"
+    return _what(error, request.host, speaker, route, timeout) + _way(error, route)
 
 
 def is_before_sending(error: Exception) -> bool:
@@ -43,10 +47,10 @@ def is_before_sending(error: Exception) -> bool:
     return isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError)
 
 
-def _what(error: Exception, host: str, route: Route, timeout: float) -> str:
+def _what(error: Exception, host: str, speaker: str, route: Route, timeout: float) -> str:
     match error:
         case TimeoutError() if not isinstance(error, aiohttp.ClientConnectorError):
-            return f"{host} gave no answer within {timeout:g} s"
+            return f"{speaker} gave no answer within {timeout:g} s"
         case aiohttp.ClientHttpProxyError():
             return _proxy_refusal(error, route)
         case aiohttp.ClientSSLError():
@@ -56,16 +60,18 @@ def _what(error: Exception, host: str, route: Route, timeout: float) -> str:
         case aiohttp.ClientConnectorError():
             return f"{_peer(error, host, route)} {_socket_trouble(error.os_error)}"
         case aiohttp.ClientPayloadError():
-            return f"the answer of {host} was cut off: its body ended too soon"
+            return f"the answer of {speaker} was cut off: its body ended too soon"
         case aiohttp.ClientResponseError():
-            return _no_http(error, host)
+            return _no_http(error, speaker)
         case aiohttp.ServerDisconnectedError():
             begun = not isinstance(error.message, str)
-            return f"{host} closed the connection {'within the headers of' if begun else 'without'} an answer"
+            return (
+                f"{speaker} closed the connection {'within the headers of' if begun else 'without'} an answer"
+            )
         case OSError():
-            return f"{host} {_socket_trouble(error)}"
+            return f"{speaker} {_socket_trouble(error)}"
         case _:
-            return f"the exchange with {host} failed ({type(error).__name__})"
+            return f"the exchange with {speaker} failed ({type(error).__name__})"
 
 
 def _peer(error: aiohttp.ClientConnectorError, host: str, route: Route) -> str:
@@ -104,10 +110,10 @@ def _proxy_refusal(error: aiohttp.ClientHttpProxyError, route: Route) -> str:
     return told
 
 
-def _no_http(error: aiohttp.ClientResponseError, host: str) -> str:
+def _no_http(error: aiohttp.ClientResponseError, speaker: str) -> str:
     if "Got more than" in error.message:  # of a LineTooLong, which may come as a plain BadHttpMessage
-        return f"a header of the answer of {host} is too long: more than {LONGEST_HEADER >> 10} KiB"
-    return f"what {host} sent is no HTTP"
+        return f"a header of the answer of {speaker} is too long: more than {LONGEST_HEADER >> 10} KiB"
+    return f"what {speaker} sent is no HTTP"
 
 
 def _way(error: Exception, route: Route) -> str:

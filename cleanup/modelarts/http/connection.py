@@ -118,7 +118,7 @@ class Connection:
         except (aiohttp.ClientError, OSError) as error:
             found = error.found if isinstance(error, _Lost) else error
             sent = mark.sent and not is_before_sending(found)
-            return NoResponse(cause(found, request, way, self._timeout), sent)
+            return NoResponse(cause(found, request, way, self._timeout, sent=mark.sent), sent)
 
     def _route(self, request: Request) -> Route:
         if request.origin not in self._routes:

@@ -140,13 +140,16 @@ def _failures(failed: Sequence[_Found], wanted: Collection[UserKind]) -> Iterato
     absent = {one.kind for one in failed if _is_absent(one.result)}
     for one in failed:
         leave_out = f"leave them out with {_without(wanted, absent | {one.kind})}"
-        status = one.result.status if isinstance(one.result, ListingFailed) else None
         if one.kind in absent:
             yield f"this region does not offer {one.kind} ({one.result}): {leave_out}"
             continue
         place = "" if one.kind in _OF_THE_PROJECT else f" of workspace {one.workspace}"
-        advice = f"get the permission {_permission(one)}" if status == 403 else "try again"
+        advice = f"get the permission {_permission(one)}" if _is_forbidden(one.result) else "try again"
         yield f"the {one.kind}{place} could not be read completely: {one.result}; {advice}, or {leave_out}"
+
+
+def _is_forbidden(result: object) -> bool:
+    return isinstance(result, ListingFailed) and result.status == 403 and not result.by_clock
 
 
 def _is_absent(result: object) -> bool:

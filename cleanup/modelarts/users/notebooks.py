@@ -49,7 +49,8 @@ async def read(reading: Reading, workspace: str) -> UserListing:
         try:
             return await _read_features(reading.client, workspace, everybody=True)
         except ListingFailed as error:
-            if error.status != 403 and not error.is_own_404:  # a 404 of a proxy hides users
+            hidden = (error.status == 403 and not error.by_clock) or error.is_own_404
+            if not hidden:  # by a 404 of a proxy, for one, which says nothing of users
                 raise
             doubts = (_HIDDEN.format(status=error.status),)
     own = await _read_features(reading.client, workspace, everybody=False)

@@ -341,12 +341,20 @@ async def test_what_is_remembered_does_not_grow_with_the_requests() -> None:
     assert remembered[0] == remembered[-1]
 
 
-async def test_requests_go_through_the_proxy() -> None:
+@pytest.mark.parametrize(
+    ("refusal", "why"),
+    [
+        (answer(407), "the proxy {} refused with 407: it wants a login"),
+        (b"", "the proxy {} closed the connection without an answer"),
+        (b"SSH-2.0\r\n\r\n", "what the proxy {} sent is no HTTP"),
+    ],
+)
+async def test_requests_go_through_the_proxy(refusal: bytes, why: str) -> None:
     lines = []
 
     async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         lines.append((await read_request(reader))[0])
-        writer.write(answer(407))
+        writer.write(refusal)
 
     async with (
         served(proxy) as place,
@@ -355,7 +363,7 @@ async def test_requests_go_through_the_proxy() -> None:
         lost = await connection.send(get("", origin="https://modelarts.test"), NONE, max_bytes=100)
     assert lines == ["CONNECT modelarts.test:443 HTTP/1.1"]
     way = "(by the proxy of HTTPS_PROXY; NO_PROXY names who is reached without)"
-    assert lost == NoResponse(f"the proxy {place} refused with 407: it wants a login {way}", sent=False)
+    assert lost == NoResponse(f"{why.format(place)} {way}", sent=False)
 
 
 def pem(label: str, text: str) -> str:
