@@ -1,8 +1,10 @@
 """All kinds together: which are asked, what a refusal elsewhere means, and that a later reading sees what came."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
 from cleanup.errors import AccessDenied, CredentialsLost
@@ -144,3 +146,50 @@ async def test_no_older_user_is_lost_where_one_goes_and_one_comes(kind: UserKind
     found = await read_users(reading, ("0",))
     assert found.doubts == ()
     assert {use.swr_path for use in found.in_use.uses} >= {f"ml/a:{number}" for number in range(1, 219)}
+
+
+LISTS = ("data", "items", "models", "services")
+TOTALS = ("total", "total_count", "count")
+
+
+@pytest.mark.parametrize("kind", UserKind)
+@pytest.mark.parametrize(
+    ("lists", "total", "doubtful"),
+    [
+        (dict.fromkeys(LISTS), 0, False),
+        ({}, 0, False),
+        (dict.fromkeys(LISTS), 3, True),
+        ({}, 3, True),
+        (dict.fromkeys(LISTS), None, True),
+        ({key: [] for key in LISTS}, 3, True),
+    ],
+)
+async def test_a_list_that_is_null_or_left_out(
+    kind: UserKind, lists: dict[str, object], total: int | None, doubtful: bool
+) -> None:
+    stage = Stage(otherwise=reply(200, lists | dict.fromkeys(TOTALS, total)))
+    found = await read_users(make_reading(stage, kind), ("0",))
+    assert (found.in_use.uses, bool(found.doubts)) == ((), doubtful)
+
+
+RECORDS: Mapping[UserKind, dict[str, Any]] = {
+    UserKind.NOTEBOOKS: {"id": "n", "image": {"swr_path": "ml/a:1"}},
+    UserKind.JOBS: {"metadata": {"id": "j"}, "algorithm": {"engine": {"image_url": "ml/a:1"}}},
+    UserKind.ALGORITHMS: {"metadata": {"id": "a"}, "job_config": {"engine": {"image_url": "ml/a:1"}}},
+    UserKind.MODELS: {"model_id": "m", "source_copy": "false", "source_location": "ml/a:1"},
+    UserKind.WORKFLOWS: {"workflow_id": "w", "steps": ["ml/a:1"]},
+}
+ODD = [b'"\\ud800"', b"NaN", b"-Infinity", b"1e400", b"1" + b"0" * 400, b"9" * 5000]
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+@pytest.mark.parametrize("odd", [*ODD, b"[" * 100_000 + b"]" * 100_000], ids=[*map(str, range(7))])
+async def test_one_odd_value_in_a_record_hides_no_use(kind: UserKind, odd: bytes) -> None:
+    record = RECORDS[kind] | {"name": msgspec.Raw(odd), "zz": msgspec.Raw(odd)}
+    listed = {key: [record] for key in LISTS} | dict.fromkeys(TOTALS, 1)
+    shown = RECORDS[kind].get("model_id", "-")
+    stage = Stage(otherwise=lambda one: reply(200, record if one.path.endswith(f"/{shown}") else listed))
+    found = await read_users(make_reading(stage, kind, scope=Scope.ALL), ("0",))
+    uses = {use.swr_path for use in found.in_use.uses}
+    assert "ml/a:1" in uses or found.doubts
+    assert (odd in ODD) is not bool(found.doubts)
