@@ -277,6 +277,15 @@ async def test_a_redirect_says_where_to_but_no_secret(location: str, shown: str)
     assert answer.redirect == shown
 
 
+@pytest.mark.parametrize("status", [429, 502, 503])
+async def test_retry_after_holds_also_where_the_request_may_not_leave_after_it(status: int) -> None:
+    time = Time()
+    stage, began = Stage(reply(status, Retry_After="9")), time()
+    answer = await make_transport(stage, time=time).request(DELETE, as_bytes, send_before=began + 5)
+    assert (answer.stale, answer.attempts) == (True, 1)
+    assert 9 <= time() - began < 10
+
+
 async def test_a_request_id_of_odd_bytes_can_be_written() -> None:
     answer, _ = await sent(reply(400, X_Request_Id="a\udcff\x1b[31m"))
     assert answer.request_id == "a\ufffd\ufffd[31m"
