@@ -64,6 +64,7 @@ def build() -> click.Group:
         "image-cleanup",
         help=HELP,
         epilog=EPILOG,
+        no_args_is_help=False,  # the whole help would be one message
         context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     )
     app.params += [parsing.version_option(f"image-cleanup {__version__}"), parsing.log_format_option()]

@@ -83,6 +83,11 @@ def log() -> Any:
     return _logger(is_plain())
 
 
+def is_json_wanted() -> bool:
+    """Whether JSON was asked for by name, so that what is wrong is read by a program on stderr."""
+    return _format.get() is LogFormat.JSON
+
+
 def is_plain() -> bool:
     """Whether logs are text for people, not JSON."""
     wanted = _format.get()
@@ -115,16 +120,16 @@ def _plain(_: Any, __: str, event: Any) -> str:
     event.pop("timestamp")
     details = "".join(f"  {key}={value}" for key, value in event.items())
     line = plain(f"{'' if level == 'info' else level + ': '}{text}{details}")
-    return "\n".join([_folded(line), *map(plain, trace.splitlines())])
+    return "\n".join([_folded(line, sys.stderr), *map(plain, trace.splitlines())])
 
 
-def _folded(line: str) -> str:
+def _folded(line: str, stream: TextIO) -> str:
     """The line, on a terminal broken at its width between words; in pipes it stays whole."""
-    if not sys.stderr.isatty():
+    if not stream.isatty():
         return line
     return textwrap.fill(
         line,
-        _columns(sys.stderr),
+        _columns(stream),
         subsequent_indent="  ",
         replace_whitespace=False,
         break_long_words=False,  # paths and command lines are copied
@@ -209,4 +214,4 @@ def tell(line: str) -> None:
     """Write a line for people to stdout: file names and words in it have no effect on a terminal."""
     from cleanup.reports.formatting import plain
 
-    say(plain(line))
+    say(_folded(plain(line), sys.stdout))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from cleanup.cli.output import log, tell
+from cleanup.cli.output import complain, is_json_wanted, log, tell
 from cleanup.cli.parsing import Argument, Option
 from cleanup.errors import PolicyError, UsageError
 from cleanup.image import Image
@@ -29,12 +29,15 @@ def validate(
 ) -> None:
     """Check policy files: every problem at once, each as file:line:column and what was meant.
 
-    What is wrong goes to stdout and exits with 2; what only looks wrong is a warning on stderr.
+    What is wrong goes to stdout and exits with 2; what only looks wrong is a warning on stderr. With
+    --log-format json what is wrong goes to stderr too, an object each.
     """
     images = _images(inventory) if inventory else ()
     try:
         policy = load(paths, partial=True)
     except PolicyError as error:
+        if is_json_wanted():
+            complain(error)
         for problem in error.problems:
             tell(str(problem))
         raise SystemExit(error.exit_code) from None

@@ -34,17 +34,22 @@ def require_version(header: bytes, path: Path, what: str) -> None:
         raise RecordRejected(
             f"the {what} {path} has {found}; this version reads schema {SCHEMA}: make it again with this version"
         )
-    if _major(said.tool_version or "") > _major(cleanup.__version__):
+    theirs = _major(said.tool_version or "")
+    if theirs is None:
+        raise RecordRejected(
+            f"the {what} {path} does not say by which version it was made: make it again with this version"
+        )
+    if theirs > (_major(cleanup.__version__) or 0):
         raise RecordRejected(
             f"the {what} {path} was made by version {said.tool_version}, which may mean things that "
             f"{cleanup.__version__} does not know: make it again with this version"
         )
 
 
-def _major(version: str) -> int:
-    """The major version; 0 where there is none."""
-    found = re.match(r"[0-9]{1,9}", version)
-    return int(found[0]) if found else 0
+def _major(version: str) -> int | None:
+    """The major version, None for what is not written like one."""
+    found = re.match(r"([0-9]{1,9})(\.[0-9]|$)", version)
+    return int(found[1]) if found else None
 
 
 class Over(StrEnum):

@@ -85,6 +85,33 @@ def test_on_a_terminal_messages_are_folded_and_nowhere_else(
     assert "".join(told).split() == whole.split()
 
 
+def test_what_validate_finds_is_a_result_folded_on_a_terminal_and_logged_where_json_was_asked_for(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.yaml").write_text(POLICY.replace("30d", "3y").replace("old", "1.10"))
+    plain = cli("validate", "bad.yaml")
+    assert (plain.exit_code, plain.stderr) == (2, "")
+    assert all(re.match(r"bad.yaml:3:\d+: ", line) for line in plain.stdout.splitlines())
+    asked = cli("validate", "bad.yaml", "--log-format", "json")
+    assert (asked.exit_code, asked.stdout) == (2, plain.stdout)
+    told = [json.loads(line) for line in asked.stderr.splitlines()]
+    assert [line["event"] for line in told] == plain.stdout.splitlines()
+    assert {line["exit_code"] for line in told} == {2}
+    monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    folded = cli("validate", "bad.yaml").stdout
+    assert max(map(len, folded.splitlines())) <= 50
+    assert folded.split() == plain.stdout.split()
+
+
+def test_without_a_command_one_line_says_where_the_help_is(cli: Cli) -> None:
+    called = cli("--log-format", "plain")
+    assert (called.exit_code, called.stdout) == (2, "")
+    assert called.stderr == "error: Missing command; see image-cleanup --help  exit_code=2\n"
+    called = cli()
+    assert json.loads(called.stderr)["event"] == "Missing command; see image-cleanup --help"
+
+
 @pytest.mark.parametrize("log_format", ["plain", "json"])
 def test_a_bug_says_what_to_report(cli: Cli, monkeypatch: pytest.MonkeyPatch, log_format: str) -> None:
     def broken(*_: object, **__: object) -> None:

@@ -275,6 +275,8 @@ def twice(lines: list[dict[str, Any]]) -> None:
         header(schema=None),
         header(schema=2),
         header(tool_version="99.0.0"),
+        header(tool_version="v99.0.0"),
+        header(tool_version=""),
         first_delete(reason="keep-last"),
         first_delete({"type": "BUILD_IN"}),
         first_delete({"type": None}),
