@@ -40,8 +40,8 @@ class Journal:
 
     Written lines reach the file at once; `write_ahead` also waits until they are durable. Waiting
     workers share one fsync (group commit), so durability costs one disk round trip, not one an image.
-    Each time the file is looked at too: what was removed, replaced or cut short holds no intent, however
-    well it was written. A line that broke off must stay the last, and after an fsync that failed nobody
+    Each time the file is looked at too: what was removed, replaced, cut short or written over holds no
+    intent, however well it was written. A line that broke off must stay the last, and after an fsync that failed nobody
     knows what is on disk: after any failure nothing more is written.
     """
 
@@ -71,6 +71,8 @@ class Journal:
         self._broken: JournalWriteError | None = None
         self._syncing: anyio.Event | None = None
         self._written = self._durable = 0  # lines
+        self._last = b""  # the line that was written last
+        self._seen = (0, b"")  # where a line stands that was there at the last look, and which
         torn = self._open(read_size)
         self._size = os.fstat(self._file.fileno()).st_size  # bytes that the file must have
         if torn:
@@ -80,7 +82,7 @@ class Journal:
         """Lock the file and leave whole lines in it; the torn rest is returned."""
         require_writable(self.path, self._elsewhere)
         try:
-            self._file = FileIO(self.path, "ab", opener=_private)
+            self._file = FileIO(self.path, "ab+", opener=_private)
         except OSError as error:
             raise self._refused(f"{error.strerror}; {self._elsewhere}") from error
         try:
@@ -120,7 +122,8 @@ class Journal:
         if self._broken:
             raise self._broken
         whole = msgspec.structs.replace(line, timestamp=self._now(), **self._own)
-        rest = memoryview(_encode(whole) + b"\n")
+        self._last = _encode(whole) + b"\n"
+        rest = memoryview(self._last)
         try:
             while rest:
                 done = self._file.write(rest)
@@ -173,6 +176,7 @@ class Journal:
             )
         if self._broken:
             raise self._broken
+        self._seen = (self._size - len(self._last), self._last)
 
     def _done_to_it(self) -> str | None:
         """What somebody did to the file, None where it is as it was written."""
@@ -180,13 +184,16 @@ class Journal:
         if not stat.S_ISREG(mine.st_mode):
             return None
         try:
-            there = self.path.stat()
+            there = self.path.lstat()
         except OSError:
             return "removed"
         if not os.path.samestat(mine, there):
             return "replaced"
         if mine.st_size != self._size:
             return "cut short" if mine.st_size < self._size else "written to by somebody else"
+        place, line = self._seen  # one line tells of all, where they were written over at once
+        if os.pread(self._file.fileno(), len(line), place) != line:
+            return "written over"
         return None
 
     def __enter__(self) -> "Journal":

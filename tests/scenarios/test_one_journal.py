@@ -212,7 +212,16 @@ def add_to(journal: Path) -> None:
         file.write('{"event":"x"}\n')
 
 
-@pytest.mark.parametrize("touch", [remove, replace_it, cut_short, add_to])
+def write_over(journal: Path) -> None:
+    with journal.open("r+b") as file:
+        file.write(b"x" * journal.stat().st_size)
+
+
+def lead_elsewhere(journal: Path) -> None:
+    journal.symlink_to(journal.rename(journal.with_name("elsewhere.jsonl")))
+
+
+@pytest.mark.parametrize("touch", [remove, replace_it, cut_short, add_to, write_over, lead_elsewhere])
 def test_no_delete_leaves_when_the_journal_is_touched(
     cli: Cli, prepare: Prepare, touch: Callable[[Path], None]
 ) -> None:
