@@ -1,6 +1,5 @@
 """One command over its targets: a job for each, all at once; one that fails stops no other."""
 
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from pathlib import Path
 import anyio
 
 from cleanup.cli import event_loop
-from cleanup.cli.output import bug_line, complain, log, report_bug, tell
+from cleanup.cli.output import bare_stderr, bug_line, complain, log, report_bug, tell
 from cleanup.config.job import Job
 from cleanup.config.settings import Settings, Target
 from cleanup.config.strict import require_plain_environment
@@ -130,7 +129,7 @@ def new_job(
         settings=settings,
         runtime=event_loop.runtime(),
         stop=stop,
-        progress=Progress(None if target.from_file else sys.stderr, note=log().info),
+        progress=Progress(None if target.from_file else bare_stderr(), note=log().info),
         run_id=event_loop.new_id(),
         plan=plan,
         plan_key=plan_key(),

@@ -5,7 +5,7 @@ import os
 import sys
 import textwrap
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from enum import StrEnum
@@ -18,23 +18,35 @@ import cleanup
 from cleanup.errors import CleanupError, PolicyError, UsageError
 
 
-class _Stderr:
-    """Whatever stderr is at the moment: a live progress bar puts itself in between.
+class Talk:
+    """The stream that `find` gives at the moment, for what is told while something is done.
 
-    A reader that went away or a full disk ends no run: the journal is the record, this is talk.
+    A reader or a terminal that went away, or a full disk, ends no run: the journal is the record, this is talk.
     """
+
+    def __init__(self, find: Callable[[], TextIO]) -> None:
+        self._find = find
 
     def write(self, text: str) -> int:
         with suppress(OSError, ValueError):
-            sys.stderr.write(text)
+            self._find().write(text)
         return len(text)
 
     def flush(self) -> None:
         with suppress(OSError, ValueError):
-            sys.stderr.flush()
+            self._find().flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._find(), name)
 
 
-STDERR = _Stderr()
+STDERR = cast(TextIO, Talk(lambda: sys.stderr))  # a live progress bar puts itself in its place
+
+
+def bare_stderr() -> TextIO:
+    """What stderr is now, for a progress bar to draw on: `STDERR` would lead back to the bar."""
+    stream = sys.stderr
+    return cast(TextIO, Talk(lambda: stream))
 
 
 class LogFormat(StrEnum):
@@ -99,7 +111,7 @@ def _logger(plain: bool) -> Any:
     import structlog  # it costs a tenth of a second, and much of what commands do says nothing
 
     return structlog.wrap_logger(
-        structlog.PrintLogger(cast(TextIO, STDERR)),
+        structlog.PrintLogger(STDERR),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

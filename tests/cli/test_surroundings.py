@@ -1,5 +1,7 @@
 """Processes without the usual surroundings, and how what is wrong is told: no traceback, the contract's exit codes."""
 
+import errno
+import io
 import json
 import os
 import re
@@ -7,12 +9,16 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from cleanup.cli import COMMANDS
+from cleanup.cli import COMMANDS, jobs
 from cleanup.cli.output import LogFormat, asked_for
-from tests.support.cloud import Cli
+from cleanup.config.job import Job
+from cleanup.errors import InventoryError, UsageError
+from tests.support.builders import events
+from tests.support.cloud import Cli, Serve
 
 POLICY = "version: 1\nrules:\n  - {name: old, match: {visibility: PRIVATE}, older_than: 30d}\n"
 PROGRAM = f"{sys.executable} -m cleanup"
@@ -77,7 +83,7 @@ def test_on_a_terminal_messages_are_folded_and_nowhere_else(
     long = f"--{'x' * 30}"
     whole = cli("--log-format", "plain", "plan", long).stderr
     assert whole.count("\n") == 1
-    monkeypatch.setattr("cleanup.cli.output._Stderr.write", lambda _, text: told.append(text))
+    monkeypatch.setattr("cleanup.cli.output.Talk.write", lambda _, text: told.append(text))
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     told: list[str] = []
     assert cli("plan", long).exit_code == 2
@@ -110,6 +116,73 @@ def test_without_a_command_one_line_says_where_the_help_is(cli: Cli) -> None:
     assert called.stderr == "error: Missing command; see image-cleanup --help  exit_code=2\n"
     called = cli()
     assert json.loads(called.stderr)["event"] == "Missing command; see image-cleanup --help"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Gone(Terminal):
+    def write(self, _: str = "") -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def flush(self) -> None:
+        self.write()
+
+
+@pytest.mark.parametrize(
+    ("kind", "stream"), [("xterm", Gone()), ("dumb", Gone()), ("xterm", Terminal()), ("dumb", Terminal())]
+)
+def test_a_terminal_that_went_away_ends_no_run_and_a_dumb_one_gets_lines(
+    cli: Cli,
+    serve_cloud: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    kind: str,
+    stream: Terminal,
+) -> None:
+    cloud = serve_cloud(images=12)
+    (tmp_path / "policy.yaml").write_text(POLICY + "limits: {max_percent: 100}\n")
+    monkeypatch.setenv("TERM", kind)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stderr", stream)
+    assert cli("run", "-p", "policy.yaml", "--apply", "--journal", "j.jsonl", *cloud.options).exit_code == 0
+    assert cloud.deleted
+    (finished,) = events(tmp_path / "j.jsonl", "run.finished")
+    assert finished["deleted"] == len(cloud.deleted)
+    told = stream.getvalue()
+    assert ("\x1b[" in told) is (kind == "xterm" and not isinstance(stream, Gone))
+    assert ("planned" in told) is not isinstance(stream, Gone)
+
+
+@pytest.mark.parametrize("stdout_is_full", [False, True])
+def test_a_bug_in_one_of_many_targets_is_told_and_the_others_go_on(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stdout_is_full: bool
+) -> None:
+    target = "{{name: {0}, endpoint: 'http://127.0.0.1:1', project_id: {1}, auth: none, policies: [p.yaml]}}"
+    targets = "".join(f"  - {target.format(name, 'a' * 32)}\n" for name in ("broken", "good"))
+    (tmp_path / "targets.yaml").write_text(f"version: 1\ntargets:\n{targets}")
+    (tmp_path / "p.yaml").write_text(POLICY)
+
+    async def work(job: Job, *_: object, **__: object) -> NoReturn:
+        raise ZeroDivisionError if job.target.name == "broken" else InventoryError("not read")
+
+    def full(_: object) -> NoReturn:
+        raise UsageError("cannot write to stdout: No space left on device")
+
+    monkeypatch.setattr(import_module("cleanup.cli.plan"), "make_plan", work)
+    if stdout_is_full:
+        monkeypatch.setattr(jobs, "tell", full)
+    called = cli("plan", "--targets", "targets.yaml", "--log-format", "json")
+    assert called.exit_code == 1
+    told = [json.loads(line) for line in called.stderr.splitlines()]
+    (bug,) = (line for line in told if line.get("target") == "broken")
+    assert "ZeroDivisionError" in bug["event"]
+    assert bug["traceback"].startswith("Traceback")
+    assert [line["exit_code"] for line in told if line.get("target") == "good"] == [6]
+    assert any("cannot write to stdout" in line["event"] for line in told) is stdout_is_full
+    assert ("broken  exit  1  this is a bug" in called.stdout) is not stdout_is_full
 
 
 @pytest.mark.parametrize("log_format", ["plain", "json"])
