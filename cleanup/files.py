@@ -53,12 +53,17 @@ def obstacle(path: Path, *, appended: bool = False) -> str | None:
 def read_regular(path: Path, size: int = -1) -> bytes:
     """What a file holds, or its first `size` bytes.
 
-    Raises OSError, also for what is no regular file: a FIFO would keep us waiting for ever.
+    Raises OSError, also for what is no regular file.
     """
+    with open_regular(path) as file:
+        return file.read(size)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A file to read. Raises OSError, also for what is no regular file: a FIFO would keep us waiting for ever."""
     if why := _oddity(path.stat().st_mode):
         raise OSError(errno.EINVAL, why)
-    with path.open("rb") as file:
-        return file.read(size)
+    return path.open("rb")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, cast
 
 import msgspec
@@ -80,7 +81,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def known_status(self) -> Status | None:
         """The documented status, whatever its case; None when missing or new to us."""
-        return _STATUSES.get((self.status or "").upper())
+        return known_status(self.status)
 
     @property
     def is_dedicated(self) -> bool:
@@ -136,18 +137,30 @@ def id_key(id_: str) -> str:
 
 def never_deleted(image: Image) -> str | None:
     """Why no DELETE may name this image, whoever asks for it: built-in, in the making, or perhaps so."""
-    if not image.is_dedicated:
-        return f"not the project's own (type {image.type or 'missing'})"
-    if image.known_status in (None, Status.INIT, Status.CREATING):
-        return f"it may still be in the making (status {image.status or 'missing'})"
+    return _never_deleted(image.type, image.status)
+
+
+@lru_cache(maxsize=1000)  # few differ, and a plan asks it of each delete
+def _never_deleted(kind: str | None, status: str | None) -> str | None:
+    if not same_word(kind, "DEDICATED"):
+        return f"not the project's own (type {kind or 'missing'})"
+    if known_status(status) in (None, Status.INIT, Status.CREATING):
+        return f"it may still be in the making (status {status or 'missing'})"
     return None
+
+
+def known_status(status: str | None) -> Status | None:
+    """The documented status, whatever its case; None when missing or new to us."""
+    return _STATUSES.get((status or "").upper())
 
 
 def same_word(left: str | None, right: str | None) -> bool:
     """Equality of two enumerated values: the API's pages and answers differ in case."""
+    if left == right:
+        return True
     if left is None or right is None:
-        return left is right
-    return left == right or left.casefold() == right.casefold()
+        return False
+    return left.casefold() == right.casefold()
 
 
 def makes_sense(moment: datetime | None, now: datetime) -> bool:

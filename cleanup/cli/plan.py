@@ -103,7 +103,7 @@ def _require_done_with(path: Path, job: Job) -> None:
     if not path.exists():
         return
     try:
-        old = plan_file.read(path)
+        old = plan_file.read_to_show(path)
     except CleanupError:  # of another version, say
         return
     if job.runtime.now() >= old.header.expires_at:

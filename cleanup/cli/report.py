@@ -29,5 +29,5 @@ def read(file: Path) -> Plan | JournalFile:
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
     if first.startswith(b'{"kind":'):
-        return plan_file.read(file)
+        return plan_file.read_to_show(file)
     return journal.read(file)

@@ -285,6 +285,28 @@ def decode_image(raw: msgspec.Raw | bytes, spool: Spool | None = None) -> Image:
     )
 
 
+def decode_shown(raw: msgspec.Raw | bytes) -> Image:
+    """The same image without `raw` and what no plan is proven or shown by: in half the time."""
+    try:
+        record = _records.decode(raw)
+    except (ValueError, RecursionError):
+        return decode_image(raw)
+    return Image(
+        id=_usable_id(record.id),
+        namespace=as_text(record.namespace),
+        name=as_text(record.name),
+        tag=as_text(record.tag),
+        swr_path=as_text(record.swr_path),
+        swr_instance_id=as_text(record.swr_instance_id),
+        type=as_text(record.type),
+        visibility=as_text(record.visibility),
+        status=as_text(record.status),
+        workspace_id=as_text(record.workspace_id),
+        size=as_count(record.size),
+        updated_at=as_moment(record.update_at),
+    )
+
+
 def _decode_record(raw: msgspec.Raw | bytes) -> tuple[_Record, bytes, str | None]:
     """The fields, the record to keep, and what of it cannot be read (None: nothing). Raises Unreadable.
 

@@ -8,11 +8,11 @@ import hashlib
 import hmac
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple, overload
 
 import msgspec
 
@@ -20,9 +20,10 @@ from cleanup.config.settings import TargetRef
 from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.errors import PolicyError, RecordRejected
 from cleanup.files import ELSEWHERE
-from cleanup.image import Image, never_deleted
-from cleanup.modelarts.wire import decode_image
-from cleanup.plan.sealed import SCHEMA, Over, read_sealed, require_version, write_sealed
+from cleanup.image import Image
+from cleanup.modelarts.wire import decode_image, decode_shown
+from cleanup.plan.proof import Proof
+from cleanup.plan.sealed import SCHEMA, Over, SealedFile, require_version, write_sealed
 from cleanup.policy.language import Policy
 from cleanup.policy.load import from_document
 
@@ -80,6 +81,9 @@ class DecisionLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", 
     image: msgspec.Raw
 
 
+_lines_read = msgspec.json.Decoder(DecisionLine)
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="summary"):
     """Counts over a plan. `bytes` is the size of what is deleted, each content once;
     `bytes_freed` the part whose content goes with `force`; `by_rule` counts deletes."""
@@ -101,7 +105,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     header: Header
     policy: Policy
-    decisions: tuple[Decision, ...]
+    decisions: Sequence[Decision]
     summary: Summary
 
     @property
@@ -226,19 +230,100 @@ def _kept(image: Image) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(msgspec.json.decode(image.raw, type=_Kept)))
 
 
+class StoredDecisions(Sequence[Decision]):
+    """Decisions of a plan that was proven, read from its file once more each time they are gone through.
+
+    Their images say what a report shows. Raises UsageError, RecordRejected when the file was changed meanwhile.
+    """
+
+    def __init__(self, file: SealedFile, places: range) -> None:
+        self._file = file
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, place: int) -> Decision: ...
+    @overload
+    def __getitem__(self, place: slice) -> "StoredDecisions": ...
+    def __getitem__(self, place: int | slice) -> "Decision | StoredDecisions":
+        if isinstance(place, slice):
+            return StoredDecisions(self._file, self._places[place])
+        line = self._places[place]
+        return next(iter(StoredDecisions(self._file, range(line, line + 1))))
+
+    def __iter__(self) -> Iterator[Decision]:
+        lines = self._file.again(self._places.start, self._places.stop)
+        return (_decision(line, decode_shown) for line in lines)
+
+
 def read(path: Path, key: str | None = None) -> Plan:
     """Read and prove a plan; with a `key` only one that was sealed with it.
 
     Raises UsageError when there is no such file, RecordRejected when it is not a whole, unchanged plan.
     """
-    lines, last, digest = read_sealed(path, "plan")
+    return _read(SealedFile(path, "plan"), key, to_show=False)
+
+
+def read_to_show(path: Path) -> Plan:
+    """Read and prove a plan, but leave its decisions in the file: there may be a million. Raises as `read` does."""
+    return _read(SealedFile(path, "plan"), None, to_show=True)
+
+
+def _read(file: SealedFile, key: str | None, *, to_show: bool) -> Plan:
+    """One pass over the file; of all that may be wrong its seal is spoken of first."""
+    lines = file.lines()
+    plan: _Unsealed | Exception
     try:
-        summary = msgspec.json.decode(last, type=Summary)
+        plan = _contents(file, lines, to_show)
+    except (msgspec.MsgspecError, ValueError, PolicyError, RecordRejected) as error:
+        for _ in lines:  # the seal is over them, too
+            pass
+        plan = error
+    summary = _summary(file, key)
+    if isinstance(plan, RecordRejected):
+        raise plan
+    if isinstance(plan, Exception):
+        raise RecordRejected(f"the plan {file.path} is damaged ({plan}): plan again") from plan
+    plan.proof.conclude(summary.delete, summary.keep)
+    return Plan(header=plan.header, policy=plan.policy, decisions=plan.decisions, summary=summary)
+
+
+class _Unsealed(NamedTuple):
+    """What a plan file says before its last line, and whether that can be."""
+
+    header: Header
+    policy: Policy
+    decisions: Sequence[Decision]
+    proof: Proof
+
+
+def _contents(file: SealedFile, lines: Iterator[bytes], to_show: bool) -> _Unsealed:
+    first = next(lines, b"")
+    require_version(first, file.path, "plan")
+    header = msgspec.json.decode(first, type=Header)
+    carried = header.policy
+    policy = from_document(carried.document, carried.files, carried.sha256)
+    proof = Proof(file.path, header.target)
+    if not to_show:
+        decisions = tuple(proof.asked(_decision(line, decode_image) for line in lines))
+        return _Unsealed(header, policy, decisions, proof)
+    for _ in proof.asked(_decision(line, decode_shown) for line in lines):
+        pass
+    return _Unsealed(header, policy, StoredDecisions(file, range(1, 1 + proof.decisions)), proof)
+
+
+def _summary(file: SealedFile, key: str | None) -> Summary:
+    """The last line. Raises RecordRejected unless it seals those before it."""
+    path = file.path
+    try:
+        summary = msgspec.json.decode(file.last, type=Summary)
     except msgspec.MsgspecError as error:
         raise RecordRejected(
             f"{path} does not end in the summary of a plan: is it a plan? plan again"
         ) from error
-    if summary.sha256 != digest:
+    if summary.sha256 != file.sha256:
         raise RecordRejected(
             f"the plan {path} was changed after it was written (its sha256 differs): plan again"
         )
@@ -246,24 +331,13 @@ def read(path: Path, key: str | None = None) -> Plan:
         raise RecordRejected(
             f"the plan {path} is not sealed with the key in {PLAN_KEY}: plan again with that key"
         )
-    try:
-        require_version(lines[0], path, "plan")
-        header = msgspec.json.decode(lines[0], type=Header)
-        carried = header.policy
-        policy = from_document(carried.document, carried.files, carried.sha256)
-        decisions = tuple(_decision(line) for line in lines[1:])
-    except (msgspec.MsgspecError, ValueError, IndexError, PolicyError) as error:
-        raise RecordRejected(f"the plan {path} is damaged ({error}): plan again") from error
-    plan = Plan(header=header, policy=policy, decisions=decisions, summary=summary)
-    _check_counts(plan, path)
-    _check_deletes(plan, path)
-    return plan
+    return summary
 
 
-def _decision(line: bytes) -> Decision:
-    read_line = msgspec.json.decode(line, type=DecisionLine)
+def _decision(line: bytes, decode: Callable[[msgspec.Raw], Image]) -> Decision:
+    read_line = _lines_read.decode(line)
     return Decision(
-        image=decode_image(read_line.image),
+        image=decode(read_line.image),
         action=read_line.action,
         reason=read_line.reason,
         rule=read_line.rule,
@@ -271,38 +345,6 @@ def _decision(line: bytes) -> Decision:
         force_withheld=read_line.force_withheld,
         detail=read_line.detail,
     )
-
-
-def _check_counts(plan: Plan, path: Path) -> None:
-    ids = {decision.image.key for decision in plan.decisions}
-    deletes = len(plan.deletes)
-    if (plan.summary.delete, plan.summary.keep) != (deletes, len(plan.decisions) - deletes):
-        raise RecordRejected(
-            f"the plan {path} is damaged: its summary counts other decisions than it holds: plan again"
-        )
-    forced = [decision.image.content for decision in plan.decisions if decision.force]
-    if len(forced) != len(set(forced)) or any(d.force and not d.image.is_private for d in plan.decisions):
-        raise RecordRejected(f"the plan {path} takes content that is not its to take: plan again")
-    if len(ids) != len(plan.decisions):
-        raise RecordRejected(f"the plan {path} is damaged: it names an image twice: plan again")
-
-
-def _check_deletes(plan: Plan, path: Path) -> None:
-    """Refuse what no plan of this program says, so that somebody else wrote it."""
-    for decision in plan.deletes:
-        if trouble := _misplaced(decision, plan.header.target):
-            raise RecordRejected(
-                f"the plan {path} deletes image {decision.image.id}, which must not be: {trouble}; plan again"
-            )
-
-
-def _misplaced(decision: Decision, target: TargetRef) -> str | None:
-    if decision.reason is not Reason.EXPIRED:
-        return f"its reason is {decision.reason}"
-    workspace = decision.image.workspace_id
-    if workspace and workspace not in target.workspaces:
-        return f"it is in workspace {workspace}, which the plan is not for"
-    return never_deleted(decision.image)
 
 
 def require_policy(plan: Plan, policy: Policy) -> None:

@@ -1,21 +1,23 @@
 """JSON Lines whose last line covers all before it with a digest: how plans and inventories are written and proven."""
 
 import hashlib
+import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
 import cleanup
 from cleanup.errors import RecordRejected, UsageError
-from cleanup.files import obstacle, read_regular, replacing
+from cleanup.files import obstacle, open_regular, read_regular, replacing
 
 SCHEMA: Final = 1
 _BATCH: Final = 500  # lines that are encoded and written together
+_PIECE: Final = 1 << 18  # bytes that are read at once
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -96,8 +98,10 @@ def _worth_keeping(path: Path, kind: str, over: Over) -> str | None:
 
 def _is_intact(path: Path, kind: str) -> bool:
     try:
-        _, last, digest = read_sealed(path, kind)
-        return msgspec.json.decode(last, type=Seal).sha256 == digest
+        file = SealedFile(path, kind)
+        for _ in file.lines():
+            pass
+        return msgspec.json.decode(file.last, type=Seal).sha256 == file.sha256
     except (RecordRejected, msgspec.MsgspecError):
         return False
 
@@ -128,16 +132,72 @@ def write_sealed(
         raise UsageError(f"cannot write the {kind} {path}: {error.strerror}; {elsewhere}") from error
 
 
+class SealedFile:
+    """A sealed file of one kind, which is read a piece at a time: it may be larger than memory."""
+
+    def __init__(self, path: Path, kind: str) -> None:
+        self.path = path
+        self.kind = kind
+        self.sha256 = ""  # what the last line must say, as soon as `lines` have ended
+        self._last = b""
+        self._state: tuple[int, ...] = ()
+
+    def lines(self) -> Iterator[bytes]:
+        """The lines before the last, each with its line break, to be read once and to their end.
+
+        Raises UsageError when there is no such file.
+        """
+        digest = hashlib.sha256()
+        for lines, _ in self._pieces():
+            if self._last:
+                lines.insert(0, self._last)
+            self._last = lines.pop()
+            digest.update(b"".join(lines))
+            yield from lines
+        self.sha256 = digest.hexdigest()
+
+    @property
+    def last(self) -> bytes:
+        """The last line, as soon as `lines` have ended. Raises RecordRejected when it was cut off."""
+        if not self._last.endswith(b"\n"):
+            raise RecordRejected(f"the {self.kind} {self.path} is cut off: make it again")
+        return self._last
+
+    def again(self, start: int, stop: int) -> Iterator[bytes]:
+        """Of the same lines those from `start` to before `stop`.
+
+        Raises UsageError when the file is gone, RecordRejected when it is not what it was.
+        """
+        for lines, unchanged in self._pieces() if start < stop else ():
+            if not unchanged:
+                raise RecordRejected(f"the {self.kind} {self.path} was changed while it was read: try again")
+            yield from lines[start:stop]
+            start, stop = max(start - len(lines), 0), stop - len(lines)
+            if stop <= 0:
+                return
+
+    def _pieces(self) -> Iterator[tuple[list[bytes], bool]]:
+        """Some whole lines at a time, and whether the file still was what it was at the very beginning."""
+        try:
+            with open_regular(self.path) as file:
+                self._state = self._state or _state(file)
+                while lines := file.readlines(_PIECE):
+                    yield lines, _state(file) == self._state
+        except OSError as error:
+            raise UsageError(f"cannot read the {self.kind} {self.path}: {error.strerror}") from error
+
+
+def _state(file: BinaryIO) -> tuple[int, ...]:
+    """What is another after every change."""
+    found = os.fstat(file.fileno())
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
 def read_sealed(path: Path, kind: str) -> tuple[list[bytes], bytes, str]:
     """The lines before the last, the last, and the SHA-256 that it must have.
 
     Raises UsageError when there is no such file, RecordRejected when it was cut off.
     """
-    try:
-        content = read_regular(path)
-    except OSError as error:
-        raise UsageError(f"cannot read the {kind} {path}: {error.strerror}") from error
-    if not content.endswith(b"\n"):
-        raise RecordRejected(f"the {kind} {path} is cut off: make it again")
-    body, newline, last = content[:-1].rpartition(b"\n")
-    return body.split(b"\n"), last, hashlib.sha256(body + newline).hexdigest()
+    file = SealedFile(path, kind)
+    lines = list(file.lines())
+    return lines or [b""], file.last, file.sha256

@@ -5,10 +5,10 @@ gets a leading apostrophe, control characters are shown as escapes: scripts that
 texts take JSON.
 """
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import cast
 
 import msgspec
 
@@ -17,20 +17,25 @@ from cleanup.reports.view import Report
 
 _IMAGES_A_PIECE = 1000
 _FORMULA = re.compile(r"\s*[=+\-@\t\r＝＋－＠]")  # noqa: RUF001 - spreadsheets take full-width signs, too
+_AS_IT_IS = re.compile(r"[0-9A-Za-z][ !#-+\--~]*").fullmatch  # nearly all names, ids and words
 
 
 def pieces(report: Report) -> Iterator[str]:
     """The table in pieces of whole lines. Unknown is an empty cell, times are RFC 3339, sizes bytes."""
     yield ",".join(report.row_type.__struct_fields__) + "\n"
-    for start in range(0, len(report.rows), _IMAGES_A_PIECE):
-        yield _lines(report.rows[start : start + _IMAGES_A_PIECE])
+    rows = iter(report.rows)
+    while piece := list(islice(rows, _IMAGES_A_PIECE)):
+        columns = zip(*(row.values() for row in msgspec.to_builtins(piece)), strict=True)
+        yield "".join(f"{','.join(cells)}\n" for cells in zip(*map(_cells, columns), strict=True))
 
 
-def _lines(rows: Sequence[msgspec.Struct]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows(map(_cell, msgspec.to_builtins(row).values()) for row in rows)
-    return text.getvalue()
+def _cells(values: Sequence[object]) -> Sequence[str]:
+    """One column. The csv module looks at each character of each cell, in three times the time."""
+    texts = cast("Sequence[str]", values)
+    if set(map(type, values)) == {str} and all(map(_AS_IT_IS, texts)):
+        return texts
+    known = {value: _cell(value) for value in set(values)}
+    return [known[value] for value in values]
 
 
 def _cell(value: object) -> str:
@@ -40,6 +45,11 @@ def _cell(value: object) -> str:
         case bool():
             return str(value).lower()
         case str():
-            return f"'{plain(value)}" if _FORMULA.match(value) else plain(value)
+            return _quoted(f"'{plain(value)}" if _FORMULA.match(value) else plain(value))
         case _:
             return str(value)
+
+
+def _quoted(text: str) -> str:
+    """One line of text as a cell (RFC 4180)."""
+    return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text

@@ -4,6 +4,7 @@ Nothing is left out or changed; characters that a terminal would obey are writte
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 import msgspec
 
@@ -17,10 +18,11 @@ def pieces(report: Report) -> Iterator[str]:
     head = msgspec.json.format(msgspec.json.encode(report.head), indent=2).decode()
     yield _inert(head.removesuffix("\n}") + ',\n  "images": [')
     encode = msgspec.json.Encoder().encode
-    for start in range(0, len(report.rows), _IMAGES_A_PIECE):
-        rows = report.rows[start : start + _IMAGES_A_PIECE]
-        lines = ",".join("\n    " + encode(row).decode() for row in rows)
-        yield ("," if start else "") + _inert(lines)
+    rows, comma = iter(report.rows), ""
+    while piece := list(islice(rows, _IMAGES_A_PIECE)):
+        lines = ",".join("\n    " + encode(row).decode() for row in piece)
+        yield comma + _inert(lines)
+        comma = ","
     yield "\n  ]\n}\n"
 
 

@@ -1,6 +1,7 @@
 """A plan as a report: what it would delete, what that frees, and everything that speaks against it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -67,11 +68,24 @@ class PlanRow(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class PlanRows:
+    """The rows of decisions, each made when it is come to: of very many a table shows few."""
+
+    decisions: Sequence[Decision]
+    now: datetime
+
+    def __len__(self) -> int:
+        return len(self.decisions)
+
+    def __iter__(self) -> Iterator[PlanRow]:
+        return (_row(decision, self.now) for decision in self.decisions)
+
+
 def view(plan: Plan) -> Report:
     """The report of a plan."""
     now = plan.header.as_of or plan.header.created_at
-    rows = tuple(_row(decision, now) for decision in plan.decisions)
-    deletes, keeps = rows[: plan.summary.delete], rows[plan.summary.delete :]
+    deletes, keeps = plan.decisions[: plan.summary.delete], plan.decisions[plan.summary.delete :]
     head = _head(plan)
     return Report(
         title=f"Plan {plain(plan.header.plan_id)}",
@@ -83,10 +97,12 @@ def view(plan: Plan) -> Report:
             Tally(title="To be deleted, by rule", counts=plain_words(plan.summary.by_rule)),
         ),
         sections=(
-            Section(title="To be deleted, oldest first", columns=_DELETE_COLUMNS, rows=deletes),
-            Section(title="Kept", columns=_KEEP_COLUMNS, rows=keeps, collapsed=True),
+            Section(
+                title="To be deleted, oldest first", columns=_DELETE_COLUMNS, rows=PlanRows(deletes, now)
+            ),
+            Section(title="Kept", columns=_KEEP_COLUMNS, rows=PlanRows(keeps, now), collapsed=True),
         ),
-        rows=rows,
+        rows=PlanRows(plan.decisions, now),
         row_type=PlanRow,
     )
 

@@ -1,6 +1,7 @@
 """A report for a terminal or a log: 80 columns will do, all of its own characters are ASCII."""
 
 import io
+from itertools import islice
 from typing import Any
 
 from rich.box import Box
@@ -86,7 +87,7 @@ def _section(section: Section, width: int) -> list[RenderableType]:
             overflow="fold",
         )
     shown = _shown(section)
-    for number, row in enumerate(section.rows[:shown]):
+    for number, row in enumerate(islice(section.rows, shown)):
         style = "red" if number < section.highlighted else None
         table.add_row(*(_text(column.of(row)) for column in columns), style=style)
     left = len(section.rows) - shown

@@ -4,10 +4,10 @@
 (table, Markdown). All texts in the latter are safe to print (see formatting.plain).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -22,6 +22,13 @@ class ProseFormat(StrEnum):
 def indented(document: object) -> str:
     """A document as JSON for people."""
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+
+
+class Rows(Protocol):
+    """Rows that can be counted, and gone through as often as it takes: they may be made on the way."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Any]: ...
 
 
 class Fact(NamedTuple):
@@ -58,7 +65,7 @@ class Section:
 
     title: str
     columns: tuple[Column, ...]
-    rows: Sequence[msgspec.Struct]
+    rows: Rows
     highlighted: int = 0
     collapsed: bool = False
 
@@ -73,5 +80,5 @@ class Report:
     facts: tuple[Fact, ...]
     tallies: tuple[Tally, ...]
     sections: tuple[Section, ...]
-    rows: Sequence[msgspec.Struct]
+    rows: Rows
     row_type: type[msgspec.Struct]

@@ -1,5 +1,6 @@
 """The wire format: what is well known is read, what is not becomes unknown, and nothing crashes."""
 
+import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -145,6 +146,33 @@ def test_one_absurd_value_costs_that_field_alone(absurd: bytes) -> None:
 def test_a_record_without_a_usable_id_is_refused(record: bytes) -> None:
     with pytest.raises(Unreadable):
         wire.decode_image(record)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        EXAMPLE,
+        *(
+            encode(msgspec.json.decode(EXAMPLE) | {name: value})
+            for name in msgspec.json.decode(EXAMPLE)
+            for value in (None, " ", "Ab", 7, 1 << 51, 1.5, True, ["x"], {"x": 1}, "x/y")
+        ),
+        *(b'{"id":"i","size":1e999}', b'{"id":"i","size":NaN}', b'{"id":"i","arch":"\xff"}'),
+        *(b'{"id":"i","name":"\\ud800"}', b'{"id":"i","x":"\xff"}', b"{}", b"[]", b"", b'{"id":'),
+    ],
+)
+def test_what_is_read_for_a_plan_is_the_same_image_with_less_of_it(record: bytes) -> None:
+    try:
+        whole = wire.decode_image(record)
+    except Unreadable as error:
+        with pytest.raises(Unreadable, match=re.escape(str(error))):
+            wire.decode_shown(record)
+    else:
+        names = "id namespace name tag swr_path swr_instance_id type visibility status workspace_id size updated_at"
+        shown = wire.decode_shown(record)
+        assert [getattr(shown, name) for name in names.split()] == [
+            getattr(whole, name) for name in names.split()
+        ]
 
 
 def test_what_is_whole_of_a_damaged_record_is_read() -> None:

@@ -246,9 +246,10 @@ async def test_all_formats_of_a_journal_agree(tmp_path: Path, monkeypatch: pytes
 
 @every_format
 def test_a_plan_read_from_its_file_is_reported_like_the_fresh_one(form: Format, tmp_path: Path) -> None:
-    plan = make_plan([delete("1", force=True), keep("2", Reason.IN_USE)])
+    plan = make_plan([delete("1", force=True), keep("2", Reason.IN_USE), delete("3", age=None, size=None)])
     plans.write(plan, tmp_path / "plan.jsonl")
-    assert shown(plans.read(tmp_path / "plan.jsonl"), form) == shown(plan, form)
+    for read_plan in (plans.read, plans.read_to_show):
+        assert shown(read_plan(tmp_path / "plan.jsonl"), form) == shown(plan, form)
 
 
 # ---- honesty

@@ -126,7 +126,7 @@ def context(
     )
 
 
-async def headers_of(auth: Auth, environment: Mapping[str, str], **names: str) -> dict[str, str]:
+async def headers_of(auth: Auth, environment: Mapping[str, str], **names: str) -> Mapping[str, str]:
     headers, _ = await choose(auth, CredentialNames(**names), context(environment)).headers(GET)
     return headers
 
@@ -477,7 +477,7 @@ async def cloud(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[
 class TestTheVendorsChain:
     async def found(
         self, monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]
-    ) -> tuple[str, dict[str, str]]:
+    ) -> tuple[str, Mapping[str, str]]:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)  # the vendor's library reads the process's environment
         credentials = choose(Auth.AUTO, CredentialNames(), context(environment))
