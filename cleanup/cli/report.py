@@ -30,4 +30,4 @@ def read(file: Path) -> Plan | JournalFile:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
     if first.startswith(b'{"kind":'):
         return plan_file.read_to_show(file)
-    return journal.read(file)
+    return journal.read_to_show(file)

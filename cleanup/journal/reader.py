@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from cleanup.errors import RecordRejected, UsageError
-from cleanup.files import read_regular
+from cleanup.files import open_regular
 from cleanup.image import id_key
 from cleanup.journal.records import (
     DeleteIntent,
@@ -18,7 +18,7 @@ from cleanup.journal.records import (
     RunFinished,
     RunStarted,
 )
-from cleanup.outcome import GONE, TO_RESUME, Outcome
+from cleanup.outcome import GONE, Outcome
 
 L = TypeVar("L", bound=Line)
 _decoder = msgspec.json.Decoder(
@@ -57,8 +57,10 @@ class JournalFile(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def latest(self) -> dict[str, DeleteResult]:
         """The result that counts for each image that the chain had a result for, by its key."""
-        counting = self.counting
-        return {key: counting[key] for run in self.chain for key in run.results}
+        counting, chain = self.counting, self.chain
+        if chain == self.runs:
+            return counting
+        return {key: counting[key] for run in chain for key in run.results}
 
     @property
     def counting(self) -> dict[str, DeleteResult]:
@@ -67,8 +69,9 @@ class JournalFile(msgspec.Struct, frozen=True, kw_only=True):
         What was deleted stays deleted, unless it was found to be there after all: a later run that
         does not find it any more, or does not get to it, takes nothing back.
         """
-        found: dict[str, DeleteResult] = {}
-        for run in self.runs:
+        first, *others = self.runs
+        found = dict(first.results)
+        for run in others:
             for key, result in run.results.items():
                 before = found.get(key)
                 gone = before is not None and before.outcome in GONE
@@ -89,43 +92,53 @@ class JournalFile(msgspec.Struct, frozen=True, kw_only=True):
         doubtful: dict[str, DeleteIntent] = {}
         for run in self.runs:
             doubtful |= run.intents
-            for key, result in run.results.items():
-                if result.outcome not in TO_RESUME or result.found_there:
-                    doubtful.pop(key, None)
+            for key in doubtful.keys() & run.results.keys():
+                if run.results[key].settles:
+                    del doubtful[key]
         return doubtful
 
 
-class LinesFile(msgspec.Struct, frozen=True):
-    """A file of `size` bytes in JSON Lines; `whole` are its whole lines, `torn` says that a last one was cut off."""
+class LinesFile:
+    """A file in JSON Lines, read line by line. When its lines have ended, `size` is how many bytes they
+    were, and `torn` says that a last one was cut off."""
 
-    path: Path
-    whole: tuple[bytes, ...]
-    torn: bool
-    size: int
+    def __init__(self, path: Path, what: str) -> None:
+        self.path = path
+        self.what = what  # for people
+        self.size = 0
+        self.torn = False
 
-    @classmethod
-    def read(cls, path: Path, what: str) -> "LinesFile":
-        """Raises UsageError when it cannot be read; `what` it is, for people."""
-        try:
-            content = read_regular(path)
-        except OSError as error:
-            raise UsageError(f"cannot read the {what} {path}: {error.strerror}") from error
-        whole, torn = whole_part(content)
-        return cls(path, tuple(content[:whole].splitlines()), bool(torn), len(content))
-
-    def decoded(self, decoder: "msgspec.json.Decoder[L]", what: str) -> Iterator[tuple[int, L]]:
+    def decoded(self, decoder: "msgspec.json.Decoder[L]") -> Iterator[tuple[int, L]]:
         """The lines as values, with their numbers from 1; events of a later version are left out.
 
-        Raises RecordRejected naming the line that is damaged.
+        Raises UsageError when the file cannot be read, RecordRejected naming the line that is damaged.
         """
-        for number, line in enumerate(self.whole, 1):
+        for number, line in enumerate(self._whole(), 1):
             try:
                 value = decoder.decode(line)
             except msgspec.MsgspecError as error:
                 if not _is_unknown_event(line, error):
-                    raise RecordRejected(f"{self.path}:{number}: not a line of a {what} ({error})") from error
+                    raise RecordRejected(
+                        f"{self.path}:{number}: not a line of a {self.what} ({error})"
+                    ) from error
             else:
                 yield number, value
+
+    def _whole(self) -> Iterator[bytes]:
+        try:
+            with open_regular(self.path) as file:
+                for line in file:
+                    if line.endswith(b"\n"):
+                        yield line
+                        continue
+                    whole, torn = whole_part(line)
+                    self.torn = bool(torn)
+                    if whole:
+                        yield line[:whole]
+                    break  # what somebody is writing behind it is not read
+                self.size = file.tell()
+        except OSError as error:
+            raise UsageError(f"cannot read the {self.what} {self.path}: {error.strerror}") from error
 
 
 class _AnyEvent(msgspec.Struct):
@@ -160,25 +173,38 @@ def read(path: Path) -> JournalFile:
 
     Raises UsageError when there is no such file, RecordRejected when it is not a journal or damaged inside.
     """
-    file = LinesFile.read(path, "journal")
+    return _read(path, settled=True)
+
+
+def read_to_show(path: Path) -> JournalFile:
+    """Read what a report needs: most records are in intents that their own run settled, and are let go at once.
+
+    Only where runs of other plans are in the journal something is asked of those. Raises as `read` does.
+    """
+    journal = _read(path, settled=False)
+    return journal if len(journal.chain) == len(journal.runs) else read(path)
+
+
+def _read(path: Path, *, settled: bool) -> JournalFile:
+    file = LinesFile(path, "journal")
     runs: dict[str, JournalRun] = {}
-    for number, line in file.decoded(_decoder, "journal"):
+    for number, line in file.decoded(_decoder):
+        run = runs.get(line.run_id)
         if isinstance(line, RunStarted):
             runs[line.run_id] = JournalRun(started=line, intents={}, results={}, groups=[])
-            continue
-        if (run := runs.get(line.run_id)) is None:
-            if isinstance(line, JournalRepaired):
-                continue
-            raise RecordRejected(f"{path}:{number}: not a line of a journal (its run has no beginning)")
-        match line:
-            case DeleteIntent():
-                run.intents[id_key(line.image_id)] = line
-            case DeleteResult():
-                run.results[id_key(line.image_id)] = line
-            case RunFinished():
-                run.finished = line
-            case GroupSeen():
-                run.groups.append(line)
+        elif run is None:
+            if not isinstance(line, JournalRepaired):
+                raise RecordRejected(f"{path}:{number}: not a line of a journal (its run has no beginning)")
+        elif isinstance(line, DeleteIntent):
+            run.intents[id_key(line.image_id)] = line
+        elif isinstance(line, DeleteResult):
+            run.results[key := id_key(line.image_id)] = line
+            if not settled and line.settles:
+                run.intents.pop(key, None)
+        elif isinstance(line, RunFinished):
+            run.finished = line
+        elif isinstance(line, GroupSeen):
+            run.groups.append(line)
     if not runs:
         raise RecordRejected(f"{path} holds no run: is it a journal?")
     return JournalFile(path=path, size=file.size, runs=tuple(runs.values()), torn=file.torn)

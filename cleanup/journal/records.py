@@ -11,7 +11,7 @@ from cleanup.config.settings import TargetRef
 from cleanup.decision.limits import RunLimits
 from cleanup.image import Image
 from cleanup.modelarts.wire import Unreadable, decode_image
-from cleanup.outcome import BAD, GONE, Outcome, Verdict
+from cleanup.outcome import BAD, GONE, TO_RESUME, Outcome, Verdict
 
 
 class Level(StrEnum):
@@ -20,8 +20,11 @@ class Level(StrEnum):
     ERROR = "error"
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
-    """What every line has; the journal fills in all but the level when the line is written."""
+class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="event"):
+    """What every line has; the journal fills in all but the level when the line is written.
+
+    There are very many, none in a circle, so the garbage collector need not look at them.
+    """
 
     timestamp: datetime | None = None
     level: Level = Level.INFO
@@ -108,6 +111,11 @@ class DeleteResult(Line, frozen=True, kw_only=True, tag="delete.result"):
         """Whether it rests on a look at the image, or an answer about it, by which it was still there."""
         seen = self.image_status is not None or self.attempts > 0
         return seen and self.outcome not in GONE and self.outcome is not Outcome.UNKNOWN
+
+    @property
+    def settles(self) -> bool:
+        """Whether it says how the DELETE of its image ended, so that nothing is in doubt."""
+        return self.outcome not in TO_RESUME or self.found_there
 
     @classmethod
     def of(cls, image: Image, rule: str | None, verdict: Verdict) -> "DeleteResult":

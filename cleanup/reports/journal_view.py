@@ -2,14 +2,15 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 
 from cleanup.durations import format_elapsed, format_moment
 from cleanup.journal import DeleteIntent, DeleteResult, JournalFile, JournalRun, RunFinished, image_of
-from cleanup.outcome import BAD, GONE, TO_RESUME, Outcome, tally
+from cleanup.outcome import BAD, GONE, TO_RESUME, Outcome
 from cleanup.plan.file import content_bytes
 from cleanup.reports.formatting import count, label, plain, plain_words, size
 from cleanup.reports.view import Column, Fact, Report, Section, Tally
@@ -99,11 +100,30 @@ class ResultRow(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: datetime | None
 
 
+Ended = DeleteResult | DeleteIntent  # an intent is one that no result followed
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRows:
+    """The rows of how images ended, each made when it is come to: of very many a table shows few."""
+
+    ended: Sequence[Ended]
+
+    def __len__(self) -> int:
+        return len(self.ended)
+
+    def __iter__(self) -> Iterator[ResultRow]:
+        return map(_row, self.ended)
+
+
 def view(journal: JournalFile) -> Report:
     """The report of a journal: of its last apply and the runs that resumed it."""
-    rows = tuple(sorted(_rows(journal), key=lambda row: _WORST_FIRST.index(row.outcome)))
-    head = _head(journal, rows)
-    ended = {word: number for word, number in head.by_outcome.items() if number}
+    latest = journal.latest
+    ended = _by_outcome(journal, latest)
+    outcomes = {outcome: len(those) for outcome, those in ended.items()}
+    rows = ResultRows([one for those in ended.values() for one in those])
+    head = _head(journal, latest, outcomes)
+    known = {word: number for word, number in head.by_outcome.items() if number}
     missing = {_NO_RESULT: head.no_result} if head.no_result else {}
     return Report(
         title=f"Journal {plain(str(journal.path))}",
@@ -111,7 +131,7 @@ def view(journal: JournalFile) -> Report:
         warnings=tuple(map(plain, head.warnings)),
         facts=tuple(_facts(head)),
         tallies=(
-            Tally(title="By outcome", counts=ended | missing),
+            Tally(title="By outcome", counts=known | missing),
             Tally(title="Deleted, by rule", counts=plain_words(head.deleted_by_rule)),
         ),
         sections=(
@@ -119,7 +139,7 @@ def view(journal: JournalFile) -> Report:
                 title="Images, what did not end well first",
                 columns=_COLUMNS,
                 rows=rows,
-                highlighted=sum(row.outcome is None or row.outcome in BAD for row in rows),
+                highlighted=sum(outcomes[outcome] for outcome in (None, *BAD)),
             ),
         ),
         rows=rows,
@@ -127,17 +147,22 @@ def view(journal: JournalFile) -> Report:
     )
 
 
-def _rows(journal: JournalFile) -> Iterator[ResultRow]:
-    latest = journal.latest
+def _by_outcome(
+    journal: JournalFile, latest: Mapping[str, DeleteResult]
+) -> dict[Outcome | None, list[Ended]]:
+    """How all planned images ended, the worst first."""
+    ended: dict[Outcome | None, list[Ended]] = {outcome: [] for outcome in _WORST_FIRST}
     for result in latest.values():
-        yield _ended(result)
+        ended[result.outcome].append(result)
     intents = {id_: intent for run in journal.chain for id_, intent in run.intents.items()}
-    for image_id in sorted(intents.keys() - latest.keys()):
-        yield _in_doubt(intents[image_id])
+    ended[None].extend(intents[image_id] for image_id in sorted(intents.keys() - latest.keys()))
+    return ended
 
 
-def _ended(result: DeleteResult) -> ResultRow:
-    return ResultRow(**{field: getattr(result, field) for field in ResultRow.__struct_fields__})
+def _row(one: Ended) -> ResultRow:
+    if isinstance(one, DeleteIntent):
+        return _in_doubt(one)
+    return msgspec.convert(one, ResultRow, from_attributes=True)
 
 
 def _in_doubt(intent: DeleteIntent) -> ResultRow:
@@ -184,10 +209,11 @@ def _run(run: JournalRun) -> RunFacts:
     )
 
 
-def _head(journal: JournalFile, rows: Sequence[ResultRow]) -> JournalHead:
+def _head(
+    journal: JournalFile, latest: Mapping[str, DeleteResult], outcomes: Mapping[Outcome | None, int]
+) -> JournalHead:
     first, runs = journal.chain[0].started, tuple(_run(run) for run in journal.chain)
-    outcomes = tally(row.outcome for row in rows if row.outcome)
-    no_result = max(first.planned - sum(outcomes.values()), 0)
+    no_result = max(first.planned - len(latest), 0)
     to_resume = no_result + sum(outcomes[outcome] for outcome in TO_RESUME)
     finished = runs[-1].finished_at is not None
     return JournalHead(
@@ -203,23 +229,25 @@ def _head(journal: JournalFile, rows: Sequence[ResultRow]) -> JournalHead:
         exit_code=runs[-1].exit_code,
         warnings=tuple(_warnings(journal, finished, to_resume)),
         planned=first.planned,
-        by_outcome={outcome.value: number for outcome, number in outcomes.items()},
+        by_outcome={outcome.value: outcomes[outcome] for outcome in Outcome},
         no_result=no_result,
         to_resume=to_resume,
-        bytes_freed=sum(run.bytes_freed or 0 for run in runs) + _freed_before(journal),
+        bytes_freed=sum(run.bytes_freed or 0 for run in runs) + _freed_before(journal, latest),
         requests=sum(run.requests or 0 for run in runs),
         throttled=sum(run.throttled or 0 for run in runs),
         duration_s=round(sum(run.duration_s or 0 for run in runs), 3),
-        deleted_by_rule=_deleted_by_rule(rows),
+        deleted_by_rule=_deleted_by_rule(latest.values()),
     )
 
 
-def _freed_before(journal: JournalFile) -> int:
+def _freed_before(journal: JournalFile, latest: Mapping[str, DeleteResult]) -> int:
     """Bytes of the content that runs of other plans took, of images that this one planned as well."""
     own = {run.started.run_id for run in journal.chain}
+    if len(own) == len(journal.runs):
+        return 0
     taken = {
         (one.run_id, key)
-        for key, one in journal.latest.items()
+        for key, one in latest.items()
         if one.outcome is Outcome.DELETED and one.force and one.run_id not in own
     }
     intents = (
@@ -228,8 +256,8 @@ def _freed_before(journal: JournalFile) -> int:
     return content_bytes(image_of(intent) for intent in intents if intent)
 
 
-def _deleted_by_rule(rows: Iterable[ResultRow]) -> dict[str, int]:
-    return dict(sorted(Counter(row.rule or "" for row in rows if row.outcome is Outcome.DELETED).items()))
+def _deleted_by_rule(results: Iterable[DeleteResult]) -> dict[str, int]:
+    return dict(sorted(Counter(one.rule or "" for one in results if one.outcome is Outcome.DELETED).items()))
 
 
 def _warnings(journal: JournalFile, finished: bool, to_resume: int) -> Iterator[str]:

@@ -59,10 +59,10 @@ def read_earlier(path: Path) -> Earlier:
     """
     if not path.is_file():
         return Earlier(links={}, size=0)
-    file = LinesFile.read(path, "restore journal")
+    file = LinesFile(path, "restore journal")
     links = {
         line.image_id: line.new_image_id
-        for _, line in file.decoded(_decoder, "restore journal")
+        for _, line in file.decoded(_decoder)
         if isinstance(line, RestoreResult) and line.new_image_id
     }
     return Earlier(links=links, size=file.size)

@@ -102,7 +102,9 @@ async def test_a_torn_last_line_is_tolerated_and_repaired(tmp_path: Path, tail: 
     await written(path)
     whole = path.read_bytes()
     path.write_bytes(whole + tail)
-    assert read(path).latest["a"].outcome is Outcome.DELETED
+    told = read(path)
+    assert told.latest["a"].outcome is Outcome.DELETED
+    assert (told.size, told.torn) == (len(whole + tail), bool(tail.strip(b"\0")))
     with Journal(path, "run-2", "default", clock) as journal:
         journal.write(run_started("run-2", resumes="run-1"))
     assert path.read_bytes().startswith(whole)

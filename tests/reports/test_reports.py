@@ -8,9 +8,11 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +23,17 @@ import cleanup.reports
 from cleanup.config.settings import TargetRef
 from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.durations import format_elapsed
-from cleanup.journal import DeleteIntent, DeleteResult, Journal, JournalFile, RunFinished, RunStarted, read
+from cleanup.journal import (
+    DeleteIntent,
+    DeleteResult,
+    Journal,
+    JournalFile,
+    RunFinished,
+    RunStarted,
+    read,
+    read_to_show,
+)
+from cleanup.journal.records import Line
 from cleanup.outcome import Outcome, Verdict
 from cleanup.plan import file as plans
 from cleanup.plan.file import Header, InventoryRef, Plan, PolicyRef, in_plan_order, summarize
@@ -124,7 +136,7 @@ async def write_journal(
                 journal.write(DeleteResult.of(planned[id_], "stale-dev-images", verdict))
         if finish:
             journal.write(finished(Counter(verdict.outcome for verdict in run.values() if verdict)))
-    return read(path)
+    return read_to_show(path)
 
 
 def started(run_id: str, planned: int, resumes: str | None) -> RunStarted:
@@ -250,6 +262,36 @@ def test_a_plan_read_from_its_file_is_reported_like_the_fresh_one(form: Format, 
     plans.write(plan, tmp_path / "plan.jsonl")
     for read_plan in (plans.read, plans.read_to_show):
         assert shown(read_plan(tmp_path / "plan.jsonl"), form) == shown(plan, form)
+
+
+@pytest.mark.parametrize("second_plan", ["cd" * 32, "ef" * 32])
+def test_a_journal_without_what_is_settled_is_reported_like_the_whole_one(
+    tmp_path: Path, second_plan: str
+) -> None:
+    """One image for each way in which it can have fared in two runs, of one plan or of two."""
+    fates = [None, *(Verdict(outcome=outcome, attempts=n, force=True) for outcome in Outcome for n in (0, 1))]
+    runs: tuple[list[Line], ...] = ([started("run-1", 300, None)], [])
+    runs[1].append(msgspec.structs.replace(started("run-2", 300, None), plan_sha256=second_plan))
+    for number, pair in enumerate(
+        product([("nothing", None), *product(("intent", "result"), fates)], repeat=2)
+    ):
+        image = make_image(f"img-{number}", size=1 << number % 40)
+        for lines, (begun, fate) in zip(runs, pair, strict=True):
+            if begun == "intent":
+                lines.append(DeleteIntent(image_id=image.id, rule="r", force=True, image=image.raw))
+            if fate:
+                lines.append(DeleteResult.of(image, "r", fate))
+    path = tmp_path / "journal.jsonl"
+    with path.open("wb") as file:
+        for run_id, lines in zip(("run-1", "run-2"), runs, strict=True):
+            for line in lines:
+                file.write(msgspec.json.encode(msgspec.structs.replace(line, run_id=run_id)) + b"\n")
+    whole, enough = read(path), read_to_show(path)
+    assert shown(enough, Format.JSON) == shown(whole, Format.JSON)
+    assert enough.in_doubt == whole.in_doubt
+    assert enough.size == whole.size == path.stat().st_size
+    kept = [sum(len(run.intents) for run in told.runs) for told in (enough, whole)]
+    assert kept[0] < kept[1] if second_plan == "cd" * 32 else kept[0] == kept[1]
 
 
 # ---- honesty
