@@ -285,8 +285,26 @@ def decode_image(raw: msgspec.Raw | bytes, spool: Spool | None = None) -> Image:
     )
 
 
+def decode_proven(raw: msgspec.Raw | bytes) -> Image:
+    """The same image with nothing but what a plan is proven by: in a third of the time."""
+    try:
+        record = _records.decode(raw)
+    except (ValueError, RecursionError):
+        return decode_image(raw)
+    return Image(
+        id=_usable_id(record.id),
+        namespace=as_text(record.namespace),
+        swr_path=as_text(record.swr_path),
+        swr_instance_id=as_text(record.swr_instance_id),
+        type=as_text(record.type),
+        visibility=as_text(record.visibility),
+        status=as_text(record.status),
+        workspace_id=as_text(record.workspace_id),
+    )
+
+
 def decode_shown(raw: msgspec.Raw | bytes) -> Image:
-    """The same image without `raw` and what no plan is proven or shown by: in half the time."""
+    """The same image with nothing but what a report of a plan shows."""
     try:
         record = _records.decode(raw)
     except (ValueError, RecursionError):
@@ -297,11 +315,7 @@ def decode_shown(raw: msgspec.Raw | bytes) -> Image:
         name=as_text(record.name),
         tag=as_text(record.tag),
         swr_path=as_text(record.swr_path),
-        swr_instance_id=as_text(record.swr_instance_id),
-        type=as_text(record.type),
         visibility=as_text(record.visibility),
-        status=as_text(record.status),
-        workspace_id=as_text(record.workspace_id),
         size=as_count(record.size),
         updated_at=as_moment(record.update_at),
     )

@@ -21,7 +21,7 @@ from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.errors import PolicyError, RecordRejected
 from cleanup.files import ELSEWHERE
 from cleanup.image import Image
-from cleanup.modelarts.wire import decode_image, decode_shown
+from cleanup.modelarts.wire import decode_image, decode_proven, decode_shown
 from cleanup.plan.proof import Proof
 from cleanup.plan.sealed import SCHEMA, Over, SealedFile, require_version, write_sealed
 from cleanup.policy.language import Policy
@@ -309,7 +309,7 @@ def _contents(file: SealedFile, lines: Iterator[bytes], to_show: bool) -> _Unsea
     if not to_show:
         decisions = tuple(proof.asked(_decision(line, decode_image) for line in lines))
         return _Unsealed(header, policy, decisions, proof)
-    for _ in proof.asked(_decision(line, decode_shown) for line in lines):
+    for _ in proof.asked(_decision(line, decode_proven) for line in lines):
         pass
     return _Unsealed(header, policy, StoredDecisions(file, range(1, 1 + proof.decisions)), proof)
 

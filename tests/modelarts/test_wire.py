@@ -162,17 +162,20 @@ def test_a_record_without_a_usable_id_is_refused(record: bytes) -> None:
     ],
 )
 def test_what_is_read_for_a_plan_is_the_same_image_with_less_of_it(record: bytes) -> None:
-    try:
-        whole = wire.decode_image(record)
-    except Unreadable as error:
-        with pytest.raises(Unreadable, match=re.escape(str(error))):
-            wire.decode_shown(record)
-    else:
-        names = "id namespace name tag swr_path swr_instance_id type visibility status workspace_id size updated_at"
-        shown = wire.decode_shown(record)
-        assert [getattr(shown, name) for name in names.split()] == [
-            getattr(whole, name) for name in names.split()
-        ]
+    for decode, names in (
+        (wire.decode_proven, "id namespace swr_path swr_instance_id type visibility status workspace_id"),
+        (wire.decode_shown, "id namespace name tag swr_path visibility size updated_at"),
+    ):
+        try:
+            whole = wire.decode_image(record)
+        except Unreadable as error:
+            with pytest.raises(Unreadable, match=re.escape(str(error))):
+                decode(record)
+        else:
+            some = decode(record)
+            assert [getattr(some, name) for name in names.split()] == [
+                getattr(whole, name) for name in names.split()
+            ]
 
 
 def test_what_is_whole_of_a_damaged_record_is_read() -> None:
