@@ -1,6 +1,7 @@
 """What people see: logs on stderr (plain or JSON), results on stdout."""
 
 import io
+import json
 import os
 import sys
 import textwrap
@@ -115,8 +116,25 @@ def _logger(plain: bool) -> Any:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([_plain] if plain else [_in_order, structlog.processors.JSONRenderer(ensure_ascii=False)]),
+            *(
+                [_plain]
+                if plain
+                else [_in_order, structlog.processors.JSONRenderer(ensure_ascii=False), _escaped]
+            ),
         ],
+    )
+
+
+def _escaped(_: Any, __: str, line: str) -> str:
+    """JSON without what has an effect on a terminal or cannot be written in its encoding: as JSON escapes."""
+    try:
+        line.encode(sys.stderr.encoding or "utf-8")
+        ascii_only = False
+    except UnicodeEncodeError:
+        ascii_only = True
+    return "".join(
+        char if char.isprintable() and (char.isascii() or not ascii_only) else json.dumps(char)[1:-1]
+        for char in line
     )
 
 

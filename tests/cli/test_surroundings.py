@@ -212,6 +212,22 @@ def test_control_characters_of_file_names_reach_no_terminal(cli: Cli, tmp_path: 
     for called in (good, cli("validate", folder), cli("test", folder, "--log-format", "plain")):
         assert set(re.findall(r"[\x00-\x1f\x7f-\x9f]", called.output)) == {"\n"}
     assert "\\x1b[31m\\x0a.yaml: valid" in good.stdout
+    logged = cli("validate", folder, "--log-format", "json").stderr
+    assert set(re.findall(r"[\x00-\x1f\x7f-\x9f]", logged)) == {"\n"}
+    assert "b\x9b.yaml" in logged.encode().decode("unicode_escape")
+
+
+def test_json_is_json_in_every_encoding(tmp_path: Path) -> None:
+    surroundings = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [sys.executable, "-m", "cleanup", "validate", "größe\U0001f433", "--log-format", "json"],
+        cwd=tmp_path,
+        env=surroundings,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert json.loads(done.stderr)["event"].startswith("größe\U0001f433:1:1: ")
 
 
 def test_arguments_and_variables_that_are_not_utf_8(
