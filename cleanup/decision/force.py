@@ -1,6 +1,7 @@
 """Which deletes take the content in the registry along: at most one a content, and none that is needed. Pure."""
 
 from collections.abc import Container, Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -12,7 +13,7 @@ from cleanup.reference import Reference, ReferenceIndex, common_keys, same_conte
 
 
 def with_force(
-    decided: Sequence[Decision],
+    decided: Iterable[Decision],
     policy: Policy,
     others: Iterable[Image],
     *,
@@ -25,16 +26,14 @@ def with_force(
     records that could not be read, which may need any content. `keys` are the `keys_of` the images,
     where they are known.
     """
+    found = list(decided)
     rules = {rule.name for rule in policy.rules if rule.force}
     if not rules:
-        return tuple(decided)
-    delete = Action.DELETE
-    asked = [number for number, d in enumerate(decided) if d.action is delete and d.rule in rules]
-    going = {d.image.id for d in decided if d.action is delete}
-    records = [d.image for d in decided]
-    staying = [one for one in others if one.id not in going]
+        return tuple(found)
+    asked = [number for number, d in enumerate(found) if d.action is Action.DELETE and d.rule in rules]
+    records = [d.image for d in found]
+    staying = _staying(others, found)
     sharers = Sharers(records + staying, asked, [*(keys or keys_of(records)), *keys_of(staying)])
-    found = list(decided)
     unshared = None if all_seen else Withheld.WORKSPACE_UNSEEN
     sharing = []
     for number in asked:
@@ -44,17 +43,39 @@ def with_force(
             found[number] = _forced(found[number], unshared)
         else:
             sharing.append(number)
-    ids = {records[number].id for number in asked}
+    if sharing:
+        _decide_sharing(found, sharing, sharers, rules, all_seen)
+    return tuple(found)
+
+
+def _staying(others: Iterable[Image], decided: Sequence[Decision]) -> list[Image]:
+    """The others but for records that are decided on and go."""
+    records = list(others)
+    ids = {one.id for one in records}
+    going = _going(decided, ids)
+    return [one for one in records if one.id not in going]
+
+
+def _going(decided: Sequence[Decision], ids: Container[str]) -> dict[str, str | None]:
+    """Those of the ids that go, and the rule by which: all that go would take much room."""
+    return {d.image.id: d.rule for d in decided if d.action is Action.DELETE and d.image.id in ids}
+
+
+def _decide_sharing(
+    found: list[Decision], sharing: Sequence[int], sharers: "Sharers", rules: Container[str], all_seen: bool
+) -> None:
+    """Decide, in place, about those of these numbers, whose content other records may have."""
+    going = _going(found, sharers.ids)
+    asked = {id_ for id_, rule in going.items() if rule in rules}
     forced: set[str] = set()
-    numbers = {records[number].id: number for number in sharing}
+    numbers = {found[number].image.id: number for number in sharing}
     # The youngest record of a content takes it along.
-    for image in newest_first(records[number] for number in sharing):
-        why = _withheld(image, sharers, going, ids, forced, all_seen)
+    for image in newest_first(found[number].image for number in sharing):
+        why = _withheld(image, sharers, going, asked, forced, all_seen)
         if why is None:
             forced.add(image.id)
         number = numbers[image.id]
         found[number] = _forced(found[number], why)
-    return tuple(found)
 
 
 def _forced(decision: Decision, why_not: Withheld | None) -> Decision:
@@ -96,7 +117,7 @@ class Sharers:
 
     Nearly all records have a path of the common form and are told apart by its key; the odd ones,
     with digests, without tags or unreadable, are compared part by part. `asked` are the numbers of
-    the records for which sharers are looked for, `keys` the `keys_of` all.
+    the records for which sharers are looked for, `keys` the `keys_of` all, `ids` those of all that can be found.
     """
 
     def __init__(self, records: Sequence[Image], asked: Sequence[int], keys: Sequence[str | None]) -> None:
@@ -110,21 +131,20 @@ class Sharers:
             if key is None or (repositories and not repositories.isdisjoint((None, key.rpartition(":")[0])))
         ]
         self._odd = ReferenceIndex(odd)
-        self._count = dict.fromkeys((key for n in asked if (key := keys[n])), 0)
-        for key in keys:
-            if key in self._count:
-                self._count[key] += 1
-        wanted = {key for key, count in self._count.items() if count > 1}
+        # Nearly every key is one record's own: hashes tell the others without a table of all keys.
+        repeated = {one for one, other in pairwise(sorted(map(hash, keys))) if one == other}
+        wanted = {key for key in keys if key and hash(key) in repeated} if repeated else set()
         wanted.update(key for reference, _ in odd for key in reference.keys)
         self._by_key: dict[str, list[Image]] = {}
         for record, key in zip(records, keys, strict=True) if wanted else ():
             if key in wanted:
                 self._by_key.setdefault(key, []).append(record)
+        self.ids = {one.id for same in self._by_key.values() for one in same} | {one.id for _, one in odd}
 
     def has_none(self, number: int) -> bool:
         """Certainly no other record has the content of the one of this number, which was asked for."""
         key = self._keys[number]
-        return key is not None and self._count[key] == 1 and self._odd.lacks(key)
+        return key is not None and len(self._by_key.get(key, ())) <= 1 and self._odd.lacks(key)
 
     def find(self, reference: Reference) -> Iterator[Image]:
         """The records whose reference may name the same content, of one asked for or one found."""

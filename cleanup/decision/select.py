@@ -48,7 +48,7 @@ def select(
     if in_use.uses:
         users = in_use.of_each(inventory, keys)
     asked = zip(inventory, standings, users, places)  # noqa: B905 - nobody's use has no end
-    decided = [_decide(image, standing, use, place, now) for image, standing, use, place in asked]
+    decided = (_decide(image, standing, use, place, now) for image, standing, use, place in asked)
     return with_force(decided, policy, others, all_seen=not unseen, keys=keys)
 
 
