@@ -13,7 +13,7 @@ from cleanup.apply.fresh_use import FreshUse
 from cleanup.apply.recheck import Due, Objections
 from cleanup.apply.worker_pool import Rest, work_off
 from cleanup.decision.force import sharing_content
-from cleanup.errors import CleanupError, CredentialsLost, JournalWriteError
+from cleanup.errors import CleanupError, CredentialsLost, InventoryError, JournalWriteError
 from cleanup.image import Image, id_key
 from cleanup.in_use import InUse
 from cleanup.journal import DeleteIntent, DeleteResult, Journal
@@ -190,7 +190,12 @@ class Executor:
         work.due, since = known
         latest = min(since + self._longest, self._clock() + left)
         if work.intent is not work.due.force:
-            await self._journal.write_ahead(_intent(work.due))
+            try:
+                intent = _intent(work.due)
+            except InventoryError as error:  # its record cannot be read back: restore would not have it
+                work.verdict = self._unseen(error)
+                return
+            await self._journal.write_ahead(intent)
             work.intent = work.due.force
         answer = await deletion.delete(
             self._client,
