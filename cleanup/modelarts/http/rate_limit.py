@@ -6,15 +6,15 @@ comparison of Westwood+, New Reno, and Vegas TCP congestion control"). Other ans
 curve like that of CUBIC (RFC 9438): fast while far below the limit that was met, hardly at all near it,
 faster again once that is passed unrefused.
 
-Refusals that go on at ever lower rates do not depend on the rate. Then the slowing is undone, as RFC 4015
-(Eifel) does after a spurious one, and as in BBRv3 (draft-ietf-ccwg-bbr, its loss threshold) a share of
-refusals is tolerated; only more of them lower the rate. A `Retry-After` holds for everybody in any case.
+Refusals that go on at half the rate, and at half of that, do not depend on it. Then the slowing is undone,
+as RFC 4015 (Eifel) does after a spurious one, and as in BBRv3 (draft-ietf-ccwg-bbr, its loss threshold) a
+share of refusals is tolerated; only more of them lower the rate. A `Retry-After` holds for everybody in any
+case.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-
-import anyio
 
 _BURST = 1 / 20  # half of what may be exceeded in one second; the other half is left to network jitter
 _LATE = 1.5  # requests: at low rates more than that half, or waits that end late would cost throughput
@@ -22,28 +22,33 @@ _LEAST_RATE = 0.2
 LONGEST_PAUSE = 300.0  # seconds: a longer Retry-After is cut to this
 _QUIET = 0.25  # a refusal without Retry-After: time for the service's bucket to get some tokens
 _DECREASE = 0.92  # CUBIC takes 0.7; the goodput is measured here, so that less has to be given up
-_DEEPEST_FALL = 1 / 20  # of the rate, in one step: little may have got through because little was asked
+_DECREASE_FOR_PAUSE = 0.95  # beside that: where a refusal costs everybody a pause, the next is put off
+_DEEPEST_FALL = 1 / 10  # of the rate, in one step: little may have got through because little was asked
 _HARDLY = 1e-4  # of a slot: waiting for so little might not even move the clock
 _WINDOW = 1.0  # seconds over which the goodput is measured
 _SHORT_WINDOW = 0.2
 _TRUSTED_GOODPUT = 0.85  # of the rate: below it something else than the service held requests back
-_REMEMBERED = 0.7  # of the limit known before remains believable when a refusal follows right on a pause
 # The curve: gain per second as shares of the refused rate. The least gain probes for a limit that has
 # gone, about one refusal in 15 s where it has not; the bend makes 10 % off the plateau gain 3 % a second.
 _LEAST_GAIN = 0.002
 _BEND = 3.0
-_LARGEST_GAIN = 0.1
+_LARGEST_GAIN = 0.2
 _LARGEST_GAIN_BEYOND = (
     1 / 20
 )  # of the rate that was set: beyond the old limit, so that a high rate comes back
 # Refusals by chance.
 _SAFE = 0.95  # of the limit: below it no refusal is expected
-_STRIKES = 3  # refusals in a row, each at a lower rate, that are one too many
-_MOST_BY_CHANCE = 0.3  # of the requests: a larger share is a limit that was not found yet
+_HALF = 0.5
+_LOWER = 0.6  # of the rate: refusals above it say nothing new
+_STRIKES = 2  # refusals at ever lower rates that are one too many
+_MOST_BY_CHANCE = 0.4  # of the requests: a larger share is a limit that was not found yet
 _MOST_TOLERATED = 0.45
-_MARGIN = 0.05  # tolerated beside twice the share that was seen: samples are small
-_LATEST = 1 / 50  # weight of one answer in the share of refusals of late
-_EXPECTED = 10  # refusals that did not come: there is no chance any more
+_MARGIN = 0.2  # tolerated beside twice the share that was seen: samples are small
+_MARGIN_FOR_PAUSE = 0.05
+_LATEST = 1 / 100  # weight of one answer in the share of refusals of late
+_SAMPLE = 200  # answers: what was before counts less
+_EXPECTED = 5  # refusals that did not come: they depend on the rate
+_EXPECTED_BY_CHANCE = 20  # the same, where it was found that they do not
 
 
 class RateLimiter:
@@ -59,8 +64,7 @@ class RateLimiter:
         self._set_rate = self._rate = self._limit = rate
         self._clock = clock
         self._sleep = sleep
-        self._queue = anyio.Lock(fast_acquire=True)
-        self._in_line = 0
+        self._line: deque[asyncio.Event] = deque()
         self._tokens = 1.0
         now = clock()
         self._filled_at = self._grown_at = now
@@ -99,7 +103,7 @@ class RateLimiter:
 
     def acquire_now(self) -> float | None:
         """The same where that takes no waiting; else None, and nothing has happened."""
-        return None if self._in_line or self._wait() > 0 else self._release()
+        return None if self._line or self._wait() > 0 else self._release()
 
     def _release(self) -> float:
         self._tokens -= 1
@@ -107,13 +111,19 @@ class RateLimiter:
         return self._clock()
 
     async def _wait_in_line(self) -> None:
-        self._in_line += 1
+        """Only the first in line sleeps; as it leaves, it wakes the next."""
+        turn = asyncio.Event()
+        line = self._line
+        line.append(turn)
         try:
-            async with self._queue:
-                while (wait := self._wait()) > 0:
-                    await self._sleep(wait)
+            if line[0] is not turn:
+                await turn.wait()
+            while (wait := self._wait()) > 0:
+                await self._sleep(wait)
         finally:
-            self._in_line -= 1
+            line.remove(turn)
+            if line:
+                line[0].set()
 
     def _wait(self) -> float:
         """Seconds until the next request may leave, judged now: a stalled loop earns no burst."""
@@ -148,30 +158,32 @@ class RateLimiter:
         on their way already. It does not fall for a refusal that came by chance.
         """
         self._throttled += 1
+        self._chance.answered(refused=True)
         pause = retry_after or 0.0
         if released > self._slowed_at:
-            undone = self._chance.refused(self._rate, self._limit, paused=pause > 0)
-            if undone is None:
-                self._slow_down()
+            by_chance, rate = self._chance.refused(self._rate, self._limit, paused=pause > 0)
+            if not by_chance:
+                self._slow_down(rate)
+                if pause:
+                    self._limit *= _DECREASE_FOR_PAUSE
+                    self._rate = max(_LEAST_RATE, self._rate * _DECREASE_FOR_PAUSE)
                 pause = max(pause, _QUIET)
-            elif undone > self._rate:
-                self._rate = self._limit = undone
+            elif rate > self._rate:
+                self._rate = self._limit = rate
         if pause:
             self.pause(pause)
 
-    def _slow_down(self) -> None:
+    def _slow_down(self, most: float) -> None:
         """Fall to a little less than really got through, or of the present rate where that is less."""
         now = self._clock()
         active = now - self._resumes_at
         goodput = self._count_passed(now) / min(_WINDOW, max(_SHORT_WINDOW, active))
         if active >= _WINDOW:
             self._limit = min(self._rate, max(goodput, _TRUSTED_GOODPUT * self._rate))
-        elif active >= _WINDOW / 2:
+        else:
             self._limit = self._rate
-        else:  # a refusal right after a pause says little about the rate
-            self._limit = max(self._rate, _REMEMBERED * self._limit)
         least = max(_LEAST_RATE, self._rate * _DEEPEST_FALL)
-        self._rate = min(self._set_rate, max(least, _DECREASE * min(self._rate, goodput)))
+        self._rate = min(self._set_rate, max(least, min(most, _DECREASE * min(self._rate, goodput))))
         self._slowed_at = now
 
     def _count_passed(self, now: float) -> int:
@@ -186,9 +198,9 @@ class RateLimiter:
         now = self._clock()
         self._passed.append(now)
         self._count_passed(now)
+        self._chance.answered(refused=False)
         if released <= self._slowed_at or not self._throttled:
             return
-        self._chance.passed()
         seconds = min(max(0.0, now - self._grown_at), max(1.0, 2 / self._rate))
         self._grown_at = max(now, self._grown_at)
         self._fill(now)
@@ -207,60 +219,61 @@ class RateLimiter:
 class _ByChance:
     """Tells refusals that come whatever the rate is from those that come because of it.
 
-    Answers count here when their requests left after the rate last fell.
+    A sequential test (Wald, 1945): a refusal opens a doubt whether slowing down helps. It helps where far
+    more requests pass than would by chance; it does not where refusals go on at lower and lower rates.
     """
 
     def __init__(self, rate: float) -> None:
-        self._strikes, self._enough = 0, _STRIKES
-        self._doubted = self._lowest = rate
-        self._answered = self._refused = 0
-        self._share = self._of_late = self._tolerated = 0.0
-        self._since_refusal = 0
+        self._undone = rate  # what to go back to, if it was chance
+        self._lowest = 0.0  # the rate of the last strike; 0: there is no doubt
+        self._strikes = 0
+        self._answered = self._refused = 0.0  # until the last refusal, since the doubt before
+        self._passed = 0  # since a refusal
+        self._of_late = self._tolerated = 0.0  # shares of refusals
 
-    def passed(self) -> None:
-        self._answered += 1
-        self._of_late -= self._of_late * _LATEST
-        self._since_refusal += 1
-        if self._tolerated and self._since_refusal * self._share > _EXPECTED:
-            self._give_up()
-
-    def refused(self, rate: float, limit: float, *, paused: bool) -> float | None:
-        """The rate to go on with at least, for a refusal by chance; None for one that says: too fast.
-
-        Where each refusal is `paused` for, too many of them end the tolerance: being wrong is dear there.
-        """
-        self._answered += 1
+    def answered(self, *, refused: bool) -> None:
+        """One more answer, to whatever request."""
+        self._of_late += (refused - self._of_late) * _LATEST
+        if not refused:
+            self._passed += 1
+            enough = _EXPECTED_BY_CHANCE if self._tolerated else _EXPECTED
+            if self._lowest and self._passed * self._refused > enough * self._answered:
+                self._end_doubt()
+            return
         self._refused += 1
-        self._since_refusal = 0
-        self._of_late += (1 - self._of_late) * _LATEST
+        self._answered += 1 + self._passed
+        self._passed = 0
+        if self._answered > _SAMPLE:
+            self._refused = max(1.0, self._refused * _SAMPLE / self._answered)
+            self._answered = _SAMPLE
+
+    def refused(self, rate: float, limit: float, *, paused: bool) -> tuple[bool, float]:
+        """Whether a refusal of a request that left after the last fall came by chance.
+
+        With the rate to go on with: at least so much if it did, at most if it did not. Where all pause for
+        each refusal, less is tolerated: to be wrong is dear there.
+        """
+        self._undone = max(self._undone, rate)
         if self._tolerated:
             if self._of_late <= self._tolerated:
-                return rate
-            self._of_late = 0.0
-            if paused:
-                self._give_up()
-                self._doubt(rate)
-            return None
-        if rate >= _SAFE * limit:
-            self._doubt(rate)
-        else:
-            self._strikes += rate < self._lowest
-            self._lowest = min(rate, self._lowest)
-        if self._strikes < self._enough or self._refused > _MOST_BY_CHANCE * self._answered:
-            self._of_late = 0.0
-            return None
-        self._share = self._of_late = self._refused / self._answered
-        self._tolerated = min(_MOST_TOLERATED, 2 * self._share + _MARGIN)
-        return self._doubted
+                return True, rate
+            self._undone = rate * min(1 - self._of_late, _HALF if paused else 1.0)
+            self._end_doubt()
+            return False, self._undone
+        if not self._lowest:
+            self._lowest = rate
+            return False, rate
+        if rate <= _LOWER * self._lowest:
+            self._strikes += 1
+            self._lowest = rate
+        if self._strikes < _STRIKES or self._refused > _MOST_BY_CHANCE * self._answered:
+            return False, rate * (_HALF if rate < _SAFE * limit else 1.0)
+        self._of_late = self._refused / self._answered
+        self._tolerated = min(_MOST_TOLERATED, 2 * self._of_late + (_MARGIN_FOR_PAUSE if paused else _MARGIN))
+        return True, self._undone
 
-    def _doubt(self, rate: float) -> None:
-        """From this rate on it is watched whether slowing down helps."""
+    def _end_doubt(self) -> None:
+        """Refusals come because of the rate."""
+        self._tolerated = self._lowest = 0.0
         self._strikes = 0
-        self._doubted = self._lowest = rate
-        self._answered = self._refused = 0
-
-    def _give_up(self) -> None:
-        """It was no chance, or is none any more: it takes more to believe in it again."""
-        self._tolerated = 0.0
-        self._strikes = 0
-        self._enough *= 2
+        self._answered = self._refused = 0.0

@@ -1,52 +1,14 @@
 """The limiter, under a virtual clock: no test here waits, and each runs the same every time."""
 
 import asyncio
-import selectors
 from bisect import bisect_left
-from collections.abc import Awaitable, Callable, Coroutine
 from itertools import pairwise
 from random import Random
-from typing import Any, TypeVar
 
 import pytest
 
-from cleanup.modelarts.http.rate_limit import RateLimiter
 from cleanup.modelarts.http.retry import RetryPolicy
-
-T = TypeVar("T")
-
-
-class LeapingSelector(selectors.DefaultSelector):
-    """Waiting takes no time: the clock leaps to when the wait would have ended."""
-
-    now = 0.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        assert timeout is not None, "everybody waits for somebody else"
-        self.now += max(0.0, timeout)
-        return super().select(0)
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self.leaping = LeapingSelector()
-        super().__init__(self.leaping)
-
-    def time(self) -> float:
-        return self.leaping.now
-
-
-def virtually(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(main())
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def make_pacer(rate: float, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> RateLimiter:
-    return RateLimiter(rate, clock=now, sleep=sleep)
+from tests.support.throttling import Bucket, Chance, Run, make_limiter, now, virtually
 
 
 def most_in_a_second(moments: list[float]) -> int:
@@ -62,7 +24,7 @@ def allowed(rate: float) -> float:
 @pytest.mark.parametrize("rate", [0.5, 1, 3, 10, 20, 45, 100, 500])
 def test_the_rate_is_kept_in_any_second_and_used(rate: float) -> None:
     async def main() -> list[float]:
-        limiter = make_pacer(rate)
+        limiter = make_limiter(rate)
         return [await limiter.acquire() for _ in range(int(5 * rate) + 2)]
 
     moments = virtually(main)
@@ -76,7 +38,7 @@ def test_waits_that_end_a_little_late_cost_no_throughput(rate: float) -> None:
         await asyncio.sleep(seconds + 0.002)
 
     async def main() -> list[float]:
-        limiter = make_pacer(rate, late)
+        limiter = make_limiter(rate, late)
         return [await limiter.acquire() for _ in range(int(5 * rate))]
 
     moments = virtually(main)
@@ -92,7 +54,7 @@ def test_a_stalled_event_loop_leads_to_no_burst(rate: float) -> None:
         await asyncio.sleep(seconds + (3.0 if random.random() < 0.02 else 0.0))
 
     async def main() -> list[float]:
-        limiter = make_pacer(rate, oversleep)
+        limiter = make_limiter(rate, oversleep)
         return [await limiter.acquire() for _ in range(int(10 * rate))]
 
     assert most_in_a_second(virtually(main)) <= allowed(rate)
@@ -100,7 +62,7 @@ def test_a_stalled_event_loop_leads_to_no_burst(rate: float) -> None:
 
 def test_idle_time_earns_no_burst() -> None:
     async def main() -> list[float]:
-        limiter = make_pacer(100)
+        limiter = make_limiter(100)
         await limiter.acquire()
         await asyncio.sleep(60)
         return [await limiter.acquire() for _ in range(200)]
@@ -110,7 +72,7 @@ def test_idle_time_earns_no_burst() -> None:
 
 def test_first_come_first_served() -> None:
     async def main() -> list[int]:
-        limiter, served = make_pacer(10), []
+        limiter, served = make_limiter(10), []
 
         async def worker(number: int) -> None:
             await limiter.acquire()
@@ -124,7 +86,7 @@ def test_first_come_first_served() -> None:
 
 def test_a_cancelled_waiter_blocks_nobody_and_costs_no_slot() -> None:
     async def main() -> tuple[list[float], int]:
-        limiter = make_pacer(10)
+        limiter = make_limiter(10)
         await limiter.acquire()
         waiters = [asyncio.create_task(limiter.acquire()) for _ in range(20)]
         await asyncio.sleep(0.05)
@@ -142,7 +104,7 @@ def test_a_cancelled_waiter_blocks_nobody_and_costs_no_slot() -> None:
 @pytest.mark.parametrize(("retry_after", "pause"), [(3.0, 3.0), (0.0, 0.25), (None, 0.25), (9999.0, 300.0)])
 def test_a_refusal_pauses_everybody(retry_after: float | None, pause: float) -> None:
     async def main() -> float:
-        limiter = make_pacer(100)
+        limiter = make_limiter(100)
         for _ in range(100):
             released = await limiter.acquire()
             limiter.succeeded(released)
@@ -157,7 +119,7 @@ def test_a_refusal_pauses_everybody(retry_after: float | None, pause: float) -> 
 
 def test_no_burst_follows_a_pause() -> None:
     async def main() -> list[float]:
-        limiter = make_pacer(500)
+        limiter = make_limiter(500)
         for _ in range(500):
             released = await limiter.acquire()
             limiter.succeeded(released)
@@ -170,7 +132,7 @@ def test_no_burst_follows_a_pause() -> None:
 
 def test_one_congestion_is_one_decrease() -> None:
     async def main() -> tuple[float, float, int]:
-        limiter = make_pacer(100)
+        limiter = make_limiter(100)
         for _ in range(200):
             limiter.succeeded(await limiter.acquire())
         released = [await limiter.acquire() for _ in range(8)]
@@ -188,7 +150,7 @@ def test_one_congestion_is_one_decrease() -> None:
 
 def test_the_rate_falls_to_what_got_through() -> None:
     async def main() -> float:
-        limiter = make_pacer(500)
+        limiter = make_limiter(500)
         for number in range(500):
             released = await limiter.acquire()
             if number % 10 == 0:
@@ -201,7 +163,7 @@ def test_the_rate_falls_to_what_got_through() -> None:
 
 def test_the_rate_has_a_floor_and_comes_back_from_it_but_never_above_the_configured_one() -> None:
     async def main() -> tuple[float, list[float]]:
-        limiter = make_pacer(20)
+        limiter = make_limiter(20)
         for _ in range(50):
             limiter.throttled(await limiter.acquire(), None)
         lowest, rates = limiter.rate_now, []
@@ -217,73 +179,11 @@ def test_the_rate_has_a_floor_and_comes_back_from_it_but_never_above_the_configu
 
 def test_a_rate_below_the_floor_is_kept() -> None:
     async def main() -> float:
-        limiter = make_pacer(0.1)
+        limiter = make_limiter(0.1)
         limiter.throttled(await limiter.acquire(), None)
         return limiter.rate_now
 
     assert virtually(main) == pytest.approx(0.1)
-
-
-class Service:
-    """A service behind a token bucket, as a gateway throttles: `rate` a second, up to `capacity` at once."""
-
-    def __init__(self, rate: float, capacity: float, retry_after: float | None) -> None:
-        self.rate, self.capacity, self.retry_after = rate, capacity, retry_after
-        self._tokens, self._at = capacity, now()
-
-    def accepts(self) -> bool:
-        self._tokens = min(self.capacity, self._tokens + (now() - self._at) * self.rate)
-        self._at = now()
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
-
-
-class Chance(Service):
-    """A service that refuses a share of all requests, whatever our rate is, and may throttle beside it."""
-
-    def __init__(self, share: float, retry_after: float | None, rate: float = 1e9) -> None:
-        super().__init__(rate, rate, retry_after)
-        self._share, self._random = share, Random(3)
-
-    def accepts(self) -> bool:
-        return self._random.random() >= self._share and super().accepts()
-
-
-class Run:
-    """Workers that delete against a service, each image tried five times."""
-
-    def __init__(
-        self, service: Service, *, rate: float = 500, latency: float = 0.03, seed: int = 1, workers: int = 16
-    ) -> None:
-        self.service, self.limiter = service, make_pacer(rate)
-        self._latency, self._random, self._workers = latency, Random(seed), workers
-        self.released: list[float] = []
-        self.done: list[float] = []
-        self.given_up = 0
-
-    async def until(self, end: float) -> None:
-        await asyncio.gather(*(self._worker(end) for _ in range(self._workers)))
-
-    async def _worker(self, end: float) -> None:
-        while now() < end:
-            await self._see_through()
-
-    async def _see_through(self) -> None:
-        for attempt in range(1, 6):
-            released = await self.limiter.acquire()
-            self.released.append(released)
-            await asyncio.sleep(self._latency * self._random.uniform(0.3, 0.7))
-            accepted = self.service.accepts()
-            await asyncio.sleep(self._latency * self._random.uniform(0.3, 0.7))
-            if accepted:
-                self.limiter.succeeded(released)
-                self.done.append(now())
-                return
-            self.limiter.throttled(released, self.service.retry_after)
-            await asyncio.sleep(RetryPolicy().backoff(attempt, self._random.random))
-        self.given_up += 1
 
 
 @pytest.mark.parametrize("retry_after", [None, 1.0])
@@ -293,14 +193,14 @@ def test_goodput_against_a_throttled_service(
     retry_after: float | None, capacity: float, latency: float
 ) -> None:
     async def main() -> Run:
-        run = Run(Service(50, capacity, retry_after), latency=latency)
+        run = Run(Bucket(50, capacity, retry_after), latency=latency)
         await run.until(60)
         return run
 
     run = virtually(main)
     assert len(run.done) >= 0.85 * 50 * 60
     assert run.given_up == 0
-    assert run.limiter.refused_count < 0.03 * len(run.done)
+    assert run.limiter.refused_count < 0.02 * len(run.done)
     assert most_in_a_second(run.released[:2000]) <= allowed(500)
 
 
@@ -308,7 +208,7 @@ def test_goodput_against_a_throttled_service(
 @pytest.mark.parametrize("latency", [0.02, 0.1])
 def test_a_tenth_of_the_rate_is_let_in(retry_after: float | None, latency: float) -> None:
     async def main() -> Run:
-        run = Run(Service(100, 100, retry_after), rate=1000, latency=latency, workers=32)
+        run = Run(Bucket(100, 100, retry_after), rate=1000, latency=latency, workers=32)
         await run.until(30)
         return run
 
@@ -317,11 +217,11 @@ def test_a_tenth_of_the_rate_is_let_in(retry_after: float | None, latency: float
     assert run.given_up == 0
 
 
-@pytest.mark.parametrize("share", [0.01, 0.05, 0.2])
+@pytest.mark.parametrize(("share", "seed"), [(0.01, 3), (0.05, 3), (0.05, 5), (0.05, 7), (0.2, 3)])
 @pytest.mark.parametrize("rate", [100, 800])
-def test_refusals_by_chance_cost_less_than_half_the_rate(share: float, rate: float) -> None:
+def test_refusals_by_chance_cost_less_than_half_the_rate(share: float, seed: int, rate: float) -> None:
     async def main() -> Run:
-        run = Run(Chance(share, None), rate=rate, latency=0.02, workers=128)
+        run = Run(Chance(share, None, seed=seed), rate=rate, latency=0.02, workers=128)
         await run.until(15)
         return run
 
@@ -353,7 +253,7 @@ def test_a_limit_is_found_among_refusals_by_chance() -> None:
 
 def test_the_rate_recovers_when_the_throttle_goes() -> None:
     async def main() -> tuple[float, float, int]:
-        service = Service(50, 10, 1.0)
+        service = Bucket(50, 10, 1.0)
         run = Run(service)
         await run.until(30)
         throttled = run.limiter.rate_now
@@ -369,7 +269,7 @@ def test_the_rate_recovers_when_the_throttle_goes() -> None:
 
 def test_a_service_that_begins_to_throttle_in_mid_run_is_followed() -> None:
     async def main() -> tuple[int, int]:
-        service = Service(1e9, 1e9, 1.0)
+        service = Bucket(1e9, 1e9, 1.0)
         run = Run(service)
         await run.until(10)
         service.rate, service.capacity = 50, 50
