@@ -1,7 +1,8 @@
 """A service that costs next to nothing: so many images, their deletes, nobody who uses them. It checks no signature.
 
 It runs in a process of its own and prints its port; `latency` is in seconds, `throttle` a token bucket of
-so many requests a second.
+so many requests a second, `chance` a share of deletes that is refused; a refusal names `retry_after` seconds.
+0 is none of it.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import json
 import re
 import sys
 from email.utils import formatdate
+from random import Random
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -43,6 +45,10 @@ class Protocol(asyncio.Protocol):
     images: list[str]
     latency = 0.0
     throttle = 0.0
+    chance = 0.0
+    retry_after = 0
+    random = Random(1)
+    date = ""
     _tokens = 0.0
     _filled_at = 0.0
 
@@ -59,17 +65,21 @@ class Protocol(asyncio.Protocol):
                 return
             self._received = self._received[whole:]
             method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
-            asyncio.get_running_loop().call_later(self.latency, self._answer, method, target)
+            if self.latency:
+                asyncio.get_running_loop().call_later(self.latency, self._answer, method, target)
+            else:
+                self._answer(method, target)
 
     def _answer(self, method: str, target: str) -> None:
         status, body = self._decide(method, target)
-        date = formatdate(usegmt=True)
-        head = f"HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nDate: {date}\r\n"
+        head = f"HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nDate: {self.date}\r\n"
+        if status == 429 and self.retry_after:
+            head += f"Retry-After: {self.retry_after}\r\n"
         self._transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
     def _decide(self, method: str, target: str) -> tuple[int, bytes]:
         if method == "DELETE":
-            if self.throttle and not self._lets_in():
+            if self.random.random() < self.chance or (self.throttle and not self._lets_in()):
                 return 429, REFUSED
             number = int(urlsplit(target).path.rsplit("/", 1)[1][:8], 16)
             return 200, self.images[number].replace('"ACTIVE"', '"DELETED"').encode()
@@ -95,13 +105,18 @@ class Protocol(asyncio.Protocol):
         return True
 
 
-async def main(images: int, latency: float, throttle: float) -> None:
+async def main(images: int, latency: float, throttle: float, chance: float, retry_after: int) -> None:
     Protocol.images = [json.dumps(image(number)) for number in range(images)]
     Protocol.latency, Protocol.throttle = latency, throttle
+    Protocol.chance, Protocol.retry_after = chance, retry_after
+    Protocol.date = formatdate(usegmt=True)
     server = await asyncio.get_running_loop().create_server(Protocol, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - how its caller learns it
-    await server.serve_forever()
+    while True:
+        Protocol.date = formatdate(usegmt=True)
+        await asyncio.sleep(0.5)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])))
+    count, wait, per_second, share, after = sys.argv[1:]
+    asyncio.run(main(int(count), float(wait), float(per_second), float(share), int(after)))
