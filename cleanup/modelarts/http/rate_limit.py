@@ -178,6 +178,8 @@ class RateLimiter:
         now = self._clock()
         active = now - self._resumes_at
         goodput = self._count_passed(now) / min(_WINDOW, max(_SHORT_WINDOW, active))
+        if active < _SHORT_WINDOW:  # a window that is full refuses all until it ends: that is no goodput
+            goodput = max(goodput, _HALF * self._rate)
         if active >= _WINDOW:
             self._limit = min(self._rate, max(goodput, _TRUSTED_GOODPUT * self._rate))
         else:
