@@ -361,7 +361,9 @@ async def test_requests_go_through_the_proxy(refusal: bytes, why: str) -> None:
         Connection(limit=1, timeout=5, environment={"HTTPS_PROXY": f"http://{place}"}) as connection,
     ):
         lost = await connection.send(get("", origin="https://modelarts.test"), NONE, max_bytes=100)
-    assert set(lines) == {"CONNECT modelarts.test:443 HTTP/1.1"}  # aiohttp may knock twice; no request has left
+    assert set(lines) == {
+        "CONNECT modelarts.test:443 HTTP/1.1"
+    }  # aiohttp may knock twice; no request has left
     way = "(by the proxy of HTTPS_PROXY; NO_PROXY names who is reached without)"
     assert lost == NoResponse(f"{why.format(place)} {way}", sent=False)
 
