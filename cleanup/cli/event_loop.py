@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 import anyio
@@ -29,8 +30,8 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 def real_runtime() -> Runtime:
     """This process's clocks, waits, chance and environment."""
     return Runtime(
-        now=lambda: datetime.now(UTC),
-        clock=lambda: time.clock_gettime(_CLOCK),
+        now=partial(datetime.now, UTC),  # both are asked several times a DELETE
+        clock=partial(time.clock_gettime, _CLOCK),
         sleep=anyio.sleep,
         random=random.random,
         environment=os.environ,
