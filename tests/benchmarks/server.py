@@ -2,16 +2,17 @@
 
 It runs in a process of its own and prints its port; `latency` is in seconds, `throttle` a token bucket of
 so many requests a second, `chance` a share of deletes that is refused; a refusal names `retry_after` seconds.
-0 is none of it.
+0 is none of it. `GET /most` tells how many deletes came in the busiest second.
 """
 
 import asyncio
 import json
 import re
 import sys
+from bisect import bisect_left
 from email.utils import formatdate
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 EMPTY = ("data", "items", "models", "services", "groups", "workspaces")
@@ -48,6 +49,7 @@ class Protocol(asyncio.Protocol):
     chance = 0.0
     retry_after = 0
     random = Random(1)
+    came: ClassVar[list[float]] = []
     date = ""
     _tokens = 0.0
     _filled_at = 0.0
@@ -65,6 +67,8 @@ class Protocol(asyncio.Protocol):
                 return
             self._received = self._received[whole:]
             method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
+            if method == "DELETE":
+                self.came.append(asyncio.get_running_loop().time())
             if self.latency:
                 asyncio.get_running_loop().call_later(self.latency, self._answer, method, target)
             else:
@@ -84,6 +88,9 @@ class Protocol(asyncio.Protocol):
             number = int(urlsplit(target).path.rsplit("/", 1)[1][:8], 16)
             return 200, self.images[number].replace('"ACTIVE"', '"DELETED"').encode()
         parts = urlsplit(target)
+        if parts.path == "/most":
+            came = self.came
+            return 200, b"%d" % max(n - bisect_left(came, t - 1) for n, t in enumerate(came, 1))
         if parts.path.endswith("/images"):
             query = parse_qs(parts.query)
             offset, limit = (int(query.get(name, ["0"])[0]) for name in ("offset", "limit"))
