@@ -158,7 +158,12 @@ BOMB = gzip.compress(bytes(64 << 20), mtime=0)
         ("gzip", b"", b"", None),
         ("gzip", gzip.compress(b"x" * (1 << 20), mtime=0), b"x" * (1 << 20), None),
         ("gzip", BOMB, b"", "its answer is larger than 1 MiB and was not read"),
-        ("gzip", gzip.compress(b"{}" * 99, mtime=0)[:-9], b"", "its body was cut off: the gzip ends too soon"),
+        (
+            "gzip",
+            gzip.compress(b"{}" * 99, mtime=0)[:-9],
+            b"",
+            "its body was cut off: the gzip ends too soon",
+        ),
         ("gzip", b"{}", b"", "its body cannot be unpacked: it is no gzip, as its header says"),
         ("br", b"{}", b"", "its body has the content coding 'br', which was not asked for"),
     ],
