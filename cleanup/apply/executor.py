@@ -4,7 +4,7 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial
+from functools import lru_cache, partial
 
 import anyio
 import msgspec
@@ -14,7 +14,7 @@ from cleanup.apply.recheck import Due, Objections
 from cleanup.apply.worker_pool import Rest, work_off
 from cleanup.decision.force import sharing_content
 from cleanup.errors import CleanupError, CredentialsLost, InventoryError, JournalWriteError
-from cleanup.image import Image, id_key
+from cleanup.image import Image
 from cleanup.in_use import InUse
 from cleanup.journal import DeleteIntent, DeleteResult, Journal
 from cleanup.modelarts import deletion
@@ -91,7 +91,6 @@ class Executor:
         ended: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
         self.verdicts: dict[str, Verdict] = {}
-        self._gone: set[str] = set()  # of these, by their keys
         self._client = client
         self._journal = journal
         self._users = users
@@ -115,9 +114,8 @@ class Executor:
     async def execute(
         self, due: Sequence[Due], known: Mapping[str, Verdict] | None = None
     ) -> dict[str, Verdict]:
-        """Delete what is due, in order; a verdict for every image, also when stopped, beside those `known`."""
+        """Delete what is due, in order; a verdict in short for every image, also when stopped, beside those `known`."""
         self.verdicts = dict(known or {})
-        self._gone = {id_key(id_) for id_, verdict in self.verdicts.items() if verdict.outcome in GONE}
         self._settled = {image_id: anyio.Event() for one in due for image_id in one.after}
         try:
             await work_off(due, self._delete, self._stop, min(self._concurrency, len(due)))
@@ -173,7 +171,7 @@ class Executor:
         for image_id in one.after:
             if image_id not in self.verdicts:
                 await self._settled[image_id].wait()
-        all_gone = all(self.verdicts[image_id].outcome in GONE for image_id in one.after)
+        all_gone = all(map(self._is_gone, one.after))
         return one if all_gone else msgspec.structs.replace(one, force=False)
 
     async def _look_and_send(self, work: _Deletion) -> None:
@@ -243,8 +241,12 @@ class Executor:
     async def _shared(self, image: Image) -> bool:
         """Whether a record that is not ours to delete before this one has come to share the content."""
         others = await self._client.same_repository(image, self._users.workspaces)
-        staying = ReferenceIndex((other.reference, other) for other in others if other.key not in self._gone)
+        staying = ReferenceIndex((other.reference, other) for other in others if not self._is_gone(other.id))
         return image.content is None or bool(sharing_content(image, staying))
+
+    def _is_gone(self, image_id: str) -> bool:
+        verdict = self.verdicts.get(image_id)
+        return verdict is not None and verdict.outcome in GONE
 
     def _unseen(self, error: CleanupError) -> Verdict:
         """What becomes of an image that could not be looked at again: it is not deleted."""
@@ -266,10 +268,8 @@ class Executor:
         """Write the one result down, wake those who wait for it, and stop the run where it shows no hope."""
         force = one.force and verdict.outcome is not Outcome.DRIFTED
         verdict = msgspec.structs.replace(verdict, force=force, attempts=attempts)
-        # What was answered stands in the journal; here it would only take room.
-        self.verdicts[one.image.id] = msgspec.structs.replace(verdict, response=None)
-        if verdict.outcome in GONE:
-            self._gone.add(one.image.key)
+        # The evidence stands in the journal; here it would only take room, more with each image.
+        self.verdicts[one.image.id] = _in_short(verdict.outcome, force, verdict.error_msg)
         if waited_for := self._settled.get(one.image.id):
             waited_for.set()
         try:
@@ -288,6 +288,11 @@ class Executor:
                 Cause.BREAKER,
                 f"the last {len(self._recent)} results were all failures or denials (last: {last})",
             )
+
+
+@lru_cache(maxsize=256)  # nearly all are one of a few
+def _in_short(outcome: Outcome, force: bool, error_msg: str | None) -> Verdict:
+    return Verdict(outcome=outcome, force=force, error_msg=error_msg)
 
 
 def _intent(one: Due) -> DeleteIntent:
