@@ -18,7 +18,7 @@ def test_ours_and_the_peers_delete(tmp_path: Path) -> None:
 
 def test_what_is_measured_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--images", "20", "--only", "decisions"])
-    assert [row["of"] for row in json.loads(capsys.readouterr().out)][::2] == 2 * ["20, 0 users"]
+    assert [row["of"] for row in json.loads(capsys.readouterr().out)][:4:2] == 2 * ["20, 0 users"]
 
 
 def test_the_grid_of_throttled_services() -> None:
