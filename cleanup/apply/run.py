@@ -122,15 +122,7 @@ async def delete(
 
     began = job.runtime.clock()
     job.progress.total(len(planned))
-    size = resumed.size if resumed else None
-    with Journal(
-        job.journal,
-        job.run_id,
-        job.target.name,
-        job.runtime.now,
-        elsewhere=job.elsewhere,
-        read_size=size,
-    ) as journal:
+    with Journal.of(job, read_size=resumed.size if resumed else None) as journal:
         try:
             journal.write(_started(job, plan, len(planned), resumed))
         except JournalWriteError as error:

@@ -125,14 +125,7 @@ def _write(
     began = job.runtime.clock()
     chain = [run.started for run in journal.runs if run.started.plan_sha256 == plan]
     counts = outcome.tally(result.outcome for result in results)
-    with Journal(
-        job.journal,
-        job.run_id,
-        job.target.name,
-        job.runtime.now,
-        elsewhere=job.elsewhere,
-        read_size=journal.size,
-    ) as file:
+    with Journal.of(job, read_size=journal.size) as file:
         file.write(
             msgspec.structs.replace(
                 chain[0],

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from datetime import datetime
 from io import FileIO
 from pathlib import Path
+from typing import Self
 
 import anyio
 import anyio.to_thread
 import msgspec
 
+from cleanup.config.job import Job
 from cleanup.errors import JournalWriteError, UsageError
 from cleanup.files import ELSEWHERE, PRIVATE, obstacle, sync_folder
 from cleanup.journal.reader import whole_part
@@ -41,8 +43,8 @@ class Journal:
     Written lines reach the file at once; `write_ahead` also waits until they are durable. Waiting
     workers share one fsync (group commit), so durability costs one disk round trip, not one an image.
     Each time the file is looked at too: what was removed, replaced, cut short or written over holds no
-    intent, however well it was written. A line that broke off must stay the last, and after an fsync that failed nobody
-    knows what is on disk: after any failure nothing more is written.
+    intent, however well it was written. A line that broke off must stay the last, and after an fsync that
+    failed nobody knows what is on disk: after any failure nothing more is written.
     """
 
     def __init__(
@@ -77,6 +79,19 @@ class Journal:
         self._size = os.fstat(self._file.fileno()).st_size  # bytes that the file must have
         if torn:
             self.write(JournalRepaired(torn_line=torn.decode("utf-8", "replace")))
+
+    @classmethod
+    def of(cls, job: Job, *, finish_with: str = "", read_size: int | None = None) -> Self:
+        """The journal that a job writes."""
+        return cls(
+            job.journal,
+            job.run_id,
+            job.target.name,
+            job.runtime.now,
+            elsewhere=job.elsewhere,
+            finish_with=finish_with,
+            read_size=read_size,
+        )
 
     def _open(self, read_size: int | None) -> bytes:
         """Lock the file and leave whole lines in it; the torn rest is returned."""
@@ -196,7 +211,7 @@ class Journal:
             return "written over"
         return None
 
-    def __enter__(self) -> "Journal":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

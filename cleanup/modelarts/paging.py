@@ -10,7 +10,7 @@ from cleanup.modelarts.gather import hand_over
 T = TypeVar("T")
 READINGS = 4  # of a list that changes meanwhile
 _MOST_PAGES = 20_000
-_WINDOW = 10_000  # records: where searches end that look no further (API.md, trap 30)
+_WINDOW = 10_000  # records: where a search ends that looks no further (API.md, trap 30)
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class _Reading(Generic[T]):
             doubts.append(f"the total changed from {min(self._totals)} to {max(self._totals)} while listing")
         elif self._totals and self._totals[0] != found:
             doubts.append(f"{found} records were found where the service claims {self._totals[0]}")
-        if found and found % _WINDOW == 0:
+        if found == _WINDOW:
             doubts.append(
                 f"it ends after exactly {found} records, where a search that looks no further would end too"
             )

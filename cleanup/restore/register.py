@@ -100,15 +100,8 @@ async def restore(
             raise InventoryError(
                 f"the inventory is not complete, nothing was registered: {'; '.join(found.doubts)}"
             )
-        with Journal(
-            job.journal,
-            job.run_id,
-            job.target.name,
-            job.runtime.now,
-            elsewhere=job.elsewhere,
-            finish_with=f"image-cleanup restore {source} --apply",
-            read_size=earlier.size,
-        ) as journal:
+        finish_with = f"image-cleanup restore {source} --apply"
+        with Journal.of(job, finish_with=finish_with, read_size=earlier.size) as journal:
             registrar = Registrar(
                 client,
                 journal,

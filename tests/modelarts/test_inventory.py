@@ -517,3 +517,9 @@ async def test_a_list_that_ends_at_a_search_window_is_a_doubt(total: int | None)
     found, doubts, _ = await listed(Shelf(images(10_000), total=lambda _: total))
     assert len(found) == 10_000
     assert "exactly 10000 records" in doubts[0]
+
+
+@pytest.mark.parametrize("count", [9_999, 10_001, 20_000])
+async def test_a_list_that_goes_on_beyond_a_search_window_is_whole(count: int) -> None:
+    found, doubts, _ = await listed(Shelf(images(count)))
+    assert (len(found), doubts) == (count, ())
