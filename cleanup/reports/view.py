@@ -72,9 +72,13 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A plan or a journal, ready to be shown. `rows` holds every image, all of type `row_type`."""
+    """A plan or a journal, ready to be shown. `rows` holds every image, all of type `row_type`.
+
+    `verdict` says in one sentence what happened or would happen.
+    """
 
     title: str
+    verdict: str = ""
     head: msgspec.Struct
     warnings: tuple[str, ...]
     facts: tuple[Fact, ...]
