@@ -1,7 +1,7 @@
 """From a plan to its outcomes: check it, look again, delete what is still due, write everything down."""
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import cleanup
@@ -39,15 +39,18 @@ async def apply_plan(job: Job, plan: Plan) -> RunFinished:
         return await delete(job, client, plan, plan.deletes, checked, inventory)
 
 
-async def run_policy(job: Job, policy: Policy, show: Callable[[Plan], None]) -> RunFinished:
-    """Plan and apply on one inventory, as long as that is fresh; the plan lies beside the journal."""
+async def run_policy(job: Job, policy: Policy, show: Callable[[Plan], Awaitable[None]]) -> RunFinished:
+    """Plan and apply on one inventory, as long as that is fresh; the plan lies beside the journal.
+
+    What `show` raises ends it before anything is deleted.
+    """
     async with connect(job.target, job.settings, job.runtime, job.stop) as client:
         await settle_earlier(job, client)
         inventory = await look(job, client)
         plan = plan_file.write(
             build_plan(inventory, policy, job), job.plan, job.plan_key, elsewhere=job.elsewhere
         )
-        show(plan)
+        await show(plan)
         inventory.require_complete()
         checked = check_again(job, plan, plan.deletes, inventory, plan.decisions)
         return await delete(job, client, plan, plan.deletes, checked, inventory)

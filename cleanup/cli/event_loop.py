@@ -5,13 +5,14 @@ import random
 import secrets
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
 import anyio
 import click
+from click.core import ParameterSource
 
 from cleanup.cli.output import log
 from cleanup.config.settings import Settings
@@ -48,6 +49,20 @@ def runtime() -> Runtime:
 def new_id() -> str:
     """An id for a plan or a run: sorts by time, and is unique."""
     return f"{runtime().now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def given_options(names: Collection[str]) -> list[str]:
+    """Of the options with these parameter names those that the command line gave, as words of another one."""
+    context = click.get_current_context()
+    words = []
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name not in names or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        value = context.params[name]
+        for one in value if isinstance(value, tuple) else (value,):
+            words += [parameter.opts[-1], f"{one:g}" if isinstance(one, float) else str(one)]
+    return words
 
 
 def read(work: Callable[[Stop], Awaitable[T]]) -> T:
@@ -108,7 +123,7 @@ async def _stop_on_signals(stop: Stop, drains: bool) -> None:
             stop.request(Cause.SIGNAL, f"interrupted by {name}")
             if drains:
                 log().warning(
-                    f"{name}: finishing the requests in hand (up to {stop.drain_seconds:g} s); "
+                    f"{name}: finishing the requests in flight (up to {stop.drain_seconds:g} s); "
                     "once more to abort at once"
                 )
 
@@ -120,5 +135,5 @@ async def _stop_in_time(stop: Stop, deadline: float, one_request: float) -> None
     await anyio.sleep(deadline - margin)
     if not stop:
         stop.drain_seconds = margin
-        log().warning(f"the deadline of {deadline:g} s is near: finishing the requests in hand")
+        log().warning(f"the deadline of {deadline:g} s is near: finishing the requests in flight")
         stop.request(Cause.DEADLINE, f"out of time (--deadline {deadline:g}s)")

@@ -1,13 +1,15 @@
 """One command over its targets: a job for each, all at once; one that fails stops no other."""
 
+import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import anyio
 
 from cleanup.cli import event_loop
+from cleanup.cli.options import Connecting, Deleting, Working
 from cleanup.cli.output import bare_stderr, bug_line, complain, log, report_bug, tell
 from cleanup.config.job import Job
 from cleanup.config.settings import Settings, Target
@@ -16,6 +18,7 @@ from cleanup.errors import CleanupError, RecordRejected, UsageError
 from cleanup.files import ELSEWHERE
 from cleanup.journal import RunFinished, require_writable
 from cleanup.journal import read as read_journal
+from cleanup.outcome import TO_RESUME
 from cleanup.plan.file import PLAN_KEY
 from cleanup.plan.sealed import require_replaceable
 from cleanup.progress import Progress
@@ -25,6 +28,10 @@ from cleanup.stop import Stop
 
 AT_ONCE = 32
 _TELL_EVERY = 15.0
+# A deadline is over by then.
+_RESUMED_WITH = {field.name for group in (Connecting, Working, Deleting) for field in fields(group)} - {
+    "deadline"
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,33 @@ class Ended:
     target: Target
     exit_code: int
     line: str
+
+
+class Warnings:
+    """What looks wrong with one target: each said once on stderr, and counted.
+
+    With --strict they end its work before anything is deleted.
+    """
+
+    def __init__(self, target: Target, *, strict: bool = False) -> None:
+        self._about = {"target": target.name} if target.from_file else {}
+        self._strict = strict
+        self._told: dict[str, None] = {}
+
+    def tell(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            if text not in self._told:
+                self._told[text] = None
+                log().warning(text, **self._about)
+
+    def require_none(self) -> None:
+        """Raise UsageError where --strict was given and there was a warning."""
+        if self._strict and self._told:
+            raise UsageError(f"{count(len(self._told), 'warning')} and --strict: nothing was deleted")
+
+    def __str__(self) -> str:
+        """`; 2 warnings`, to stand at the end of a line that sums up; empty without any."""
+        return f"; {count(len(self._told), 'warning')}" if self._told else ""
 
 
 async def over(targets: Sequence[Target], work: Callable[[Target], Awaitable[Ended]]) -> list[Ended]:
@@ -68,9 +102,14 @@ async def _end(target: Target, work: Callable[[Target], Awaitable[Ended]]) -> En
         return Ended(target, 1, bug_line(error))
 
 
-def conclude(ends: Sequence[Ended]) -> None:
+def conclude(ends: Sequence[Ended], *, strict: bool = False) -> None:
     """Say how the targets of a file ended, and end the command with the worst of the exit codes."""
     codes = [end.exit_code for end in ends]
+    if not ends:
+        log().warning(
+            "this shard has no target, so nothing was done: compare --shard I/N with the targets file"
+        )
+        codes.append(UsageError.exit_code if strict else 0)
     try:
         _tell_ends([end for end in ends if end.target.from_file])
     except UsageError as error:  # stdout is full: that must not hide how the targets ended
@@ -87,7 +126,7 @@ def _tell_ends(ends: Sequence[Ended]) -> None:
     for end in ends:
         tell(f"{end.target.name:{width}}  exit {end.exit_code:2}  {end.line}")
     good = sum(end.exit_code in (0, 10) for end in ends)
-    tell(f"{count(len(ends), 'target')}: {good} done, {len(ends) - good} with trouble")
+    tell(f"{count(len(ends), 'target')}: {good} done, {len(ends) - good} failed")
 
 
 def worst(exit_codes: Iterable[int]) -> int:
@@ -190,15 +229,23 @@ def require_folder(targets: Iterable[Target], path: Path | None, option: str) ->
         )
 
 
-async def finish(job: Job, work: Awaitable[RunFinished]) -> Ended:
+async def finish(job: Job, work: Awaitable[RunFinished], warnings: Warnings | None = None) -> Ended:
     """See a run through: the bar or, where none can be drawn, a line every now and then; and how it ended."""
     with job.progress:
         async with _told_in_lines(job):
             finished = await work
-    log().info(f"{summary_line(finished)}; journal: {job.journal}", **_about(job))
+    line = f"{summary_line(finished)}{warnings or ''}"
+    log().info(f"{line}; journal: {job.journal}", **_about(job))
     if finished.stopped:
         log().warning(f"stopped early: {finished.stopped}", **_about(job))
-    return Ended(job.target, finished.exit_code, summary_line(finished))
+    if any(finished.counts[outcome] for outcome in TO_RESUME):
+        log().info(f"finish it with: {resume_command(job.journal)}", **_about(job))
+    return Ended(job.target, finished.exit_code, line)
+
+
+def resume_command(journal: Path) -> str:
+    """What finishes the run of this journal, with the options that connect as this command line does."""
+    return shlex.join(["image-cleanup", "resume", str(journal), *event_loop.given_options(_RESUMED_WITH)])
 
 
 def _about(job: Job) -> dict[str, str]:
@@ -216,7 +263,7 @@ async def _told_in_lines(job: Job) -> AsyncIterator[None]:
         while True:
             await anyio.sleep(_TELL_EVERY)  # for people, so in their time
             if job.progress.planned:
-                log().info(f"{job.progress.done:,} of {job.progress.planned:,} ended", **_about(job))
+                log().info(f"{job.progress.done:,} of {job.progress.planned:,} processed", **_about(job))
 
     async with anyio.create_task_group() as group:
         group.start_soon(tell)

@@ -276,3 +276,14 @@ JournalPath = Annotated[
         metavar="FILE",
     ),
 ]
+Yes = Annotated[
+    bool,
+    Option(
+        "--yes",
+        help="Do not ask. Without it what goes is shown on a terminal, and the target's name asked for; "
+        "in a pipe nobody is asked.",
+    ),
+]
+Strict = Annotated[
+    bool, Option("--strict", help="A warning ends the command with exit 2 before anything is deleted.")
+]

@@ -1,12 +1,14 @@
 """`plan`: list, decide, show, and write down what `apply` may delete."""
 
+import shlex
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 from cleanup.apply.resume import unfinished
 from cleanup.cli import event_loop, jobs
-from cleanup.cli.options import Connecting, InventoryPath, Overwrite, PolicyPaths, Working
+from cleanup.cli.options import Connecting, InventoryPath, Overwrite, PolicyPaths, Strict, Working
 from cleanup.cli.output import emit, log, terminal
 from cleanup.cli.parsing import Option
 from cleanup.config.job import Job
@@ -53,8 +55,12 @@ def plan(
     detailed_exitcode: Annotated[
         bool, Option("--detailed-exitcode", help="Exit with 10 when there is something to delete.")
     ] = False,
+    strict: Strict = False,
 ) -> None:
-    """List, decide and show, read-only; write the plan file that `apply` takes."""
+    """List, decide and show, read-only; write the plan file that `apply` takes.
+
+    With --strict a warning ends it with exit 2: the plan is shown, and not written.
+    """
     settings = working.settings(connecting)
     lifetime, moment = duration(expires, "--expires"), _moment(as_of) if as_of else None
     stored = read_inventory_file(inventory, settings.pins) if inventory else None
@@ -68,6 +74,7 @@ def plan(
     async def work(stop: Stop) -> list[jobs.Ended]:
         async def one(target: Target) -> jobs.Ended:
             job = jobs.new_job(target, settings, stop, elsewhere=_ELSEWHERE)
+            warnings = jobs.Warnings(target, strict=strict)
             path = jobs.plan_path(output, target, job.run_id)
             require_replaceable(path, "plan", job.elsewhere, over)
             if not overwrite:
@@ -78,21 +85,25 @@ def plan(
                     made = build_plan(stored.inventory, mine, job, expires=lifetime, as_of=moment)
                 else:
                     made = await make_plan(job, mine, expires=lifetime, as_of=moment)
-            made = plan_file.write(made, path, job.plan_key, elsewhere=job.elsewhere, over=over)
+            if not (strict and any(what_to_know(made))):
+                made = plan_file.write(made, path, job.plan_key, elsewhere=job.elsewhere, over=over)
             show(made, format)
-            warn(made)
+            warnings.tell(what_to_know(made))
+            warnings.require_none()
             applicable = not (made.header.as_of or made.header.inventory.doubts or made.summary.over_limits)
-            hint = f"; apply it with: {_apply_line(made, path)}"
-            log().info(f"plan written to {path}" + (hint if applicable and not from_file else ""))
+            hint = f"; apply it with: {apply_line(made, path)}"
+            log().info(f"plan written to {path}{warnings}" + (hint if applicable and not from_file else ""))
             something = detailed_exitcode and made.summary.delete
-            return jobs.Ended(target, SOMETHING_TO_DELETE if something else 0, plan_line(made.summary))
+            return jobs.Ended(
+                target, SOMETHING_TO_DELETE if something else 0, f"{plan_line(made.summary)}{warnings}"
+            )
 
         return await jobs.over(targets, one)
 
     ends = event_loop.read(work)
     if from_file:
         log().info(f"apply the plans with: image-cleanup apply {output or Path()} and the same --targets")
-    jobs.conclude(ends)
+    jobs.conclude(ends, strict=strict)
 
 
 def _require_done_with(path: Path, job: Job) -> None:
@@ -132,17 +143,16 @@ def show(made: Plan, format: Format) -> None:
     emit(render(made, format, **terminal()))
 
 
-def warn(made: Plan) -> None:
-    """Say what the policy's author should know, and loudly what keeps a plan from being applied."""
-    for warning in made.header.warnings:
-        log().warning(warning)
+def what_to_know(made: Plan) -> Iterator[str]:
+    """What the policy's author should know, and what keeps a plan from being applied."""
+    yield from made.header.warnings
     for doubt in made.header.inventory.doubts:
-        log().warning(f"the inventory is not complete, so this plan cannot be applied: {doubt}")
+        yield f"the inventory is not complete, so this plan cannot be applied: {doubt}"
     for violation in made.summary.over_limits:
-        log().warning(f"over a limit, so this plan cannot be applied: {violation}")
+        yield f"over a limit, so this plan cannot be applied: {violation}"
 
 
-def _apply_line(made: Plan, path: Path) -> str:
+def apply_line(made: Plan, path: Path) -> str:
     """What applies this plan; `apply` asks the users of images again and needs to be told which, too."""
     read = made.header.inventory
     options = "" if read.in_use == Scope.ALL else f" --in-use {read.in_use}"
@@ -151,7 +161,7 @@ def _apply_line(made: Plan, path: Path) -> str:
         left_out = [kind for kind in left_out if kind is not UserKind.NOTEBOOKS]
     if left_out:
         options += f" --users {','.join(kind for kind in UserKind if kind not in left_out)}"
-    return f"image-cleanup apply {path}{options}"
+    return f"image-cleanup apply {shlex.quote(str(path))}{options}"
 
 
 def _moment(text: str) -> datetime:

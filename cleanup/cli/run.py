@@ -2,12 +2,14 @@
 
 from typing import Annotated
 
+import anyio
+
 from cleanup.apply.run import run_policy
-from cleanup.cli import event_loop, jobs
-from cleanup.cli.options import Connecting, Deleting, JournalPath, PolicyPaths, Working
+from cleanup.cli import confirmation, event_loop, jobs
+from cleanup.cli.options import Connecting, Deleting, JournalPath, PolicyPaths, Strict, Working, Yes
 from cleanup.cli.output import log
 from cleanup.cli.parsing import Option
-from cleanup.cli.plan import show, warn
+from cleanup.cli.plan import apply_line, show, what_to_know
 from cleanup.config.settings import Target
 from cleanup.plan.build import make_plan
 from cleanup.plan.file import Plan
@@ -24,42 +26,60 @@ def run(
     apply: Annotated[bool, Option("--apply", help="Really delete; without it this is a dry run.")] = False,
     format: Annotated[Format, Option(help="How to show the plan.")] = Format.TABLE,
     journal: JournalPath = None,
+    yes: Yes = False,
+    strict: Strict = False,
 ) -> None:
-    """Plan and apply in one go, for cron. Without --apply it is a dry run."""
+    """Plan and apply in one go, for cron. Without --apply it is a dry run.
+
+    With --apply on a terminal it asks for the target's name after the plan was shown, for each target.
+    """
     settings = working.settings(connecting, deleting)
     targets = connecting.fleet(working)
     jobs.require_prose(targets, format)
     jobs.require_folder(targets, journal, "--journal")
     policies = {target.name: load(target.policies or policy) for target in targets}
 
+    one_at_a_time = anyio.Lock()  # what many targets show, and ask, must not get mixed
+
     async def dry(stop: Stop) -> list[jobs.Ended]:
         async def one(target: Target) -> jobs.Ended:
-            job = jobs.new_job(target, settings, stop)
+            job, warnings = jobs.new_job(target, settings, stop), jobs.Warnings(target, strict=strict)
             with job.progress:
                 plan = await make_plan(job, policies[target.name])
             show(plan, format)
-            warn(plan)
-            return jobs.Ended(target, 0, plan_line(plan.summary) + " (dry run)")
+            warnings.tell(what_to_know(plan))
+            warnings.require_none()
+            return jobs.Ended(target, 0, f"{plan_line(plan.summary)} (dry run){warnings}")
 
         return await jobs.over(targets, one)
 
     async def real(stop: Stop) -> list[jobs.Ended]:
         async def one(target: Target) -> jobs.Ended:
             job = jobs.new_run(target, settings, stop, journal)
+            warnings = jobs.Warnings(target, strict=strict)
 
-            def shown(plan: Plan) -> None:
-                job.progress.pause()
-                show(plan, format)
-                for warning in plan.header.warnings:
-                    log().warning(warning)
+            async def shown(plan: Plan) -> None:
+                async with one_at_a_time:
+                    job.progress.pause()
+                    show(plan, format)
+                    warnings.tell(plan.header.warnings)
+                    warnings.require_none()
+                    if not yes and confirmation.is_watched() and _can_delete(plan):
+                        hint = f"the plan is kept: {apply_line(plan, job.plan)}"
+                        await confirmation.confirm([confirmation.Question.about(plan)], job.stop, hint)
 
-            return await jobs.finish(job, run_policy(job, policies[target.name], shown))
+            return await jobs.finish(job, run_policy(job, policies[target.name], shown), warnings)
 
         return await jobs.over(targets, one)
 
     if apply:
-        jobs.conclude(event_loop.change(real, settings))
+        jobs.conclude(event_loop.change(real, settings), strict=strict)
         return
     ends = event_loop.read(dry)
     log().info("this was a dry run: nothing was deleted; --apply deletes")
-    jobs.conclude(ends)
+    jobs.conclude(ends, strict=strict)
+
+
+def _can_delete(plan: Plan) -> bool:
+    """Whether there is anything to ask about; what a limit or a doubt refuses deletes nothing anyway."""
+    return bool(plan.summary.delete and not plan.summary.over_limits and plan.header.inventory.complete)

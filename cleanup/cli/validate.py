@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+from cleanup.cli.options import Strict
 from cleanup.cli.output import complain, is_json_wanted, log, tell
 from cleanup.cli.parsing import Argument, Option
 from cleanup.errors import PolicyError, UsageError
@@ -26,6 +27,7 @@ def validate(
             help="An inventory or a plan: warn about rules and protect entries that match none of its images."
         ),
     ] = None,
+    strict: Strict = False,
 ) -> None:
     """Check policy files: every problem at once, each as file:line:column and what was meant.
 
@@ -41,10 +43,14 @@ def validate(
         for problem in error.problems:
             tell(str(problem))
         raise SystemExit(error.exit_code) from None
-    for doubt in (*lint(policy), *lint_against(policy, images)):
+    doubts = (*lint(policy), *lint_against(policy, images))
+    for doubt in doubts:
         log().warning(str(doubt))
     entries = f"{len(policy.protect)} protect {'entry' if len(policy.protect) == 1 else 'entries'}"
-    tell(f"{', '.join(policy.files)}: valid; {count(len(policy.rules), 'rule')}, {entries}")
+    told = f"; {count(len(doubts), 'warning')}" if doubts else ""
+    tell(f"{', '.join(policy.files)}: valid; {count(len(policy.rules), 'rule')}, {entries}{told}")
+    if strict and doubts:
+        raise UsageError(f"{count(len(doubts), 'warning')} and --strict: see above")
 
 
 def _images(file: Path) -> Sequence[Image]:

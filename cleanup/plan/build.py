@@ -1,5 +1,6 @@
 """From a project to a plan: read its inventory, decide about everything in it."""
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import cleanup
@@ -92,9 +93,22 @@ def build_plan(
             pins=inventory.pins,
             doubts=inventory.doubts,
         ),
-        warnings=tuple(map(str, (*lint(policy), *lint_against(policy, inventory.images)))),
+        warnings=(
+            *map(str, (*lint(policy), *lint_against(policy, inventory.images))),
+            *_empty_places(inventory, job.target.workspaces),
+        ),
         as_of=as_of,
     )
     deletes = [decision for decision in decisions if decision.action is Action.DELETE]
     over_limits = limits.violations(deletes, inventory.images, run_limits)
     return Plan(header=header, policy=policy, decisions=decisions, summary=summarize(decisions, over_limits))
+
+
+def _empty_places(inventory: Inventory, workspaces: Sequence[str]) -> Iterator[str]:
+    """What was read and held nothing: a wrong workspace or project looks so, and so does a login that sees little."""
+    filled = {image.workspace_id for image in inventory.images}
+    for workspace in workspaces:
+        if not filled & {workspace, None}:
+            yield f"workspace {workspace} holds no image: is it the right one, of the right project?"
+    if inventory.images and inventory.users and not any(inventory.users.values()):
+        yield f"nobody uses any image: none of {', '.join(inventory.users)} was found; can this login see them all?"

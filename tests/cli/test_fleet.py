@@ -80,7 +80,7 @@ def test_plan_and_apply_over_all_of_them(cli: Cli, fleet: Fleet, tmp_path: Path)
         assert {line["target"] for line in results} <= {name}
         assert cloud.deleted
         assert f"{name}  exit  0" in applied.stdout
-    assert "3 targets: 3 done, 0 with trouble" in applied.stdout
+    assert "3 targets: 3 done, 0 failed" in applied.stdout
 
 
 def test_a_run_of_one_of_them_is_resumed_in_its_own_journal(cli: Cli, fleet: Fleet, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -198,6 +199,7 @@ class TestStopped:
         run = audit(job, called)
         assert run.finished is not None
         assert number.name in run.finished["stopped"]
+        assert f"finish it with: image-cleanup {shlex.join(map(str, job.resume))}" in called.stderr
         assert run.outcomes["not-attempted"] >= len(job.planned) - moment - 2 * 8
         assert not run.outcomes["unknown"]
         assert set(finish(cli, job).values()) <= {"deleted", "already-gone"}
