@@ -113,13 +113,15 @@ async def resume(job: Job, journal: JournalFile, plan: Plan, todo: tuple[Decisio
         return await delete(job, client, plan, todo, checked, inventory, settled=settled, resumed=journal)
 
 
-async def give_up(job: Job, journal: JournalFile, refused: Refused) -> RunFinished:
+async def give_up(job: Job, journal: JournalFile, refused: Refused, *, for_good: bool = False) -> RunFinished:
     """Settle what is in doubt where the plan cannot be gone on with; what else is open is not attempted.
 
-    Raises the refusal where the journal knows all that already.
+    Raises the refusal where the journal knows all that already; `for_good` it is written down once more, so
+    that the journal ends with it.
     """
     rest = _rest(journal, refused.plan) if journal.chain[0].started.place.same_project(job.target.ref) else ()
-    if not doubts_here(journal, job.target.ref) and all(one.image.key in journal.latest for one in rest):
+    known = not doubts_here(journal, job.target.ref) and all(one.image.key in journal.latest for one in rest)
+    if known and not (for_good and rest):
         raise refused.why
     async with connect(job.target, job.settings, job.runtime, job.stop) as client:
         finished = await settle(job, client, journal, rest=rest, refusal=refused.why)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cleanup.apply.run import apply_plan, require_complete
 from cleanup.cli import confirmation, event_loop, jobs
+from cleanup.cli.earlier_runs import EarlierRuns
 from cleanup.cli.options import Connecting, Deleting, JournalPath, PolicyPaths, Strict, Working, Yes
 from cleanup.cli.parsing import Argument
 from cleanup.config.settings import Target
@@ -42,6 +43,7 @@ def apply(
     jobs.require_folder(targets, journal, "--journal")
     expected = load(policy) if policy else None
     warnings = {target.name: jobs.Warnings(target, strict=strict) for target in targets}
+    earlier_runs = EarlierRuns()
     watched, confirmed = confirmation.is_watched() and not yes, dict[str, str]()
 
     def reviewed(target: Target, read: Callable[[Path], Plan]) -> Plan:
@@ -68,6 +70,8 @@ def apply(
             if asked and confirmed.get(target.name) != mine.summary.sha256:
                 raise RecordRejected("the plan was replaced after it had been confirmed: nothing was deleted")
             job = jobs.new_run(target, settings, stop, journal, jobs.plan_path(plan, target, ""))
+            earlier_runs.tell(job, warnings[target.name])
+            warnings[target.name].require_none()
             return await jobs.finish(job, apply_plan(job, mine), warnings[target.name])
 
         return await jobs.over(targets, one)

@@ -235,11 +235,12 @@ async def finish(job: Job, work: Awaitable[RunFinished], warnings: Warnings | No
         async with _told_in_lines(job):
             finished = await work
     line = f"{summary_line(finished)}{warnings or ''}"
-    log().info(f"{line}; journal: {job.journal}", **_about(job))
+    log().info(f"{line}; journal: {job.journal}", **about(job))
     if finished.stopped:
-        log().warning(f"stopped early: {finished.stopped}", **_about(job))
-    if any(finished.counts[outcome] for outcome in TO_RESUME):
-        log().info(f"finish it with: {resume_command(job.journal)}", **_about(job))
+        log().warning(f"stopped early: {finished.stopped}", **about(job))
+    left = any(finished.counts[outcome] for outcome in TO_RESUME)
+    if left and finished.exit_code != RecordRejected.exit_code:
+        log().info(f"finish it with: {resume_command(job.journal)}", **about(job))
     return Ended(job.target, finished.exit_code, line)
 
 
@@ -248,7 +249,7 @@ def resume_command(journal: Path) -> str:
     return shlex.join(["image-cleanup", "resume", str(journal), *event_loop.given_options(_RESUMED_WITH)])
 
 
-def _about(job: Job) -> dict[str, str]:
+def about(job: Job) -> dict[str, str]:
     """Which target a message is about, where there are many."""
     return {"target": job.target.name} if job.target.from_file else {}
 
@@ -263,7 +264,7 @@ async def _told_in_lines(job: Job) -> AsyncIterator[None]:
         while True:
             await anyio.sleep(_TELL_EVERY)  # for people, so in their time
             if job.progress.planned:
-                log().info(f"{job.progress.done:,} of {job.progress.planned:,} processed", **_about(job))
+                log().info(f"{job.progress.done:,} of {job.progress.planned:,} processed", **about(job))
 
     async with anyio.create_task_group() as group:
         group.start_soon(tell)

@@ -1,5 +1,6 @@
 """`resume`: finish an interrupted apply."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,55 @@ from cleanup.cli import event_loop, jobs
 from cleanup.cli.options import Connecting, Deleting, Working
 from cleanup.cli.output import log
 from cleanup.cli.parsing import Argument
-from cleanup.journal import read, require_writable
+from cleanup.config.settings import Settings, Target
+from cleanup.decision.types import Decision
+from cleanup.errors import RecordRejected
+from cleanup.journal import JournalFile, read, require_writable
+from cleanup.plan.file import Plan, require_policy
+from cleanup.policy.language import Policy
 from cleanup.stop import Stop
+
+_ELSEWHERE = "resume a copy of it, its plan beside it, in a folder that can be written"
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What is left of a journal: `todo` of its plan, where that can be gone on with, and so many `doubts`
+    that can be settled here, so many `strangers` that cannot."""
+
+    journal: JournalFile
+    target: Target
+    plan: Plan | Refused
+    todo: tuple[Decision, ...]
+    doubts: int
+    strangers: int
+
+    @classmethod
+    def of(cls, journal: JournalFile, target: Target) -> "Rest":
+        plan = applicable_plan(journal, jobs.plan_key(), target.ref, event_loop.runtime().now())
+        doubts = len(doubts_here(journal, target.ref))
+        return cls(
+            journal=journal,
+            target=target,
+            plan=plan,
+            todo=() if isinstance(plan, Refused) else unfinished(plan, journal),
+            doubts=doubts,
+            strangers=len(journal.in_doubt) - doubts,
+        )
+
+    def under(self, policy: Policy) -> "Rest":
+        """The same, but of a plan that was made from another policy nothing more is to be deleted."""
+        if isinstance(self.plan, Refused):
+            return self
+        try:
+            require_policy(self.plan, policy)
+        except RecordRejected as error:
+            return replace(self, plan=Refused(error, self.plan), todo=())
+        return self
+
+    @property
+    def is_nothing(self) -> bool:
+        return not (isinstance(self.plan, Refused) or self.todo or self.doubts)
 
 
 def resume(
@@ -20,30 +68,36 @@ def resume(
     working: Working,
     deleting: Deleting,
 ) -> None:
-    """Finish an interrupted apply: settle what was in doubt first, then delete the rest."""
+    """Finish an interrupted apply: settle what was in doubt first, then delete the rest.
+
+    It does not ask: what it deletes was confirmed when the run began.
+    """
     settings = working.settings(connecting, deleting)
     earlier = read(journal)
-    target = target_of(earlier, connecting.fleet(working))
-    plan = applicable_plan(earlier, jobs.plan_key(), target.ref, event_loop.runtime().now())
-    todo = () if isinstance(plan, Refused) else unfinished(plan, earlier)
-    doubts = doubts_here(earlier, target.ref)
-    if strangers := len(earlier.in_doubt) - len(doubts):
+    rest = Rest.of(earlier, target_of(earlier, connecting.fleet(working)))
+    if rest.strangers:
         log().warning(
-            f"{strangers} deletes in doubt are of another project: resume once more, connected to that"
+            f"{rest.strangers} deletes in doubt are of another project: resume once more, connected to that"
         )
-    if not (isinstance(plan, Refused) or todo or doubts):
+    if rest.is_nothing:
         log().info(f"nothing to resume: every image that {journal} planned has its final status")
         return
+    require_writable(journal, _ELSEWHERE)
+    jobs.conclude([event_loop.change(lambda stop: go_on(rest, settings, stop), settings)])
 
-    elsewhere = "resume a copy of it, its plan beside it, in a folder that can be written"
-    require_writable(journal, elsewhere)
 
-    async def work(stop: Stop) -> jobs.Ended:
-        job = jobs.new_job(
-            target, settings, stop, plan=plan_path_of(earlier), journal=journal, elsewhere=elsewhere
-        )
-        if isinstance(plan, Refused):
-            return await jobs.finish(job, give_up(job, earlier, plan))
-        return await jobs.finish(job, resume_run(job, earlier, plan, todo))
-
-    jobs.conclude([event_loop.change(work, settings)])
+async def go_on(rest: Rest, settings: Settings, stop: Stop, *, for_good: bool = False) -> jobs.Ended:
+    """Finish what is left, in the same journal; `for_good` also where a plan that is refused leaves nothing
+    to find out. Raises CleanupError."""
+    earlier = rest.journal
+    job = jobs.new_job(
+        rest.target,
+        settings,
+        stop,
+        plan=plan_path_of(earlier),
+        journal=earlier.path,
+        elsewhere=_ELSEWHERE,
+    )
+    if isinstance(rest.plan, Refused):
+        return await jobs.finish(job, give_up(job, earlier, rest.plan, for_good=for_good))
+    return await jobs.finish(job, resume_run(job, earlier, rest.plan, rest.todo))

@@ -1,11 +1,14 @@
 """`run`: plan and apply in one go, for cron."""
 
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Annotated
 
 import anyio
 
 from cleanup.apply.run import run_policy
 from cleanup.cli import confirmation, event_loop, jobs
+from cleanup.cli.earlier_runs import EarlierRuns, resume_earlier
 from cleanup.cli.options import Connecting, Deleting, JournalPath, PolicyPaths, Strict, Working, Yes
 from cleanup.cli.output import log
 from cleanup.cli.parsing import Option
@@ -31,7 +34,8 @@ def run(
 ) -> None:
     """Plan and apply in one go, for cron. Without --apply it is a dry run.
 
-    With --apply on a terminal it asks for the target's name after the plan was shown, for each target.
+    With --apply it first resumes what an earlier run of the same target left unfinished in the journal's folder.
+    On a terminal it then asks for the target's name after the plan was shown, for each target.
     """
     settings = working.settings(connecting, deleting)
     targets = connecting.fleet(working)
@@ -39,6 +43,7 @@ def run(
     jobs.require_folder(targets, journal, "--journal")
     policies = {target.name: load(target.policies or policy) for target in targets}
 
+    earlier_runs = EarlierRuns()
     one_at_a_time = anyio.Lock()  # what many targets show, and ask, must not get mixed
 
     async def dry(stop: Stop) -> list[jobs.Ended]:
@@ -57,6 +62,9 @@ def run(
         async def one(target: Target) -> jobs.Ended:
             job = jobs.new_run(target, settings, stop, journal)
             warnings = jobs.Warnings(target, strict=strict)
+            asks, mine = not yes and confirmation.is_watched(), policies[target.name]
+            async with one_at_a_time if asks else nullcontext():
+                earlier = await resume_earlier(earlier_runs.of(job), job, settings, mine, warnings, asks=asks)
 
             async def shown(plan: Plan) -> None:
                 async with one_at_a_time:
@@ -64,11 +72,12 @@ def run(
                     show(plan, format)
                     warnings.tell(plan.header.warnings)
                     warnings.require_none()
-                    if not yes and confirmation.is_watched() and _can_delete(plan):
+                    if asks and _can_delete(plan):
                         hint = f"the plan is kept: {apply_line(plan, job.plan)}"
                         await confirmation.confirm([confirmation.Question.about(plan)], job.stop, hint)
 
-            return await jobs.finish(job, run_policy(job, policies[target.name], shown), warnings)
+            ended = await jobs.finish(job, run_policy(job, mine, shown), warnings)
+            return replace(ended, exit_code=jobs.worst([earlier, ended.exit_code]))
 
         return await jobs.over(targets, one)
 
