@@ -33,6 +33,7 @@ COMMANDS = {
     "resume": "Finish an interrupted apply: settle what was in doubt first, then delete the rest.",
     "explain": "Why this image is kept or deleted: the deciding rule or protection, every condition with its value.",
     "report": "Show a plan or a journal as table, JSON, CSV or Markdown.",
+    "journals": "List the plans and journals of a folder, finished or not; remove old ones, never an unfinished one.",
     "restore": "Register again what was deleted without its content; it gets a new id.",
     "test": "Test policies: decide about the images of a test file and compare with what it expects.",
     "diff": "The images whose decision changes between two policies: -p OLD -p NEW.",

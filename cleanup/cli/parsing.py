@@ -41,11 +41,14 @@ class Option:
 
 
 class Argument(Option):
-    """A positional argument, which must be given."""
+    """A positional argument, which must be given unless it has a default."""
 
     def spelled_out(self, name: str, hint: Any, default: Any) -> click.Parameter:
         says = _typed(hint, self.says)
-        return _Argument([name], required=True, nargs=-1 if says.pop("multiple", False) else 1, **says)
+        nargs = -1 if says.pop("multiple", False) else 1
+        if default is not None:  # for click None would be one, too
+            says["default"] = default
+        return _Argument([name], required=default is None, nargs=nargs, **says)
 
 
 def _dashed(name: str) -> str:

@@ -9,6 +9,7 @@ from cleanup.cli.options import Connecting, Working
 from cleanup.cli.output import emit, log, terminal
 from cleanup.cli.parsing import Argument, Option
 from cleanup.journal import read
+from cleanup.journal.tidy import restore_journal_of
 from cleanup.reports.restore_view import RestoreFormat, render_restore
 from cleanup.restore import register
 from cleanup.restore.candidates import candidates, selected, target_of
@@ -34,7 +35,7 @@ def restore(
     written beside the journal, JOURNAL.restore.jsonl, so that nothing is restored twice.
     """
     deleted = read(journal)
-    beside = register.journal_beside(journal)
+    beside = restore_journal_of(journal)
     earlier = register.read_earlier(beside)
     found = selected(candidates(deleted, earlier.links), image)
     due = [one for one in found if one.state is RestoreState.RESTORABLE]

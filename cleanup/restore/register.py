@@ -68,11 +68,6 @@ def read_earlier(path: Path) -> Earlier:
     return Earlier(links=links, size=file.size)
 
 
-def journal_beside(journal: Path) -> Path:
-    """Where the restore journal of a journal lies."""
-    return journal.with_name(f"{journal.stem}.restore.jsonl")
-
-
 def require_writable_beside(path: Path) -> None:
     """Raise UsageError now, before any request, where the restore journal could not be written later."""
     require_writable(path, ELSEWHERE)
