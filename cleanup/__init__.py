@@ -1,7 +1,7 @@
 """A safe bulk cleanup for Huawei Cloud ModelArts images: plan, review, apply exactly that.
 
-The rooms, in reading order; each uses only those that stand before it: errors, files, durations, runtime,
-stop, reference, spool, image, in_use, outcome, progress (the types that travel) - strict_yaml, policy (the
+The rooms, in reading order; each uses only those that stand before it: errors, files, kinds, durations,
+runtime, stop, reference, spool, image, in_use, outcome, progress (the types that travel) - strict_yaml, policy (the
 language) - decision (what goes and why) - modelarts (the service) - config - doctor - plan (the reviewed
 file) - journal - apply (the doing) - restore - reports - simulator, cli (the front door).
 

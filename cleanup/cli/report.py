@@ -9,6 +9,7 @@ from cleanup.cli.parsing import Argument, Option
 from cleanup.errors import UsageError
 from cleanup.files import read_regular
 from cleanup.journal import JournalFile
+from cleanup.kinds import FileKind, require_kind
 from cleanup.plan import file as plan_file
 from cleanup.plan.file import Plan
 from cleanup.reports import Format, render
@@ -28,6 +29,7 @@ def read(file: Path) -> Plan | JournalFile:
         first = read_regular(file, 64)
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
+    require_kind(file, FileKind.PLAN, FileKind.JOURNAL)
     if first.startswith(b'{"kind":'):
         return plan_file.read_to_show(file)
     return journal.read_to_show(file)

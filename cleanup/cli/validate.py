@@ -7,8 +7,9 @@ from typing import Annotated
 from cleanup.cli.options import Strict
 from cleanup.cli.output import complain, is_json_wanted, log, tell
 from cleanup.cli.parsing import Argument, Option
-from cleanup.errors import PolicyError, UsageError
+from cleanup.errors import PolicyError
 from cleanup.image import Image
+from cleanup.kinds import FileKind, kind_of, require_kind
 from cleanup.plan import file as plan_file
 from cleanup.plan.inventory_file import read_inventory_file
 from cleanup.policy import load
@@ -55,11 +56,7 @@ def validate(
 
 def _images(file: Path) -> Sequence[Image]:
     """The images of an inventory or of a plan, told apart by the first bytes. Raises UsageError, RecordRejected."""
-    try:
-        with file.open("rb") as stream:
-            first = stream.readline(64)
-    except OSError as error:
-        raise UsageError(f"cannot read the inventory {file}: {error.strerror}") from error
-    if first.startswith(b'{"kind":"plan"'):
+    require_kind(file, FileKind.INVENTORY, FileKind.PLAN)
+    if kind_of(file) is FileKind.PLAN:
         return [line.image for line in plan_file.read(file).decisions]
     return read_inventory_file(file).inventory.images

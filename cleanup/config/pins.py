@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cleanup.errors import UsageError
+from cleanup.files import read_regular
 from cleanup.in_use import InUse, Use
+from cleanup.kinds import FileKind, kind_in, mistaken
 from cleanup.policy.impossible import why_impossible
 from cleanup.policy.patterns import text_pattern
 from cleanup.reference import is_host
@@ -17,9 +19,14 @@ def read_pins(path: Path) -> InUse:
     Raises UsageError with every line that is none of these, or that no image can ever be called.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the pins {path}: {error}") from error
+        content = read_regular(path)
+        lines = content.decode("utf-8-sig").splitlines()
+    except OSError as error:
+        raise UsageError(f"cannot read the pins {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"cannot read the pins {path}: this is not UTF-8 text") from error
+    if why := mistaken(kind_in(content), FileKind.PINS):
+        raise UsageError(f"{path} {why}")
     uses, mistakes = [], []
     for number, line in enumerate(lines, 1):
         text = line.split(" #")[0].strip(" \t")

@@ -10,9 +10,11 @@ import yaml
 from cleanup.config.settings import Target, make_target
 from cleanup.durations import SYNTAX, parse_duration
 from cleanup.errors import PolicyError, Problem, UsageError
+from cleanup.kinds import FileKind
 from cleanup.modelarts.auth.choose import Auth, CredentialNames
 from cleanup.modelarts.users import UserKind
 from cleanup.modelarts.users.kinds import JOB_HISTORY
+from cleanup.policy.load import require_yaml_kind
 from cleanup.strict_yaml.document import location_of, parse
 from cleanup.strict_yaml.mappings import Key, MappingReader, choice, each, sequence
 from cleanup.strict_yaml.scalars import LINE, ValueType, error_at, integer, is_a, line, parsed
@@ -116,6 +118,7 @@ def read_targets(path: Path, defaults: Mapping[str, Any] | None = None) -> tuple
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read the targets file {path}: {error.strerror}") from error
+    require_yaml_kind(content, path, FileKind.TARGETS)
     values = MappingReader(parse(content, str(path)), "a targets file", _FILE).values()
     entries = values["targets"]
     common = dict(defaults or {}) | values.get("defaults", {})

@@ -12,8 +12,9 @@ from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.errors import PolicyError, Problem
 from cleanup.image import Image
 from cleanup.in_use import InUse, Use
+from cleanup.kinds import FileKind
 from cleanup.policy import sizes
-from cleanup.policy.load import TEST_SUFFIXES, read_bytes
+from cleanup.policy.load import TEST_SUFFIXES, read_bytes, require_yaml_kind
 from cleanup.strict_yaml.document import parse
 from cleanup.strict_yaml.location import Location
 from cleanup.strict_yaml.mappings import MappingReader, attempt
@@ -62,7 +63,9 @@ def case_files(path: Path) -> tuple[Path, ...]:
 
 def load_cases(path: Path) -> CaseFile:
     """Read one test file, as strictly as a policy; raises PolicyError with every problem of it."""
-    values = MappingReader(parse(read_bytes(path), str(path)), "a test file", FILE_KEYS).values()
+    content = read_bytes(path)
+    require_yaml_kind(content, path, FileKind.TEST)
+    values = MappingReader(parse(content, str(path)), "a test file", FILE_KEYS).values()
     listed: tuple[Listed, ...] = values["images"]
     images = tuple(_image(number, one.values, values["now"]) for number, one in enumerate(listed, 1))
     uses, unknown = attempt(_references(values), lambda reference: _use(reference, images))

@@ -18,6 +18,7 @@ from cleanup.journal.records import (
     RunFinished,
     RunStarted,
 )
+from cleanup.kinds import FileKind, require_kind
 from cleanup.outcome import GONE, Outcome
 
 L = TypeVar("L", bound=Line)
@@ -186,6 +187,7 @@ def read_to_show(path: Path) -> JournalFile:
 
 
 def _read(path: Path, *, settled: bool) -> JournalFile:
+    require_kind(path, FileKind.JOURNAL)
     file = LinesFile(path, "journal")
     runs: dict[str, JournalRun] = {}
     for number, line in file.decoded(_decoder):

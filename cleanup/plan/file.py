@@ -21,6 +21,7 @@ from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.errors import PolicyError, RecordRejected
 from cleanup.files import ELSEWHERE
 from cleanup.image import Image
+from cleanup.kinds import FileKind, require_kind
 from cleanup.modelarts.wire import decode_image, decode_proven, decode_shown
 from cleanup.plan.proof import Proof
 from cleanup.plan.sealed import SCHEMA, Over, SealedFile, require_version, write_sealed
@@ -273,6 +274,7 @@ def read_to_show(path: Path) -> Plan:
 
 def _read(file: SealedFile, key: str | None, *, to_show: bool) -> Plan:
     """One pass over the file; of all that may be wrong its seal is spoken of first."""
+    require_kind(file.path, FileKind.PLAN)
     lines = file.lines()
     plan: _Unsealed | Exception
     try:

@@ -16,6 +16,7 @@ from cleanup.config.settings import Target, TargetRef
 from cleanup.errors import RecordRejected
 from cleanup.image import Image
 from cleanup.in_use import InUse, Use
+from cleanup.kinds import FileKind, require_kind
 from cleanup.modelarts.inventory import Inventory
 from cleanup.modelarts.users import AskedUsers, Scope, UserKind
 from cleanup.modelarts.wire import decode_image
@@ -135,6 +136,7 @@ def read_inventory_file(path: Path, pins: InUse | None = None) -> StoredInventor
 
     Raises UsageError when there is no such file, RecordRejected when it is not a whole, unchanged one.
     """
+    require_kind(path, FileKind.INVENTORY)
     pins = pins or InUse()
     lines, last, digest = read_sealed(path, "inventory")
     try:

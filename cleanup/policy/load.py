@@ -13,6 +13,7 @@ import msgspec
 import yaml
 
 from cleanup.errors import PolicyError, Problem, UsageError
+from cleanup.kinds import FileKind, kind_in, mistaken
 from cleanup.policy.impossible import impossible_patterns
 from cleanup.policy.language import Limits, Policy
 from cleanup.policy.rules import FILE_KEYS, PolicyFile, policy_file
@@ -139,7 +140,14 @@ def _unreadable(path: Path, error: OSError) -> PolicyError:
 
 def _source(path: Path) -> _Source:
     content = read_bytes(path)
+    require_yaml_kind(content, path, FileKind.POLICY)
     return _Source(str(path), content, parse(content, str(path)))
+
+
+def require_yaml_kind(content: bytes, path: Path, wanted: FileKind) -> None:
+    """Raise PolicyError for a file of ours that is of another kind: all its keys would be called unknown."""
+    if why := mistaken(kind_in(content), wanted):
+        raise PolicyError([Problem(str(path), 1, 1, f"this {why}")])
 
 
 def _once(files: Iterable[Path]) -> dict[str, Path]:

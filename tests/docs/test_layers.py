@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2] / "cleanup"
 # A row may not import within itself; what is one row in CONTRIBUTING.md may be several here.
 LAYERS = [
     ["errors", "files", "durations", "runtime", "stop", "reference"],
-    ["spool"],
+    ["spool", "kinds"],
     ["simulator", "image", "strict_yaml"],
     ["in_use", "outcome"],
     ["policy", "progress"],

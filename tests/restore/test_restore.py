@@ -177,7 +177,7 @@ def test_the_restore_journal_is_a_journal(
             assert line["image_id"] in intended
     called = cli("report", "journal.restore.jsonl")
     assert called.exit_code == 8
-    assert "holds no run" in called.stderr
+    assert "is a restore journal, not a plan or a journal" in called.stderr
 
 
 def test_twice_restores_nothing_twice(cli: Cli, serve_cloud: Serve, deleted: Deleted) -> None:
