@@ -11,7 +11,8 @@ from datetime import datetime
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
     """`now` is in UTC, `clock` gives monotonic seconds, a suspend's among them, `sleep` waits seconds, `random` is
-    in [0, 1); `warn` tells whoever watches one line."""
+    in [0, 1); `warn` tells whoever watches one line. `trace` is told each step with its details, None where nobody
+    wants to know: it is asked at every request."""
 
     now: Callable[[], datetime]
     clock: Callable[[], float]
@@ -19,3 +20,9 @@ class Runtime:
     random: Callable[[], float]
     environment: Mapping[str, str]
     warn: Callable[[str], None] = lambda _: None
+    trace: Callable[..., None] | None = None
+
+    def say_more(self, text: str, **details: object) -> None:
+        """Tell a step to who wants to know every one."""
+        if self.trace:
+            self.trace(text, **details)

@@ -95,6 +95,11 @@ def check_again(
         now=now,
     )
     decided = {decision.image.id: decision for decision in today}
+    job.runtime.say_more(
+        f"looked again at {len(planned):,} planned images",
+        due=len(checked.due),
+        left_alone=len(checked.left_alone),
+    )
     going = [decided[one.image.id] for one in checked.due if one.listed]
     over = limits.violations(going, inventory.images, limits.RunLimits.of(plan.policy))
     if found := plan.summary.over_limits or over:

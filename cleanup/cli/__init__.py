@@ -68,7 +68,7 @@ def build() -> click.Group:
         no_args_is_help=False,  # the whole help would be one message
         context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     )
-    app.params += [parsing.version_option(f"image-cleanup {__version__}"), parsing.log_format_option()]
+    app.params += [parsing.version_option(f"image-cleanup {__version__}"), *parsing.log_options()]
     app.commands = dict.fromkeys(COMMANDS, click.Command(None))  # click suggests names out of these
     return app
 

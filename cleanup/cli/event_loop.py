@@ -6,6 +6,7 @@ import secrets
 import signal
 import time
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
@@ -14,7 +15,7 @@ import anyio
 import click
 from click.core import ParameterSource
 
-from cleanup.cli.output import log
+from cleanup.cli.output import log, tracer
 from cleanup.config.settings import Settings
 from cleanup.errors import Interrupted
 from cleanup.runtime import Runtime
@@ -43,7 +44,7 @@ def real_runtime() -> Runtime:
 def runtime() -> Runtime:
     """What `main` was called with, else the real one."""
     found: Runtime | None = click.get_current_context().obj
-    return found or real_runtime()
+    return replace(found or real_runtime(), trace=tracer())
 
 
 def new_id() -> str:

@@ -10,7 +10,7 @@ import anyio
 
 from cleanup.cli import event_loop
 from cleanup.cli.options import Connecting, Deleting, Working
-from cleanup.cli.output import bare_stderr, bug_line, complain, log, report_bug, tell
+from cleanup.cli.output import bare_stderr, bug_line, complain, is_quiet, log, report_bug, tell
 from cleanup.config.job import Job
 from cleanup.config.settings import Settings, Target
 from cleanup.config.strict import require_plain_environment
@@ -24,6 +24,7 @@ from cleanup.plan.sealed import require_replaceable
 from cleanup.progress import Progress
 from cleanup.reports import Format, summary_line
 from cleanup.reports.formatting import count
+from cleanup.runtime import Runtime
 from cleanup.stop import Stop
 
 AT_ONCE = 32
@@ -163,17 +164,34 @@ def new_job(
     elsewhere: str = ELSEWHERE,
 ) -> Job:
     """A job with an id of its own, and a progress bar unless many targets would draw at once."""
+    runtime = event_loop.runtime()
+    _trace_target(target, settings, runtime)
     return Job(
         target=target,
         settings=settings,
-        runtime=event_loop.runtime(),
+        runtime=runtime,
         stop=stop,
-        progress=Progress(None if target.from_file else bare_stderr(), note=log().info),
+        progress=Progress(None if target.from_file or is_quiet() else bare_stderr(), note=log().info),
         run_id=event_loop.new_id(),
         plan=plan,
         plan_key=plan_key(),
         journal=journal,
         elsewhere=elsewhere,
+    )
+
+
+def _trace_target(target: Target, settings: Settings, runtime: Runtime) -> None:
+    runtime.say_more(
+        f"target {target.name}",
+        endpoint=target.endpoint,
+        project_id=target.project_id,
+        workspaces=",".join(target.workspaces),
+        auth=target.auth,
+        users=",".join(target.users),
+        in_use=settings.scope,
+        pins=len(settings.pins.uses),
+        rate=target.rate,
+        concurrency=target.concurrency,
     )
 
 

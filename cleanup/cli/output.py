@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import ContextVar
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -68,7 +68,16 @@ def asked_for(words: list[str]) -> LogFormat:
     return found
 
 
+class Verbosity(IntEnum):
+    """How much is told: messages of this level and above, as `logging` numbers them."""
+
+    VERBOSE = 10  # --verbose: what is read, each request
+    NORMAL = 20
+    QUIET = 30  # --quiet: warnings and errors, no progress
+
+
 _format = ContextVar("log_format", default=LogFormat.AUTO)
+_verbosity = ContextVar("verbosity", default=Verbosity.NORMAL)
 
 
 def open_missing_streams() -> None:
@@ -89,11 +98,33 @@ def set_up_logs(wanted: LogFormat) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     _format.set(wanted)
+    _verbosity.set(Verbosity.NORMAL)
+
+
+def tell_only(least: Verbosity) -> None:
+    """From now on tell messages of that level and above: the last word on the command line counts."""
+    _verbosity.set(least)
 
 
 def log() -> Any:
     """The logger for people."""
-    return _logger(is_plain())
+    return _logger(is_plain(), _verbosity.get())
+
+
+def is_quiet() -> bool:
+    """Whether only warnings and errors are wanted, so that nothing is drawn either."""
+    return _verbosity.get() is Verbosity.QUIET
+
+
+def tracer() -> Callable[..., None] | None:
+    """What tells more than most want to know, None where nobody asked for it (--verbose)."""
+    if _verbosity.get() is not Verbosity.VERBOSE:
+        return None
+
+    def trace(text: str, **details: object) -> None:
+        log().debug(text, **{name: value for name, value in details.items() if value is not None})
+
+    return trace
 
 
 def is_json_wanted() -> bool:
@@ -108,11 +139,12 @@ def is_plain() -> bool:
 
 
 @cache
-def _logger(plain: bool) -> Any:
+def _logger(plain: bool, least: Verbosity) -> Any:
     import structlog  # it costs a tenth of a second, and much of what commands do says nothing
 
     return structlog.wrap_logger(
         structlog.PrintLogger(STDERR),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

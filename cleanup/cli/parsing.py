@@ -5,6 +5,7 @@ come from the field. A parameter whose type is a dataclass is an option group: i
 """
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
@@ -14,7 +15,9 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import click
+from click.core import ParameterSource
 
+from cleanup import __version__
 from cleanup.cli import output
 from cleanup.config.strict import require_plain, require_plain_environment
 from cleanup.errors import UsageError
@@ -155,6 +158,33 @@ def log_format_option() -> click.Option:
     )
 
 
+def log_options() -> list[click.Parameter]:
+    """The options that say how and how much is told on stderr: of every command, and before it."""
+    return [
+        _verbosity_option("--quiet", "-q", output.Verbosity.QUIET, "Only warnings and errors; no progress."),
+        _verbosity_option(
+            "--verbose", "-v", output.Verbosity.VERBOSE, "Also what is read, and each request."
+        ),
+        log_format_option(),
+    ]
+
+
+def _verbosity_option(name: str, short: str, least: output.Verbosity, text: str) -> click.Option:
+    def obey(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+        if asked and not ctx.resilient_parsing:
+            output.tell_only(least)
+
+    return _Option(
+        [name, short],
+        is_flag=True,
+        is_eager=True,  # what is said about other options is told so, too
+        expose_value=False,
+        panel="Logs",
+        help=text,
+        callback=obey,
+    )
+
+
 class _Command(Helped):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         panels: dict[str, list[tuple[str, str]]] = {}
@@ -186,14 +216,38 @@ def command(name: str, function: Callable[..., None], epilog: str) -> click.Comm
 
     def run(**given: Any) -> None:
         _require_folder()
+        _trace_call(click.get_current_context())
         taken = {
             name: group(**{field.name: given.pop(field.name) for field in fields(group)})
             for name, group in groups.items()
         }
         function(**given, **taken)
 
-    params.append(log_format_option())
+    params += log_options()
     return _Command(name, callback=run, params=params, help=cleandoc(function.__doc__ or ""), epilog=epilog)
+
+
+def _trace_call(ctx: click.Context) -> None:
+    """Tell, with --verbose, what the command was given and where that came from."""
+    trace = output.tracer()
+    if trace is None:
+        return
+    trace(f"image-cleanup {__version__} {ctx.info_name}", folder=str(Path.cwd()))
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(parameter.name or "")
+        if parameter.name in ctx.params and source in (
+            ParameterSource.COMMANDLINE,
+            ParameterSource.ENVIRONMENT,
+        ):
+            origin = parameter.envvar if source is ParameterSource.ENVIRONMENT else "the command line"
+            name = parameter.opts[-1] if isinstance(parameter, click.Option) else parameter.make_metavar(ctx)
+            trace(f"{name} = {_shown(ctx.params[parameter.name])}", origin=origin)
+
+
+def _shown(value: Any) -> str:
+    """A value for people; a URL without the login that somebody wrote into it."""
+    words = map(_shown, value) if isinstance(value, tuple) else [str(getattr(value, "value", value))]
+    return re.sub(r"//[^/@\s]*@", "//***@", " ".join(words))
 
 
 def _require_folder() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import anyio
 
 from cleanup.cli.event_loop import runtime
-from cleanup.cli.output import STDERR, say
+from cleanup.cli.output import STDERR, is_quiet, say
 from cleanup.cli.parsing import Option
 from cleanup.config.settings import duration
 from cleanup.errors import UsageError
@@ -135,7 +135,7 @@ async def _serve(service: Service, port: int, access: Access, faults: Faults) ->
         async with serve(service, port=port, access=access, faults=faults) as url:
             say(url)
             settings = {"MODELARTS_ENDPOINT": url, "HUAWEICLOUD_SDK_PROJECT_ID": service.project_id}
-            for name, value in (settings | _login_settings(access, url)).items():
+            for name, value in () if is_quiet() else (settings | _login_settings(access, url)).items():
                 STDERR.write(f"export {name}={value}\n")
             STDERR.flush()
             async for _ in signals:

@@ -83,9 +83,15 @@ async def read_inventory(
     """
     seen_at = runtime.clock()
     listing = await read_images(client, workspaces, progress.listed)
+    runtime.say_more(f"{len(listing.images):,} images read of workspaces {', '.join(workspaces)}")
     rest = await read_other_workspaces(client, workspaces)
+    runtime.say_more(
+        f"{len(rest.images):,} images read of other workspaces", unseen=", ".join(rest.unseen) or None
+    )
     reading = Reading(client=client, asked=asked, now=runtime.now())
     users = await read_users(reading, workspaces, rest.workspaces)
+    for kind, number in users.counts.items():
+        runtime.say_more(f"{number:,} {kind} read, who may use images")
     return Inventory(
         images=listing.images,
         others=rest.images,

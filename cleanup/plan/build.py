@@ -73,6 +73,12 @@ def build_plan(
         unseen=inventory.unseen,
     )
     decisions = in_plan_order(decided)
+    job.runtime.say_more(
+        f"decided about {len(decisions):,} images",
+        policy=", ".join(policy.files),
+        policy_sha256=policy.sha256[:12],
+        in_use=len(inventory.in_use.uses),
+    )
     run_limits = limits.RunLimits.of(policy)
     header = Header(
         plan_id=job.run_id,

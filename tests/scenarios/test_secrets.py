@@ -98,7 +98,7 @@ def test_whole_runs_with_errors(
     log_format: str,
 ) -> None:
     clock = jump(cli)
-    logs = ["--log-format", log_format]
+    logs = ["--log-format", log_format, "--verbose"]
     job = prepare(Witness(120), *logs, access=access)
     connecting = [*job.cloud.options, *job.options]
     reading = [

@@ -86,13 +86,15 @@ class Transport:
             released = await self._released(ignore_stop)
             if released is None:
                 return msgspec.structs.replace(result, stopped=True)
-            if self._runtime.clock() >= send_before:
+            if (leaves := self._runtime.clock()) >= send_before:
                 return msgspec.structs.replace(result, stale=True)
             on_send(result.attempts + 1)
             response = await self.connection.send(request, headers, max_bytes=max_bytes)
             hold = _asked_hold(response, self._runtime.now())
             self._tell_limiter(response, released, hold)
             result = _after(result, response, decode, self._runtime.now())
+            if self._runtime.trace:
+                self._trace(request, result, leaves)
             if result.status == 401 and self._credentials and allowed < 2 * self._retry.max_attempts:
                 allowed += 1
                 if await self._credentials.renew(generation):
@@ -153,6 +155,17 @@ class Transport:
         if response.status in _OF_THE_SERVICE:
             self.limiter.pause(hold)
         self.limiter.succeeded(released)
+
+    def _trace(self, request: Request, result: Result[Any], left: float) -> None:
+        """Tell of an attempt that has ended. Headers and bodies may hold secrets: nothing of them is told."""
+        self._runtime.say_more(
+            f"{request.method} {request.origin}{request.target}",
+            status=result.status,
+            trouble=result.trouble,
+            ms=round((self._runtime.clock() - left) * 1000),
+            attempt=result.attempts,
+            request_id=result.request_id,
+        )
 
     def _say(self, request: Request, response: Response | NoResponse, hold: float) -> None:
         """Tell people of a long pause: once, whoever meets it."""
