@@ -1,25 +1,19 @@
 """The front door: parse, wire together, print, exit."""
 
+import re
 import sys
 import warnings
 from importlib import import_module
 
 import click
 
-from cleanup import __version__
 from cleanup.cli import output, parsing
+from cleanup.cli.pages import FRONT, PAGES
 from cleanup.errors import CleanupError, Interrupted
 from cleanup.runtime import Runtime
 
+_SUMMARY = 64  # characters beside the names of commands, at 80 columns
 HELP = "A safe bulk cleanup for Huawei Cloud ModelArts images: plan, review, apply exactly that."
-EPILOG = (
-    "Exit codes: 0 all done, nothing to do, or a dry run; 1 a bug; 2 usage, policy or configuration; "
-    "3 some deletes failed, are unknown or denied; 4 refused by a limit; 5 credentials or permission; "
-    "6 inventory not complete; 7 interrupted, `resume` finishes it; 8 plan expired, damaged or for another "
-    "target; 10 something to delete (--detailed-exitcode)."
-)
-
-
 # The commands in the order of the help, each in the file of its name, with the first line of its own help:
 # reading that from the files would import them all. A test compares.
 COMMANDS = {
@@ -39,24 +33,32 @@ COMMANDS = {
     "diff": "The images whose decision changes between two policies: -p OLD -p NEW.",
     "doctor": "Check endpoint, clock, credentials and permissions, each with what to do about it.",
     "simulate": "Serve the embedded simulator of the image API on this machine, until Ctrl-C.",
+    "completion": "Print the script that lets a shell complete commands, options, choices and files.",
 }
 
 
 class _Commands(parsing.Helped, click.Group):
     """The commands, each imported when it is asked for."""
 
+    page = FRONT
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, _first_part(text)) for name, text in COMMANDS.items()])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
         function = getattr(import_module(f"cleanup.cli.{cmd_name}"), cmd_name)
-        return parsing.command(cmd_name, function, EPILOG)
+        return parsing.command(cmd_name, function, PAGES[cmd_name])
+
+
+def _first_part(text: str) -> str:
+    """A summary that would take two lines among the others: what stands before its colon or semicolon."""
+    return text if len(text) <= _SUMMARY else f"{re.split('[:;]', text.rstrip('.'))[0]}."
 
 
 def build() -> click.Group:
@@ -64,11 +66,10 @@ def build() -> click.Group:
     app = _Commands(
         "image-cleanup",
         help=HELP,
-        epilog=EPILOG,
         no_args_is_help=False,  # the whole help would be one message
         context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     )
-    app.params += [parsing.version_option(f"image-cleanup {__version__}"), *parsing.log_options()]
+    app.params += [parsing.version_option(), *parsing.log_options()]
     app.commands = dict.fromkeys(COMMANDS, click.Command(None))  # click suggests names out of these
     return app
 

@@ -6,6 +6,7 @@ come from the field. A parameter whose type is a dataclass is an option group: i
 
 import os
 import re
+import textwrap
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
@@ -19,6 +20,7 @@ from click.core import ParameterSource
 
 from cleanup import __version__
 from cleanup.cli import output
+from cleanup.cli.pages import HelpPage
 from cleanup.config.strict import require_plain, require_plain_environment
 from cleanup.errors import UsageError
 
@@ -87,9 +89,10 @@ class _Choice(click.Choice[Any]):
 
 
 class _Option(click.Option):
-    def __init__(self, *args: Any, panel: str = "Options", **says: Any) -> None:
+    def __init__(self, *args: Any, panel: str = "Options", shared: bool = False, **says: Any) -> None:
         super().__init__(*args, **says)
         self.panel = panel
+        self.shared = shared  # of many commands: their help names it, --help-all says what it does
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """A variable that is set and empty is a mistake, not left out (as click takes it)."""
@@ -119,13 +122,25 @@ def _require_plain(name: str, value: Any) -> None:
 
 
 class Helped(click.Command):
-    """A command whose help goes out as every result does: a full disk or a closed pipe is no bug."""
+    """A command whose help goes out as every result does: a full disk or a closed pipe is no bug.
+
+    It ends with the examples and exit codes of its `page`.
+    """
+
+    page: HelpPage
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         option = super().get_help_option(ctx)
         if option:
             option.callback = lambda ctx, _, asked: _say_and_exit(ctx, ctx.get_help()) if asked else None
         return option
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Examples"):
+            for example in self.page.examples:
+                formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+        with formatter.section("Exit codes"):
+            formatter.write_text(self.page.exit_codes)
 
 
 def _say_and_exit(ctx: click.Context, text: str) -> None:
@@ -134,15 +149,21 @@ def _say_and_exit(ctx: click.Context, text: str) -> None:
         ctx.exit()
 
 
-def version_option(text: str) -> click.Option:
-    """`--version`, which says the text and ends."""
+def version_option() -> click.Option:
+    """`--version`, which says it and ends; with --verbose, which is eager, what a bug report needs."""
+
+    def obey(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+        if asked:
+            from cleanup.cli import version  # it asks the system many things
+
+            _say_and_exit(ctx, version.in_full() if output.tracer() else version.LINE)
+
     return click.Option(
         ["--version"],
         is_flag=True,
-        is_eager=True,
         expose_value=False,
-        help="Show the version and exit.",
-        callback=lambda ctx, _, asked: _say_and_exit(ctx, text) if asked else None,
+        help="Show the version, or with -v all that a bug report needs.",
+        callback=obey,
     )
 
 
@@ -154,6 +175,7 @@ def log_format_option() -> click.Option:
         default=output.LogFormat.AUTO.value,
         expose_value=False,
         panel="Logs",
+        shared=True,
         help="How logs on stderr look; auto: plain on a terminal, else JSON.",
     )
 
@@ -176,6 +198,7 @@ def _verbosity_option(name: str, short: str, least: output.Verbosity, text: str)
 
     return _Option(
         [name, short],
+        shared=True,
         is_flag=True,
         is_eager=True,  # what is said about other options is told so, too
         expose_value=False,
@@ -185,23 +208,77 @@ def _verbosity_option(name: str, short: str, least: output.Verbosity, text: str)
     )
 
 
+_WHOLE = "cleanup.cli.whole_help"
+
+
+def _help_all_option() -> click.Option:
+    def obey(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+        if asked and not ctx.resilient_parsing:
+            ctx.meta[_WHOLE] = True
+            _say_and_exit(ctx, ctx.get_help())
+
+    return click.Option(
+        ["--help-all"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        help="Show what every option does and exit.",
+        callback=obey,
+    )
+
+
+def _named(title: str, options: list[str], width: int) -> str:
+    """A line or two of names, none of them broken at a hyphen."""
+    indent = f"  {title:<12}"
+    text = textwrap.fill(
+        " ".join(options),
+        width,
+        initial_indent=indent,
+        subsequent_indent=" " * len(indent),
+        break_on_hyphens=False,
+    )
+    return f"{text}\n"
+
+
 class _Command(Helped):
+    def __init__(self, *args: Any, page: HelpPage, **says: Any) -> None:
+        super().__init__(*args, **says)
+        self.page = page
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What stands after a form feed is for those who ask for all."""
+        short, _, more = (self.help or "").partition("\f")
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(
+                f"{short.rstrip()}\n\n{more.strip()}" if _WHOLE in ctx.meta else short.rstrip()
+            )
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The command's own options with what they do; of the shared ones the names, unless all is asked for."""
         panels: dict[str, list[tuple[str, str]]] = {}
+        names: dict[str, list[str]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
-            if record:
-                panels.setdefault(getattr(parameter, "panel", "Options"), []).append(record)
+            panel = getattr(parameter, "panel", "Options")
+            if record and getattr(parameter, "shared", False) and _WHOLE not in ctx.meta:
+                names.setdefault(panel, []).append("/".join(parameter.opts))
+            elif record:
+                panels.setdefault(panel, []).append(record)
         for title, records in panels.items():
             with formatter.section(title):
                 formatter.write_dl(records, col_max=25)
+        if names:
+            with formatter.section("More options, explained by --help-all"):
+                for title, found in names.items():
+                    formatter.write(_named(title, found, formatter.width))
 
     def get_short_help_str(self, limit: int = 45) -> str:
         """The whole first line: a summary that is cut says nothing."""
         return (self.help or "").partition("\n")[0]
 
 
-def command(name: str, function: Callable[..., None], epilog: str) -> click.Command:
+def command(name: str, function: Callable[..., None], page: HelpPage) -> click.Command:
     """The function as a click command."""
     hints = get_type_hints(function, include_extras=True)
     groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
@@ -212,7 +289,10 @@ def command(name: str, function: Callable[..., None], epilog: str) -> click.Comm
     ]
     for group in groups.values():
         types = get_type_hints(group, include_extras=True)
-        params += [_spelled_out(field.name, types[field.name], field.default) for field in fields(group)]
+        shared = [_spelled_out(field.name, types[field.name], field.default) for field in fields(group)]
+        for parameter in shared:
+            vars(parameter)["shared"] = True
+        params += shared
 
     def run(**given: Any) -> None:
         _require_folder()
@@ -223,8 +303,9 @@ def command(name: str, function: Callable[..., None], epilog: str) -> click.Comm
         }
         function(**given, **taken)
 
-    params += log_options()
-    return _Command(name, callback=run, params=params, help=cleandoc(function.__doc__ or ""), epilog=epilog)
+    params += [*log_options(), _help_all_option()]
+    text = cleandoc(function.__doc__ or "")
+    return _Command(name, callback=run, params=params, help=text, page=page)
 
 
 def _trace_call(ctx: click.Context) -> None:

@@ -38,7 +38,7 @@ from cleanup.simulator.routes import Operation
 
 _FAULTS = "Faults"
 _FAULT_HELP = (
-    "Let a share of the calls go wrong, by the names above; repeatable. E.g. drop-after=0.1, delete:500=0.2."
+    "Let a share of the calls go wrong, by the names of --help-all; repeatable. E.g. delete:500=0.2."
 )
 _SCRIPT_HELP = "A YAML file that says which call goes wrong how; its entries come before --fault."
 
@@ -58,16 +58,20 @@ Absent = Annotated[
 ]
 ClosedWorkspace = Annotated[bool, Option(help="Add a workspace that the caller may not enter.")]
 PagesAlgorithms = Annotated[bool, Option(help="Whether the offset of algorithms counts pages, not records.")]
-Throttle = Annotated[float | None, Option(min=0.1, help="Requests a second; more get 429.", panel=_FAULTS)]
-FaultRates = Annotated[tuple[str, ...], Option(metavar="[CALLS:]NAME=RATE", help=_FAULT_HELP, panel=_FAULTS)]
-Script = Annotated[Path | None, Option(help=_SCRIPT_HELP, panel=_FAULTS)]
+Throttle = Annotated[
+    float | None, Option(min=0.1, help="Requests a second; more get 429.", panel=_FAULTS, shared=True)
+]
+FaultRates = Annotated[
+    tuple[str, ...], Option(metavar="[CALLS:]NAME=RATE", help=_FAULT_HELP, panel=_FAULTS, shared=True)
+]
+Script = Annotated[Path | None, Option(help=_SCRIPT_HELP, panel=_FAULTS, shared=True)]
 InventoryFile = Annotated[
     Path | None,
     Option(
         "--inventory", help="Serve the project in this inventory file instead of a drawn one.", metavar="FILE"
     ),
 ]
-FaultSeed = Annotated[int, Option(help="Which calls --fault takes.", panel=_FAULTS)]
+FaultSeed = Annotated[int, Option(help="Which calls --fault takes.", panel=_FAULTS, shared=True)]
 
 
 def simulate(
@@ -94,6 +98,7 @@ def simulate(
     Prints its URL on stdout and, on stderr, what to paste into another shell. The project, with its
     teams, notebooks and oddities, is drawn from --seed; nothing is kept when the simulator ends.
 
+    \f
     Faults take [CALLS:]NAME=RATE, with a RATE from 0 to 1. CALLS is get, post, every (the default: all but
     token), or a CALL.
     """

@@ -7,6 +7,7 @@ from typing import Any
 
 from cleanup.cli import build
 
+_HELP = {"-h", "--help", "--help-all"}
 _OURS = re.compile(r"(?<![\w./-])image-cleanup(?::\S+)? +([a-z]+(?: [^|&;>\n]*)?)")
 
 
@@ -49,8 +50,8 @@ def check(words: list[str]) -> None:
     """Let the CLI parse a command line, without running it; raises for one that it would refuse."""
     name, *rest = words
     assert name in commands(), f"no command {name}"
-    if {"-h", "--help"} & set(rest):
-        rest = [word for word in rest if word not in ("-h", "--help")]
+    if _HELP & set(rest):
+        rest = [word for word in rest if word not in _HELP]
         commands()[name].make_context(name, rest, resilient_parsing=True)
         return
     commands()[name].make_context(name, rest)
