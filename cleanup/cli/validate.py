@@ -7,7 +7,7 @@ from typing import Annotated
 from cleanup.cli.options import Strict
 from cleanup.cli.output import complain, is_json_wanted, log, tell
 from cleanup.cli.parsing import Argument, Option
-from cleanup.errors import PolicyError
+from cleanup.errors import PolicyError, UsageError
 from cleanup.image import Image
 from cleanup.kinds import FileKind, kind_of, require_kind
 from cleanup.plan import file as plan_file
