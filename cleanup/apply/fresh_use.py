@@ -55,7 +55,7 @@ class FreshUse:
         async with self._reading:
             if self._clock() - self._read_at >= at_most and self._read_at < asked_at:
                 read_at = self._clock()
-                self._in_use, self._read_at = await self._read() | self._job.settings.pins, read_at
+                self._in_use, self._read_at = await self._read() | self._job.target.pins, read_at
 
     async def _read(self) -> InUse:
         """All users again, all seen that were seen before. Raises InventoryError."""

@@ -7,8 +7,8 @@ from typing import Annotated
 from cleanup.apply.run import apply_plan, require_complete
 from cleanup.cli import confirmation, event_loop, jobs
 from cleanup.cli.earlier_runs import EarlierRuns
-from cleanup.cli.options import Connecting, Deleting, JournalPath, PolicyPaths, Strict, Working, Yes
-from cleanup.cli.parsing import Argument
+from cleanup.cli.options import Connecting, Deleting, JournalPath, Strict, Working, Yes
+from cleanup.cli.parsing import Argument, Option
 from cleanup.config.settings import Target
 from cleanup.errors import CleanupError, RecordRejected, UsageError
 from cleanup.plan import file as plan_file
@@ -23,7 +23,16 @@ def apply(
         Path,
         Argument(metavar="PLAN", help="A plan file written by `plan`; with --targets, the folder of plans."),
     ],
-    policy: PolicyPaths,
+    policy: Annotated[
+        tuple[Path, ...],
+        Option(
+            "--policy",
+            "-p",
+            help="Apply only a plan that was made from exactly this policy; repeatable.",
+            metavar="PATH",
+            configured=False,
+        ),
+    ],
     connecting: Connecting,
     working: Working,
     deleting: Deleting,

@@ -19,7 +19,14 @@ from cleanup.reports.view import ProseFormat
 
 def diff(
     policy: Annotated[
-        tuple[Path, ...], Option("--policy", "-p", help="The old policy, then the new one.", metavar="PATH")
+        tuple[Path, ...],
+        Option(
+            "--policy",
+            "-p",
+            help="The old policy, then the new one.",
+            metavar="PATH",
+            configured=False,
+        ),
     ],
     connecting: Connecting,
     working: Working,

@@ -41,7 +41,7 @@ def look(connecting: Connecting, working: Working, file: Path | None) -> Invento
     """The inventory in the file, else of the one target; its doubts are logged, for nothing is deleted here."""
     settings = working.settings(connecting)
     if file:
-        found = read_inventory_file(file, settings.pins).inventory
+        found = read_inventory_file(file, connecting.pins(working)).inventory
     else:
         target = connecting.one(working)
         found = event_loop.read(lambda stop: read_only_look(jobs.new_job(target, settings, stop)))

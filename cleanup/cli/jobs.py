@@ -11,6 +11,7 @@ import anyio
 from cleanup.cli import event_loop
 from cleanup.cli.options import Connecting, Deleting, Working
 from cleanup.cli.output import bare_stderr, bug_line, complain, is_quiet, log, report_bug, tell
+from cleanup.cli.parsing import FolderPath
 from cleanup.config.job import Job
 from cleanup.config.settings import Settings, Target
 from cleanup.config.strict import require_plain_environment
@@ -151,7 +152,8 @@ def plan_path(plan: Path | None, target: Target, run_id: str) -> Path:
     """Where a target's plan lies: in the file that was named, for targets of a file in that folder."""
     if target.from_file:
         return (plan or Path()) / f"{target.name}.plan.jsonl"
-    return plan or Path(f"image-cleanup-{run_id}.plan.jsonl")
+    name = f"image-cleanup-{run_id}.plan.jsonl"
+    return plan / name if isinstance(plan, FolderPath) else plan or Path(name)
 
 
 def new_job(
@@ -188,8 +190,8 @@ def _trace_target(target: Target, settings: Settings, runtime: Runtime) -> None:
         workspaces=",".join(target.workspaces),
         auth=target.auth,
         users=",".join(target.users),
-        in_use=settings.scope,
-        pins=len(settings.pins.uses),
+        in_use=target.in_use,
+        pins=len(target.pins.uses),
         rate=target.rate,
         concurrency=target.concurrency,
     )
@@ -221,7 +223,8 @@ def new_run(
     """
     job = new_job(target, settings, stop.child() if target.from_file else stop, elsewhere=elsewhere)
     name = f"image-cleanup-{target.name}-{job.run_id}" if target.from_file else f"image-cleanup-{job.run_id}"
-    path = (journal or Path()) / f"{name}.jsonl" if target.from_file else journal or Path(f"{name}.jsonl")
+    in_folder = target.from_file or isinstance(journal, FolderPath)
+    path = (journal or Path()) / f"{name}.jsonl" if in_folder else journal or Path(f"{name}.jsonl")
     require_writable(path, elsewhere)
     if path.is_file() and path.stat().st_size:
         _require_journal(path, elsewhere)
@@ -240,11 +243,20 @@ def _require_journal(path: Path, elsewhere: str) -> None:
 
 
 def require_folder(targets: Iterable[Target], path: Path | None, option: str) -> None:
-    """Raise UsageError where the files of the targets of a file shall lie in something that is no folder."""
-    if path and any(target.from_file for target in targets) and not path.is_dir():
-        raise UsageError(
-            f"{option} {path}: with --targets this is a folder that exists; each target gets its file"
-        )
+    """Make the folder that `path` is for targets of a file, or by the slash at its end, where it is missing.
+
+    Raises UsageError where something else lies there, or it cannot be made; folders above it must exist.
+    """
+    if path is None or not (isinstance(path, FolderPath) or any(target.from_file for target in targets)):
+        return
+    try:
+        path.mkdir(exist_ok=True)
+    except FileExistsError:
+        raise UsageError(f"{option} {path}: this is a folder here, and there is something else") from None
+    except FileNotFoundError:
+        raise UsageError(f"{option} {path}: there is no folder {path.parent} to make it in") from None
+    except OSError as error:
+        raise UsageError(f"{option} {path}: the folder cannot be made ({error.strerror})") from error
 
 
 async def finish(job: Job, work: Awaitable[RunFinished], warnings: Warnings | None = None) -> Ended:

@@ -1,15 +1,18 @@
 """Options that several commands share, as frozen groups; what they mean is for cleanup.config."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from cleanup.cli.parsing import Option
+from cleanup.cli.parsing import FileOrFolder, Option
+from cleanup.cli.sources import configuration, is_given, overruled, prepare, spelled, tell_configuration
+from cleanup.config.configuration import CONFIG_VARIABLE, Origin
 from cleanup.config.pins import read_pins
 from cleanup.config.settings import Settings, Target, duration, make_target, positive, seconds, user_kinds
 from cleanup.config.strict import PLAIN_VARIABLES, require_plain_environment
-from cleanup.config.targets import SHARD_VARIABLES, parse_shard, read_targets, shard_of
+from cleanup.config.targets import SHARD_VARIABLES, TargetsFile, make_targets, parse_shard, shard_of
 from cleanup.errors import UsageError
 from cleanup.in_use import InUse
 from cleanup.modelarts.auth.choose import Auth, variables_read
@@ -71,12 +74,24 @@ class Connecting:
             panel=_CONNECTING,
         ),
     ] = None
+    config: Annotated[
+        Path | None,
+        Option(
+            envvar=CONFIG_VARIABLE,
+            help="Values behind options and environment, out of a targets file: image-cleanup.yaml in the "
+            "current folder when left out; none for no file.",
+            metavar="FILE",
+            panel=_CONNECTING,
+            configured=False,
+        ),
+    ] = None
     targets: Annotated[
         Path | None,
         Option(
             help="A YAML file of many targets, instead of the one above.",
             metavar="FILE",
             panel=_CONNECTING,
+            configured=False,
         ),
     ] = None
     shard: Annotated[
@@ -96,12 +111,37 @@ class Connecting:
         ),
     ] = None
 
-    def fleet(self, working: "Working") -> tuple[Target, ...]:
-        """This process's share of the targets file, or the one target that the options name.
+    @staticmethod
+    def prepare(words: Mapping[str, Any]) -> dict[str, Any]:
+        """What a configuration says, by option; `words` are those of the command line."""
+        return prepare(words)
 
-        What a target and the file's defaults leave open is as the other options say. Raises UsageError.
+    def fleet(self, working: "Working") -> tuple[Target, ...]:
+        """This process's share of a file of many targets, or the one target that the options name.
+
+        Options win over the environment and that over a configuration; of what --targets gives, the options
+        are as its targets and defaults leave it open. Raises UsageError.
         """
-        options: dict[str, Any] = {
+        found, options = configuration(), self._open_options(working)
+        if found.file is None or not found.is_fleet:
+            if self.shard is not None:
+                raise UsageError("--shard shares out the targets of --targets FILE: give one")
+            return _checked((self._single(found.file, options),))
+        winning = {}
+        if found.origin is not Origin.TARGETS:
+            _require_no_place(found.file)
+            winning = {
+                key: options[key] for key in ("rate", "concurrency", *_IN_USE, "auth") if is_given(key)
+            }
+            winning |= {"policies": ()} if is_given("policy") else {}
+        if self.shard is None:
+            require_plain_environment(os.environ, SHARD_VARIABLES)
+        share = parse_shard(self.shard, os.environ)
+        return _checked(shard_of(make_targets(found.file, options, winning), *share))
+
+    def _open_options(self, working: "Working") -> dict[str, Any]:
+        """What options say of a target besides where it is."""
+        return {
             "workspaces": tuple(dict.fromkeys(self.workspace)),
             "auth": self.auth,
             "iam_endpoint": self.iam_endpoint,
@@ -109,26 +149,47 @@ class Connecting:
             "concurrency": working.concurrency,
             "users": user_kinds(working.users, "--users"),
             "job_history": duration(working.job_history, "--job-history"),
+            "in_use": working.in_use,
+            "pins": working.pins,
         }
-        if self.targets is not None:
-            if self.shard is None:
-                require_plain_environment(os.environ, SHARD_VARIABLES)
-            share = parse_shard(self.shard, os.environ)
-            return _checked(shard_of(read_targets(self.targets, options), *share))
-        if self.shard is not None:
-            raise UsageError("--shard shares out the targets of --targets FILE: give one")
-        one = make_target(endpoint=self.endpoint, region=self.region, project_id=self.project_id, **options)
-        return _checked((one,))
+
+    def _single(self, file: TargetsFile | None, options: dict[str, Any]) -> Target:
+        """The target that the options name, with what of a configuration is no option."""
+        said = {
+            key: one.value for key, one in configuration().fields.items() if key in ("name", "credentials")
+        }
+        place = {"endpoint": self.endpoint, "region": self.region, "project_id": self.project_id}
+        pins = {"pins": read_pins((*(file.pins if file else ()), *options["pins"]))}
+        return make_target(**options | said | place | dict.fromkeys(overruled()) | pins)
+
+    def pins(self, working: "Working") -> InUse:
+        """What is pinned by the options and, for whatever target, by a file. Raises UsageError."""
+        file = configuration().file
+        return read_pins((*(file.pins if file else ()), *working.pins))
 
     def one(self, working: "Working") -> Target:
         """The one target of a command that looks at one. Raises UsageError when the targets file has more."""
         targets = self.fleet(working)
         if len(targets) != 1:
             raise UsageError(
-                f"this command looks at one target and --targets gives {len(targets)}: "
-                "name one with --endpoint and --project-id instead"
+                f"this command looks at one target and {configuration().origin} gives {len(targets)}: "
+                "name one with --config none, --endpoint and --project-id instead"
             )
         return targets[0]
+
+
+_IN_USE = ("users", "job_history", "in_use")
+
+
+def _require_no_place(file: TargetsFile) -> None:
+    """Raise UsageError where an option or a variable names one place, and the configuration many."""
+    if given := [
+        name for name in ("endpoint", "region", "project_id", "workspace", "iam_endpoint") if is_given(name)
+    ]:
+        raise UsageError(
+            f"{spelled(given[0])} is for one target and {file.path} has {len(file.targets)}: "
+            "leave it out or, to use no configuration, give --config none"
+        )
 
 
 def _checked(targets: tuple[Target, ...]) -> tuple[Target, ...]:
@@ -170,23 +231,24 @@ class Working:
         ),
     ] = "30d"
     pins: Annotated[
-        Path | None,
+        tuple[Path, ...],
         Option(
-            help="A file of images in use elsewhere: ids, namespace/name:tag or registry paths, one a line.",
+            help="A file of images in use elsewhere: ids, namespace/name:tag or registry paths, one a line; "
+            "repeatable.",
             metavar="FILE",
             panel=_WORKING,
+            configured=False,
         ),
-    ] = None
+    ] = ()
 
     def settings(self, connecting: Connecting, deleting: "Deleting | None" = None) -> Settings:
-        """The settings all targets share. Raises UsageError naming the option."""
+        """The settings all targets share. Raises UsageError naming the option, PolicyError of a configuration."""
+        tell_configuration()
         own = (deleting or Deleting()).settings()
         return Settings(
             timeout=positive(seconds(self.timeout, "--timeout"), "--timeout"),
             max_attempts=int(positive(self.max_attempts, "--max-attempts")),
             ca_bundle=connecting.ca_bundle,
-            scope=self.in_use,
-            pins=read_pins(self.pins) if self.pins else InUse(),
             **own,
         )
 
@@ -272,7 +334,9 @@ InventoryPath = Annotated[
 JournalPath = Annotated[
     Path | None,
     Option(
-        help="Where to write the journal; image-cleanup-RUN_ID.jsonl when left out. With --targets a folder.",
+        type=FileOrFolder(),
+        help="Where to write the journal; image-cleanup-RUN_ID.jsonl when left out. A folder with a slash at "
+        "its end, and with --targets.",
         metavar="FILE",
     ),
 ]

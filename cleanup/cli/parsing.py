@@ -7,11 +7,11 @@ come from the field. A parameter whose type is a dataclass is an option group: i
 import os
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from inspect import Parameter, cleandoc, signature
-from pathlib import Path
+from pathlib import Path, PosixPath
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -81,6 +81,17 @@ def _converter(kind: Any, bounds: dict[str, Any]) -> Any:
 _NO_DEFAULT = (Parameter.empty, MISSING, ())
 
 
+class FolderPath(PosixPath):
+    """A path that was written with a slash at its end: a folder, whether there is one or not."""
+
+
+class FileOrFolder(click.Path):
+    """A file, or a folder where a slash ends the text."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return FolderPath(value) if str(value).endswith("/") else Path(value)
+
+
 class _Choice(click.Choice[Any]):
     """The members of an enum by their values; click takes the names."""
 
@@ -89,10 +100,20 @@ class _Choice(click.Choice[Any]):
 
 
 class _Option(click.Option):
-    def __init__(self, *args: Any, panel: str = "Options", shared: bool = False, **says: Any) -> None:
+    """One that is not `configured` takes nothing out of a configuration."""
+
+    def __init__(
+        self,
+        *args: Any,
+        panel: str = "Options",
+        shared: bool = False,
+        configured: bool = True,
+        **says: Any,
+    ) -> None:
         super().__init__(*args, **says)
         self.panel = panel
         self.shared = shared  # of many commands: their help names it, --help-all says what it does
+        self.configured = configured
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """A variable that is set and empty is a mistake, not left out (as click takes it)."""
@@ -174,6 +195,7 @@ def log_format_option() -> click.Option:
         type=_Choice(output.LogFormat),
         default=output.LogFormat.AUTO.value,
         expose_value=False,
+        configured=False,
         panel="Logs",
         shared=True,
         help="How logs on stderr look; auto: plain on a terminal, else JSON.",
@@ -241,9 +263,33 @@ def _named(title: str, options: list[str], width: int) -> str:
 
 
 class _Command(Helped):
-    def __init__(self, *args: Any, page: HelpPage, **says: Any) -> None:
+    """`prepare` is given the words of the command line by option, and gives values that stand behind the options."""
+
+    def __init__(
+        self,
+        *args: Any,
+        page: HelpPage,
+        prepare: Callable[[Mapping[str, Any]], dict[str, Any]] | None,
+        **says: Any,
+    ) -> None:
         super().__init__(*args, **says)
         self.page = page
+        self._prepare = prepare
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if self._prepare and not ctx.resilient_parsing:
+            ctx.default_map = self._values_behind(ctx, list(args))
+        return super().parse_args(ctx, args)
+
+    def _values_behind(self, ctx: click.Context, args: list[str]) -> dict[str, Any]:
+        try:
+            words, _, _ = self.make_parser(ctx).parse_args(args)
+        except click.UsageError:  # which the real reading says
+            return {}
+        if words.get("help") or words.get("help_all") or self._prepare is None:
+            return {}
+        takers = {one.name for one in self.params if isinstance(one, _Option) and one.configured}
+        return {name: value for name, value in self._prepare(words).items() if name in takers}
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """What stands after a form feed is for those who ask for all."""
@@ -305,7 +351,8 @@ def command(name: str, function: Callable[..., None], page: HelpPage) -> click.C
 
     params += [*log_options(), _help_all_option()]
     text = cleandoc(function.__doc__ or "")
-    return _Command(name, callback=run, params=params, help=text, page=page)
+    prepare = next((group.prepare for group in groups.values() if hasattr(group, "prepare")), None)
+    return _Command(name, callback=run, params=params, prepare=prepare, help=text, page=page)
 
 
 def _trace_call(ctx: click.Context) -> None:

@@ -10,7 +10,7 @@ from cleanup.apply.resume import unfinished
 from cleanup.cli import event_loop, jobs
 from cleanup.cli.options import Connecting, InventoryPath, Overwrite, PolicyPaths, Strict, Working
 from cleanup.cli.output import emit, log, terminal
-from cleanup.cli.parsing import Option
+from cleanup.cli.parsing import FileOrFolder, Option
 from cleanup.config.job import Job
 from cleanup.config.settings import Target, duration
 from cleanup.durations import parse_moment
@@ -41,7 +41,9 @@ def plan(
         Option(
             "--output",
             "-o",
-            help="The plan file, image-cleanup-PLAN_ID.plan.jsonl when left out; with --targets a folder.",
+            type=FileOrFolder(),
+            help="The plan file, image-cleanup-PLAN_ID.plan.jsonl when left out; a folder with a slash at its "
+            "end, and with --targets.",
             metavar="FILE",
         ),
     ] = None,
@@ -63,7 +65,7 @@ def plan(
     """
     settings = working.settings(connecting)
     lifetime, moment = duration(expires, "--expires"), _moment(as_of) if as_of else None
-    stored = read_inventory_file(inventory, settings.pins) if inventory else None
+    stored = read_inventory_file(inventory, connecting.pins(working)) if inventory else None
     targets = (stored.target,) if stored else connecting.fleet(working)
     jobs.require_prose(targets, format)
     from_file = any(target.from_file for target in targets)

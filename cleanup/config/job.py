@@ -35,5 +35,5 @@ class Job:
     def asked_users(self) -> AskedUsers:
         """Which users of images are asked for this target."""
         return AskedUsers(
-            kinds=self.target.users, notebooks=self.settings.scope, job_history=self.target.job_history
+            kinds=self.target.users, notebooks=self.target.in_use, job_history=self.target.job_history
         )

@@ -1,6 +1,7 @@
 """Pins: images that are in use elsewhere, named in a file one a line; a line that can protect nothing is refused."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cleanup.errors import UsageError
@@ -12,12 +13,34 @@ from cleanup.policy.patterns import text_pattern
 from cleanup.reference import is_host
 from cleanup.strict_yaml.location import Location
 
+_PIN = "pin"  # begins the name of this kind of user
 
-def read_pins(path: Path) -> InUse:
-    """Ids, `namespace/name:tag` or registry paths, one a line, `#` comments.
+
+def read_pins(paths: Iterable[Path]) -> InUse:
+    """Ids, `namespace/name:tag` or registry paths, one a line, `#` comments; several files add up.
 
     Raises UsageError with every line that is none of these, or that no image can ever be called.
     """
+    uses: list[Use] = []
+    mistakes: list[str] = []
+    for path in dict.fromkeys(paths):
+        _read_file(path, uses, mistakes)
+    if mistakes:
+        raise UsageError("\n".join(mistakes))
+    return InUse(uses)
+
+
+def pins_digest(in_use: InUse) -> str:
+    """The sha256 of what pins name among the users of images, whatever their files and order; empty without any."""
+    named = sorted({f"{use.image_id or ''} {use.swr_path or ''}" for use in in_use.uses if _is_pin(use)})
+    return hashlib.sha256("\n".join(named).encode()).hexdigest() if named else ""
+
+
+def _is_pin(use: Use) -> bool:
+    return use.user.startswith(f"{_PIN} ")
+
+
+def _read_file(path: Path, uses: list[Use], mistakes: list[str]) -> None:
     try:
         content = read_regular(path)
         lines = content.decode("utf-8-sig").splitlines()
@@ -27,18 +50,14 @@ def read_pins(path: Path) -> InUse:
         raise UsageError(f"cannot read the pins {path}: this is not UTF-8 text") from error
     if why := mistaken(kind_in(content), FileKind.PINS):
         raise UsageError(f"{path} {why}")
-    uses, mistakes = [], []
     for number, line in enumerate(lines, 1):
         text = line.split(" #")[0].strip(" \t")
         if not text or text.startswith("#"):
             continue
         try:
-            uses.append(_pin(text, f"pin {path.name}:{number}"))
+            uses.append(_pin(text, f"{_PIN} {path.name}:{number}"))
         except ValueError as error:
             mistakes.append(f"{path}:{number}:1: {error}")
-    if mistakes:
-        raise UsageError("\n".join(mistakes))
-    return InUse(uses)
 
 
 def _pin(text: str, user: str) -> Use:

@@ -36,8 +36,8 @@ class TargetRef(msgspec.Struct, frozen=True, kw_only=True):
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """One project to clean up. `rate` in requests a second; `policies` are files and folders;
-    `users` are asked whether they use an image, jobs that are over for `job_history`;
-    `from_file`: it stands in a targets file, and its name in the names of its plan and journal."""
+    `users` are asked whether they use an image, notebooks as far as `in_use` says, jobs that are over for
+    `job_history`; `pins` are in use elsewhere. `from_file`: its name stands in the names of its plan and journal."""
 
     name: str
     endpoint: str
@@ -51,6 +51,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     policies: tuple[Path, ...] = ()
     users: tuple[UserKind, ...] = tuple(UserKind)
     job_history: timedelta = JOB_HISTORY
+    in_use: Scope = Scope.ALL
+    pins: InUse = InUse()
     from_file: bool = False
 
     @property
@@ -71,8 +73,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_timeout: float = 25.0
     breaker: int = 20
     ca_bundle: Path | None = None
-    scope: Scope = Scope.ALL
-    pins: InUse = InUse()
 
 
 def make_target(
@@ -90,6 +90,8 @@ def make_target(
     policies: tuple[Path, ...] = (),
     users: tuple[UserKind, ...] = tuple(UserKind),
     job_history: timedelta = JOB_HISTORY,
+    in_use: Scope = Scope.ALL,
+    pins: InUse | None = None,
     from_file: bool = False,
 ) -> Target:
     """Fill in what follows from the region and refuse what cannot be right.
@@ -116,6 +118,8 @@ def make_target(
         policies=policies,
         users=users,
         job_history=job_history,
+        in_use=in_use,
+        pins=pins or InUse(),
         from_file=from_file,
     )
 

@@ -1,154 +1,177 @@
 """The targets file: many projects, strict like a policy; and the share of them that one shard takes."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from cleanup.config.keys import (
+    DEFAULT_KEYS,
+    PATHS,
+    PROCESS_KEYS,
+    TARGET_KEYS,
+    Fields,
+    Stated,
+    read_version,
+    stated,
+    stated_in,
+)
+from cleanup.config.pins import read_pins
 from cleanup.config.settings import Target, make_target
-from cleanup.durations import SYNTAX, parse_duration
 from cleanup.errors import PolicyError, Problem, UsageError
+from cleanup.files import read_regular
 from cleanup.kinds import FileKind
-from cleanup.modelarts.auth.choose import Auth, CredentialNames
-from cleanup.modelarts.users import UserKind
+from cleanup.modelarts.auth.choose import Auth
+from cleanup.modelarts.users import Scope, UserKind
 from cleanup.modelarts.users.kinds import JOB_HISTORY
 from cleanup.policy.load import require_yaml_kind
 from cleanup.strict_yaml.document import location_of, parse
-from cleanup.strict_yaml.mappings import Key, MappingReader, choice, each, sequence
-from cleanup.strict_yaml.scalars import LINE, ValueType, error_at, integer, is_a, line, parsed
+from cleanup.strict_yaml.location import Location
+from cleanup.strict_yaml.mappings import Key, MappingReader, attempt, mapping_schema
+from cleanup.strict_yaml.scalars import ValueType, error_at
 
 SHARD_VARIABLES = ("JOB_COMPLETION_INDEX", "IMAGE_CLEANUP_SHARDS")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def _one_of(pattern: re.Pattern[str], what: str) -> Callable[[yaml.Node], str]:
-    def read(node: yaml.Node) -> str:
-        found = line(node)
-        if not pattern.fullmatch(found):
-            raise error_at(node, f"'{found}' is no {what}")
-        return found
+@dataclass(frozen=True)
+class TargetEntry:
+    """What the file says of one target, and where that begins."""
 
-    return read
+    location: Location
+    fields: Fields
 
 
-def _rate(node: yaml.Node) -> float:
-    if not (is_a(node, "int") or is_a(node, "float")) or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", node.value):
-        raise error_at(node, "rate is a plain number of requests a second, such as 10 or 2.5")
-    if float(node.value) <= 0:
-        raise error_at(node, "rate must be above zero")
-    return float(node.value)
+@dataclass(frozen=True)
+class TargetsFile:
+    """What stands in a targets file. `process` holds for all targets together, `defaults` for each."""
+
+    path: Path
+    process: Fields = field(default_factory=dict)
+    defaults: Fields = field(default_factory=dict)
+    targets: tuple[TargetEntry, ...] = ()
+
+    def of(self, entry: TargetEntry) -> dict[str, Stated]:
+        """All that holds for one target."""
+        return {**self.defaults, **entry.fields}
+
+    @property
+    def pins(self) -> tuple[Path, ...]:
+        """The files of pins of all targets."""
+        fields = [self.defaults, *(entry.fields for entry in self.targets)]
+        return tuple(path for one in fields if "pins" in one for path in one["pins"].value)
 
 
-def _version(node: yaml.Node) -> int:
-    if not is_a(node, "int") or node.value != "1":
-        raise error_at(node, "version must be 1: it is the version of this file format")
-    return 1
+def _target_fields(node: yaml.Node) -> TargetEntry:
+    return TargetEntry(location_of(node), stated(node, "a target", TARGET_KEYS))
 
 
-_VARIABLE_NAME = ValueType(
-    _one_of(_VARIABLE, "name of an environment variable (never put the secret itself here)"), {}
-)
-_CREDENTIALS = {
-    name: Key(_VARIABLE_NAME, "the name of an environment variable")
-    for name in CredentialNames.__struct_fields__
-    if name != "profile"
-} | {"profile": Key(LINE, "the name of a profile in the credentials file")}
-
-
-def _credentials(node: yaml.Node) -> CredentialNames:
-    return CredentialNames(**MappingReader(node, "credentials", _CREDENTIALS).values())
-
-
-_DEFAULTS: dict[str, Key] = {
-    "endpoint": Key(LINE, "the service's URL; else from the region"),
-    "region": Key(LINE, "for example cn-north-4"),
-    "iam_endpoint": Key(LINE, "IAM's URL, for passwords"),
-    "workspaces": Key(sequence(LINE, "workspaces"), "workspace ids in quotes"),
-    "auth": Key(choice(tuple(Auth), "way to log in"), "how to log in"),
-    "credentials": Key(ValueType(_credentials, {}), "where the secrets are, by name, never by value"),
-    "policies": Key(sequence(LINE, "policies"), "policy files, relative to this file"),
-    "users": Key(
-        sequence(choice(tuple(UserKind), "kind of users of images"), "users"),
-        "who is asked whether he uses an image",
-    ),
-    "job_history": Key(parsed(parse_duration, SYNTAX), "for so long a job that is over needs its image"),
-    "rate": Key(ValueType(_rate, {}), "requests a second, at most"),
-    "concurrency": Key(integer(1, 1000), "requests at a time, at most"),
-}
-_TARGET: dict[str, Key] = {
-    "name": Key(
-        ValueType(_one_of(_NAME, "target name: letters, digits, . _ -"), {}), "unique", required=True
-    ),
-    "project_id": Key(LINE, "the project's id", required=True),
-} | _DEFAULTS
-
-
-def _target_fields(node: yaml.Node) -> tuple[yaml.Node, dict[str, Any]]:
-    return node, MappingReader(node, "a target", _TARGET).values()
-
-
-def _default_fields(node: yaml.Node) -> dict[str, Any]:
-    return MappingReader(node, "defaults", _DEFAULTS).values()
-
-
-def _target_list(node: yaml.Node) -> tuple[tuple[yaml.Node, dict[str, Any]], ...]:
+def _target_list(node: yaml.Node) -> tuple[TargetEntry, ...]:
     if not isinstance(node, yaml.SequenceNode) or not node.value:
         raise error_at(node, "targets is a list with at least one target: start each with '- name: ...'")
-    return each(node.value, _target_fields)
+    targets, problems = attempt(node.value, _target_fields)
+    if problems := [*problems, *_repeated(node.value)]:
+        raise PolicyError(sorted(problems))
+    return tuple(targets)
 
 
 _FILE = {
-    "version": Key(ValueType(_version, {}), "1", required=True),
+    "version": Key(ValueType(read_version, {"const": 1}), "1", required=True),
     "defaults": Key(
-        ValueType(_default_fields, {}), "what holds for every target that does not say otherwise"
+        ValueType(lambda node: stated(node, "defaults", DEFAULT_KEYS), mapping_schema(DEFAULT_KEYS)),
+        "what holds for every target that does not say otherwise",
     ),
-    "targets": Key(ValueType(_target_list, {}), "the projects", required=True),
-}
+    "targets": Key(
+        ValueType(_target_list, {"type": "array", "minItems": 1, "items": mapping_schema(TARGET_KEYS)}),
+        "the projects",
+    ),
+} | PROCESS_KEYS
 
 
-def read_targets(path: Path, defaults: Mapping[str, Any] | None = None) -> tuple[Target, ...]:
-    """Read a targets file; `defaults` hold where neither a target nor the file's own defaults say.
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a targets file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "image-cleanup targets file or configuration",
+        **mapping_schema(_FILE),
+    }
+
+
+def read_targets_file(path: Path, *, what: str = "targets file", needs_targets: bool = True) -> TargetsFile:
+    """Read a targets file; `what` is what it is called in messages.
 
     Raises PolicyError with every problem and its place, UsageError when it is not there.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as error:
-        raise UsageError(f"cannot read the targets file {path}: {error.strerror}") from error
+        raise UsageError(f"cannot read the {what} {path}: {error.strerror}") from error
     require_yaml_kind(content, path, FileKind.TARGETS)
-    values = MappingReader(parse(content, str(path)), "a targets file", _FILE).values()
-    entries = values["targets"]
-    common = dict(defaults or {}) | values.get("defaults", {})
-    problems = _repeated(entries)
+    reader = MappingReader(parse(content, str(path)), f"a {what}", _FILE)
+    if needs_targets and not reader.given("targets"):
+        reader.error_at(None, f"a {what} needs the key 'targets': the projects")
+    values = reader.values()
+    entries: tuple[TargetEntry, ...] = values.get("targets", ())
+    folder = path.parent
+    return TargetsFile(
+        path,
+        process=_beside(folder, stated_in(reader, PROCESS_KEYS)),
+        defaults=_beside(folder, values.get("defaults", {})),
+        targets=tuple(TargetEntry(one.location, _beside(folder, one.fields)) for one in entries),
+    )
+
+
+def _beside(folder: Path, fields: Fields) -> dict[str, Stated]:
+    return {name: one.beside(folder) if name in PATHS else one for name, one in fields.items()}
+
+
+def _repeated(nodes: Sequence[yaml.Node]) -> Iterator[Problem]:
+    seen: dict[str, int] = {}
+    for node in nodes:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+        name = next((value.value for key, value in pairs if key.value == "name"), None)
+        if not isinstance(name, str):
+            continue
+        if first := seen.get(name.casefold()):
+            yield location_of(node).problem(
+                f"the target '{name}' is there twice, first in line {first}: names are unique"
+            )
+        seen.setdefault(name.casefold(), location_of(node).line)
+
+
+def read_targets(path: Path, options: Mapping[str, Any] | None = None) -> tuple[Target, ...]:
+    """The targets of a file; `options` hold where neither a target nor the file's own defaults say.
+
+    Raises PolicyError with every problem and its place, UsageError when it is not there.
+    """
+    return make_targets(read_targets_file(path), options or {})
+
+
+def make_targets(
+    file: TargetsFile, options: Mapping[str, Any], winning: Mapping[str, Any] | None = None
+) -> tuple[Target, ...]:
+    """The targets of a file; `options` hold where it says nothing, what is `winning` whatever it says.
+
+    Pins add up: those of the file and those of the options. Raises PolicyError.
+    """
+    problems: list[Problem] = []
     targets: list[Target] = []
-    for node, fields in entries:
+    for entry in file.targets:
+        said = {name: one.value for name, one in file.of(entry).items()}
+        fields = dict(options) | said | dict(winning or {})
+        pins = (*said.get("pins", ()), *options.get("pins", ()))
         try:
-            targets.append(_target(path, common | fields))
+            targets.append(_target(fields, pins))
         except UsageError as error:
-            problems.append(location_of(node).problem(str(error)))
+            problems.append(entry.location.problem(str(error)))
     if problems:
         raise PolicyError(sorted(problems))
     return tuple(targets)
 
 
-def _repeated(entries: Sequence[tuple[yaml.Node, dict[str, Any]]]) -> list[Problem]:
-    seen: dict[str, int] = {}
-    problems = []
-    for node, fields in entries:
-        name, place = fields["name"], location_of(node)
-        if name.casefold() in seen:
-            first = seen[name.casefold()]
-            problems.append(
-                place.problem(f"the target '{name}' is there twice, first in line {first}: names are unique")
-            )
-        seen.setdefault(name.casefold(), place.line)
-    return problems
-
-
-def _target(path: Path, fields: Mapping[str, Any]) -> Target:
+def _target(fields: Mapping[str, Any], pins: Sequence[Path]) -> Target:
     return make_target(
         name=fields["name"],
         endpoint=fields.get("endpoint"),
@@ -160,9 +183,11 @@ def _target(path: Path, fields: Mapping[str, Any]) -> Target:
         rate=fields.get("rate", 10.0),
         concurrency=fields.get("concurrency", 16),
         credentials=fields.get("credentials"),
-        policies=tuple(path.parent / policy for policy in fields.get("policies", ())),
+        policies=fields.get("policies", ()),
         users=tuple(kind for kind in UserKind if kind in fields.get("users", UserKind)),
         job_history=fields.get("job_history", JOB_HISTORY),
+        in_use=fields.get("in_use", Scope.ALL),
+        pins=read_pins(pins),
         from_file=True,
     )
 

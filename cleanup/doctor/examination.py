@@ -73,7 +73,7 @@ async def diagnose(target: Target, settings: Settings, runtime: Runtime) -> Diag
         transport, _, credentials = await stack.enter_async_context(open_transport(target, settings, runtime))
         examination = _Examination(
             target=target,
-            wanted=AskedUsers(kinds=target.users, notebooks=settings.scope).wanted,
+            wanted=AskedUsers(kinds=target.users, notebooks=target.in_use).wanted,
             proxied=_by_proxy(target.endpoint, runtime.environment),
             anonymous=anonymous,
             transport=transport,

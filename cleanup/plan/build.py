@@ -41,10 +41,9 @@ async def read_only_look(job: Job) -> Inventory:
 
 async def look(job: Job, client: Client) -> Inventory:
     """The inventory of the job's target; given up, with Interrupted, when a stop is asked for."""
-    settings = job.settings
     inventory = await job.stop.unless_requested(
         lambda: read_inventory(
-            client, job.target.workspaces, job.asked_users, settings.pins, job.runtime, job.progress
+            client, job.target.workspaces, job.asked_users, job.target.pins, job.runtime, job.progress
         )
     )
     if inventory is None:

@@ -124,7 +124,7 @@ async def _users_of_ids(job: Job, client: Client) -> dict[str, tuple[str, ...]]:
         job.progress.note(f"who names the old ids is not known: {error}")
         return {}
     users: dict[str, tuple[str, ...]] = {}
-    for use in (found.in_use | job.settings.pins).uses:
+    for use in (found.in_use | job.target.pins).uses:
         if use.image_id:
             users[use.image_id.lower()] = (*users.get(use.image_id.lower(), ()), use.user)
     return users

@@ -64,8 +64,6 @@ BROKEN = (
 
 def test_plan_and_apply_over_all_of_them(cli: Cli, fleet: Fleet, tmp_path: Path) -> None:
     clouds = fleet(3)
-    (tmp_path / "plans").mkdir()
-    (tmp_path / "logs").mkdir()
     planned = cli("plan", "--targets", "targets.yaml", "-o", "plans", "--detailed-exitcode")
     assert planned.exit_code == 10, planned.output
     assert sorted(path.name for path in (tmp_path / "plans").iterdir()) == [
@@ -194,7 +192,7 @@ def test_a_plan_lies_where_another_targets_plan_should_be(cli: Cli, fleet: Fleet
         ),
         (
             "version: 1\ntargets:\n  - {name: a, endpoint: 'http://x.example', project_id: p}\n",
-            ":3:5:",
+            ":3:25:",
             "loopback",
         ),
         ("version: 1\ntargets:\n  - {name: a, region: cn-north-4, project_id: 012}\n", ":3:", "quotes"),

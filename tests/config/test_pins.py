@@ -32,7 +32,7 @@ def pins(folder: Path, *lines: str) -> Path:
     ],
 )
 def test_every_spelling_of_an_image_protects_it(tmp_path: Path, line: str) -> None:
-    use = read_pins(pins(tmp_path, line)).of(make_image("img-1", namespace="team", name="ocr", tag="1.4"))
+    use = read_pins([pins(tmp_path, line)]).of(make_image("img-1", namespace="team", name="ocr", tag="1.4"))
     assert use is not None
     assert use.user == "pin pins.txt:1"
 
@@ -64,12 +64,12 @@ def test_what_could_protect_nothing_is_an_error_with_the_right_spelling(
     tmp_path: Path, line: str, message: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
-        read_pins(pins(tmp_path, "img-1", line))
+        read_pins([pins(tmp_path, "img-1", line)])
     assert str(caught.value).startswith(f"{tmp_path}/pins.txt:2:1: ")
     assert message in str(caught.value)
 
 
 def test_every_mistake_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        read_pins(pins(tmp_path, "a*", "img-1", "b*"))
+        read_pins([pins(tmp_path, "a*", "img-1", "b*")])
     assert [line.split(":")[1] for line in str(caught.value).splitlines()] == ["1", "3"]

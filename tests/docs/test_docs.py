@@ -16,8 +16,9 @@ from cleanup.cli.jobs import worst
 from cleanup.cli.options import Connecting, Deleting, Working
 from cleanup.cli.pages import EXIT_CODES
 from cleanup.cli.plan import SOMETHING_TO_DELETE
+from cleanup.config.keys import PROCESS_KEYS, TARGET_KEYS
 from cleanup.config.pins import read_pins
-from cleanup.config.targets import read_targets
+from cleanup.config.targets import read_targets, read_targets_file
 from cleanup.decision.case_syntax import FILE_KEYS as CASE_KEYS
 from cleanup.decision.cases import compare, load_cases
 from cleanup.decision.select import select
@@ -59,8 +60,8 @@ every_document = pytest.mark.parametrize("name", DOCUMENTS)
 CONNECTING = re.findall(
     r"\S+",
     "--endpoint --region --project-id --workspace --auth --iam-endpoint --targets --shard --ca-bundle "
-    "--log-format --quiet --verbose --rate --concurrency --timeout --max-attempts --in-use --users --job-history "
-    "--pins",
+    "--config --log-format --quiet --verbose --rate --concurrency --timeout --max-attempts --in-use --users "
+    "--job-history --pins",
 )
 DELETING = ["--deadline", "--max-staleness", "--settle-timeout", "--drain-timeout", "--breaker"]
 
@@ -220,8 +221,8 @@ def every_yaml_block() -> list[str]:
 
 
 def test_every_yaml_block_is_a_policy_a_targets_file_or_a_policy_test() -> None:
-    [policy], [targets], [case] = yaml_blocks("rules"), yaml_blocks("targets"), yaml_blocks("images")
-    assert sorted(every_yaml_block()) == sorted([policy, targets, case])
+    [policy], [case] = yaml_blocks("rules"), yaml_blocks("images")
+    assert sorted(every_yaml_block()) == sorted([policy, *yaml_blocks("targets"), case])
 
 
 def test_the_policy_shows_every_key_and_is_valid_without_a_doubt(tmp_path: Path) -> None:
@@ -251,9 +252,17 @@ def test_the_policy_test_passes_on_the_first_policy(tmp_path: Path) -> None:
     assert len(cases.expectations) > 2
 
 
+def test_the_table_of_keys_is_complete() -> None:
+    rows = table(OPERATIONS, "keys")
+    assert sorted(span for row in rows for span in code(row[0])) == sorted([*PROCESS_KEYS, *TARGET_KEYS])
+    assert code(rows[0][0]) == list(PROCESS_KEYS)
+
+
 def test_the_targets_file_is_one(tmp_path: Path) -> None:
-    [block] = yaml_blocks("targets")
+    one, block = yaml_blocks("targets")
     (tmp_path / "targets.yaml").write_text(block, encoding="utf-8")
+    (tmp_path / "one.yaml").write_text(one, encoding="utf-8")
+    assert read_targets_file(tmp_path / "one.yaml").process["journal"].words == f"{tmp_path}/journals/"
     targets = read_targets(tmp_path / "targets.yaml")
     assert [target.auth for target in targets] == [Auth.AKSK, Auth.PASSWORD]
     assert targets[0].policies == (tmp_path / "policies/vision.yaml",)
@@ -531,7 +540,7 @@ def test_the_pins_are_gathered_as_is_said(tmp_path: Path) -> None:
     [block] = [block for block in command_lines.blocks(LANGUAGE, "sh") if "pins.txt" in block]
     gather = block.replace("kubectl get pods -A -o json", "cat pods.json").partition("image-cleanup plan")[0]
     subprocess.run(["/bin/sh", "-euc", gather], check=True, cwd=tmp_path)
-    uses = read_pins(tmp_path / "pins.txt").uses
+    uses = read_pins([tmp_path / "pins.txt"]).uses
     assert {use.name or use.swr_path for use in uses} == {"ml-vision/trainer:v1", "swr.example.com/ml/chat:2"}
 
 
