@@ -124,6 +124,15 @@ PAGES: Final = {
         (8,),
         {0: "shown", 2: "usage", 8: _OF_READING[8]},
     ),
+    "journals": HelpPage(
+        (
+            "image-cleanup journals list /var/lib/image-cleanup",
+            "image-cleanup journals tidy --keep 90d /var/lib/image-cleanup",
+            "image-cleanup journals tidy --keep 90d --dry-run",
+        ),
+        (),
+        {0: "listed, or removed", 2: "usage, or a file could not be removed"},
+    ),
     "restore": HelpPage(
         (
             "image-cleanup restore night.jsonl",
