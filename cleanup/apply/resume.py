@@ -104,7 +104,7 @@ async def resume(job: Job, journal: JournalFile, plan: Plan, todo: tuple[Decisio
             if not todo:
                 return finished
             journal = read(journal.path)
-        inventory = await look(job, client)
+        inventory = await look(job, client, again=True)
         inventory.require_complete()
         checked = check_again(job, plan, todo, inventory)
         settled = await job.stop.unless_requested(lambda: _settle(job, client, journal, todo))

@@ -33,7 +33,7 @@ async def apply_plan(job: Job, plan: Plan) -> RunFinished:
     require_complete(plan)
     async with connect(job.target, job.settings, job.runtime, job.stop) as client:
         await settle_earlier(job, client)
-        inventory = await look(job, client)
+        inventory = await look(job, client, again=True)
         inventory.require_complete()
         checked = check_again(job, plan, plan.deletes, inventory)
         return await delete(job, client, plan, plan.deletes, checked, inventory)
@@ -77,6 +77,7 @@ def check_again(
     """
     now = job.runtime.now()
     if today is None:
+        job.progress.begin("deciding again")
         today = select(
             inventory.images,
             plan.policy,

@@ -10,7 +10,17 @@ import anyio
 
 from cleanup.cli import event_loop
 from cleanup.cli.options import Connecting, Deleting, Working
-from cleanup.cli.output import bare_stderr, bug_line, complain, is_quiet, log, report_bug, tell
+from cleanup.cli.output import (
+    STDERR,
+    bare_stderr,
+    bug_line,
+    complain,
+    is_plain,
+    is_quiet,
+    log,
+    report_bug,
+    tell,
+)
 from cleanup.cli.parsing import FolderPath
 from cleanup.config.job import Job
 from cleanup.config.settings import Settings, Target
@@ -24,7 +34,7 @@ from cleanup.plan.file import PLAN_KEY
 from cleanup.plan.sealed import require_replaceable
 from cleanup.progress import Progress
 from cleanup.reports import Format, summary_line
-from cleanup.reports.formatting import count
+from cleanup.reports.formatting import count, plain
 from cleanup.runtime import Runtime
 from cleanup.stop import Stop
 
@@ -173,7 +183,7 @@ def new_job(
         settings=settings,
         runtime=runtime,
         stop=stop,
-        progress=Progress(None if target.from_file or is_quiet() else bare_stderr(), note=log().info),
+        progress=Progress(bare_stderr() if _is_drawn(target) else None, note=log().info),
         run_id=event_loop.new_id(),
         plan=plan,
         plan_key=plan_key(),
@@ -195,6 +205,13 @@ def _trace_target(target: Target, settings: Settings, runtime: Runtime) -> None:
         rate=target.rate,
         concurrency=target.concurrency,
     )
+
+
+def _is_drawn(target: Target) -> bool:
+    """Whether a bar may be drawn: many targets would at once, and a CI system keeps every frame of it."""
+    if target.from_file or is_quiet():
+        return False
+    return event_loop.runtime().environment.get("CI", "false") in ("", "false")
 
 
 def plan_key() -> str | None:
@@ -270,8 +287,16 @@ async def finish(job: Job, work: Awaitable[RunFinished], warnings: Warnings | No
         log().warning(f"stopped early: {finished.stopped}", **about(job))
     left = any(finished.counts[outcome] for outcome in TO_RESUME)
     if left and finished.exit_code != RecordRejected.exit_code:
-        log().info(f"finish it with: {resume_command(job.journal)}", **about(job))
+        _tell_command("finish it with: ", resume_command(job.journal), about(job))
     return Ended(job.target, finished.exit_code, line)
+
+
+def _tell_command(words: str, command: str, about: dict[str, str]) -> None:
+    """A line for people that ends in a command to copy: on a terminal that is never broken into two."""
+    if is_plain() and not about:
+        STDERR.write(f"{words}{plain(command)}\n")
+    else:
+        log().info(words + command, **about)
 
 
 def resume_command(journal: Path) -> str:

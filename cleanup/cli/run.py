@@ -18,6 +18,7 @@ from cleanup.plan.build import make_plan
 from cleanup.plan.file import Plan
 from cleanup.policy import load
 from cleanup.reports import Format, plan_line
+from cleanup.reports.formatting import count
 from cleanup.stop import Stop
 
 
@@ -72,6 +73,8 @@ def run(
                     show(plan, format)
                     warnings.tell(plan.header.warnings)
                     warnings.require_none()
+                    if not plan.summary.delete:
+                        log().info(f"nothing is due: {_why_kept(plan)}", **jobs.about(job))
                     if asks and _can_delete(plan):
                         hint = f"the plan is kept: {apply_line(plan, job.plan)}"
                         await confirmation.confirm([confirmation.Question.about(plan)], job.stop, hint)
@@ -92,3 +95,9 @@ def run(
 def _can_delete(plan: Plan) -> bool:
     """Whether there is anything to ask about; what a limit or a doubt refuses deletes nothing anyway."""
     return bool(plan.summary.delete and not plan.summary.over_limits and plan.header.inventory.complete)
+
+
+def _why_kept(plan: Plan) -> str:
+    """`2,000 images are kept: 1,200 no-rule, 800 too-young`."""
+    reasons = [f"{number:,} {reason}" for reason, number in plan.summary.by_reason.items()]
+    return f"{count(plan.summary.keep, 'image')} kept" + (f": {', '.join(reasons)}" if reasons else "")

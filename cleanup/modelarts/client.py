@@ -22,6 +22,7 @@ from cleanup.spool import Spool
 
 T = TypeVar("T")
 _IMAGES = 200  # the page size the API documents as its default
+_SHOWN_PAUSE = 0.5  # seconds
 _MAX_PAGE_BYTES = 64 << 20
 
 
@@ -77,7 +78,7 @@ class ListCall(Generic[T]):
     numbered: bool = False
     posted: bool = False
     readings: int = READINGS
-    listed: Callable[[int], None] = lambda _: None
+    listed: Callable[[int, int | None], None] = lambda _, __: None
 
 
 class Client:
@@ -126,16 +127,25 @@ class Client:
         """Requests a second that the limiter lets out now."""
         return self._limiter.rate_now
 
+    @property
+    def held(self) -> str:
+        """Why requests have to wait now, for people; empty where they have not."""
+        if (seconds := self._limiter.paused_for) >= _SHOWN_PAUSE:
+            return f"throttled, waiting {math.ceil(seconds)} s"
+        if again := self._transport.backing_off:
+            return f"{again} to be sent again"
+        return f"slowed to {self.rate_now:.0f}/s" if self._limiter.is_slowed else ""
+
     async def list_images(
         self,
         workspace: str,
         *,
         wanted: Mapping[str, str] | None = None,
-        listed: Callable[[int], None] = lambda _: None,
+        listed: Callable[[int, int | None], None] = lambda _, __: None,
     ) -> Listing[Image]:
         """All images of a workspace but the DELETED ones, which count for the proof that the list is whole.
 
-        `wanted` narrows the list down, `listed` is told how many have been read. Raises ListingFailed
+        `wanted` narrows the list down, `listed` is told how many have been read, and of how many. Raises ListingFailed
         when a page cannot be read, InventoryError when a record makes no sense.
         """
         spool = Spool()

@@ -84,11 +84,12 @@ async def read_inventory(
     seen_at = runtime.clock()
     listing = await read_images(client, workspaces, progress.listed)
     runtime.say_more(f"{len(listing.images):,} images read of workspaces {', '.join(workspaces)}")
-    rest = await read_other_workspaces(client, workspaces)
+    progress.begin("listing other workspaces")
+    rest = await read_other_workspaces(client, workspaces, progress.listed)
     runtime.say_more(
         f"{len(rest.images):,} images read of other workspaces", unseen=", ".join(rest.unseen) or None
     )
-    reading = Reading(client=client, asked=asked, now=runtime.now())
+    reading = Reading(client=client, asked=asked, now=runtime.now(), progress=progress)
     users = await read_users(reading, workspaces, rest.workspaces)
     for kind, number in users.counts.items():
         runtime.say_more(f"{number:,} {kind} read, who may use images")
@@ -118,11 +119,13 @@ def _wrong_clock(service_time: datetime | None, now: datetime) -> tuple[str, ...
 
 
 async def read_images(
-    client: Client, workspaces: Sequence[str], listed: Callable[[int], None] = lambda _: None
+    client: Client,
+    workspaces: Sequence[str],
+    listed: Callable[[int, int | None], None] = lambda _, __: None,
 ) -> ImageListing:
     """All images of the workspaces, one workspace after the other; an id in two of them is one image.
 
-    `listed` is told how many have been read so far. Raises AccessDenied when the service lets us
+    `listed` is told how many have been read so far, and of how many. Raises AccessDenied when the service lets us
     read nothing, InventoryError when it cannot be read to the end.
     """
     images: dict[str, Image] = {}
@@ -130,8 +133,8 @@ async def read_images(
     for workspace in workspaces:
         before = len(images)
 
-        def further(count: int, before: int = before) -> None:
-            listed(before + count)
+        def further(count: int, total: int | None, before: int = before) -> None:
+            listed(before + count, None if total is None else before + total)
 
         try:
             found = await client.list_images(workspace, listed=further)
@@ -142,7 +145,11 @@ async def read_images(
     return ImageListing(images=tuple(images.values()), doubts=tuple(doubts))
 
 
-async def read_other_workspaces(client: Client, cleaned: Sequence[str]) -> OtherWorkspaces:
+async def read_other_workspaces(
+    client: Client,
+    cleaned: Sequence[str],
+    listed: Callable[[int, int | None], None] = lambda _, __: None,
+) -> OtherWorkspaces:
     """The images of all workspaces but the cleaned ones, for content that they may share.
 
     What cannot be read is `unseen`, no failure. Raises CredentialsLost when the credentials are refused.
@@ -160,6 +167,7 @@ async def read_other_workspaces(client: Client, cleaned: Sequence[str]) -> Other
     for workspace in found:
         if workspace not in cleaned:
             rest = await _with_workspace(client, rest, workspace)
+            listed(len(rest.images), None)
     return rest
 
 

@@ -42,7 +42,7 @@ class Paging(Generic[T]):
     key: Callable[[T], str]
     limit: int
     at_once: int
-    listed: Callable[[int], None] = lambda _: None
+    listed: Callable[[int, int | None], None] = lambda _, __: None
     numbered: bool = False
     readings: int = READINGS
 
@@ -132,7 +132,7 @@ class _Reading(Generic[T]):
         self._items.update((self._paging.key(item), item) for item in page.items)
         repeated = bool(page.items) and len(self._items) == known
         self._endless |= repeated or self._pages >= _MOST_PAGES
-        self._paging.listed(len(self._items))
+        self._paging.listed(len(self._items), self._total)
 
     def _judge(self) -> tuple[str, ...]:
         doubts, found = list(self._doubts), len(self._items)

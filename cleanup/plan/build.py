@@ -39,8 +39,13 @@ async def read_only_look(job: Job) -> Inventory:
             return await look(job, client)
 
 
-async def look(job: Job, client: Client) -> Inventory:
-    """The inventory of the job's target; given up, with Interrupted, when a stop is asked for."""
+async def look(job: Job, client: Client, *, again: bool = False) -> Inventory:
+    """The inventory of the job's target; given up, with Interrupted, when a stop is asked for.
+
+    `again`: a plan was made before.
+    """
+    job.progress.watch(lambda: client.held)
+    job.progress.begin("listing images again" if again else "listing images")
     inventory = await job.stop.unless_requested(
         lambda: read_inventory(
             client, job.target.workspaces, job.asked_users, job.target.pins, job.runtime, job.progress
@@ -62,6 +67,7 @@ def build_plan(
     as_of: datetime | None = None,
 ) -> Plan:
     """Decide about all images. `as_of` decides as if it were then (a forecast)."""
+    job.progress.begin("deciding")
     now = job.runtime.now()
     decided = select(
         inventory.images,

@@ -163,6 +163,8 @@ class TestRun:
         called = answer("", "run", "-p", "policy.yaml", "--apply", *cloud.options)
         assert called.exit_code == 0
         assert "0 planned" in called.stderr
+        assert "nothing is due: " in called.stderr
+        assert " too-young" in called.stderr
 
 
 class TestStrict:

@@ -194,17 +194,17 @@ async def test_deleted_images_are_counted_and_left_out() -> None:
 
 
 async def test_several_workspaces_are_read_one_after_the_other_and_an_image_in_two_is_one() -> None:
-    told: list[int] = []
+    told: list[tuple[int, int | None]] = []
 
     def shelves(request: Request) -> Response:
         workspace = dict(request.query)["workspace_id"]
         return Shelf(images(3) if workspace == "0" else images(3, start=2))(request)
 
     stage = Stage(otherwise=shelves)
-    found = await read_images(make_client(stage), ("0", "w1"), told.append)
+    found = await read_images(make_client(stage), ("0", "w1"), lambda *so_far: told.append(so_far))
     assert [image.id for image in found.images] == ids(5)
     assert not found.doubts
-    assert told == [3, 6]
+    assert told == [(3, 3), (6, 6)]
 
 
 class TestFailures:

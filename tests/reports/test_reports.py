@@ -590,7 +590,11 @@ class Terminal(io.StringIO):
 
 def drive(stream: io.StringIO) -> str:
     with Progress(stream) as progress:
-        progress.listed(2000)
+        progress.watch(lambda: "throttled, waiting 3 s")
+        progress.begin("listing images")
+        progress.listed(2000, 16_800)
+        progress.asking(["jobs", "models"])
+        progress.answered("jobs")
         progress.total(3)
         progress.ended(Outcome.DELETED)
         progress.ended(Outcome.FAILED)
@@ -603,6 +607,10 @@ def test_progress_counts_by_outcome_on_a_terminal(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("TERM", "xterm")
     drawn = drive(Terminal())
     assert "3/3" in drawn
+    assert "2,000/16,800" in drawn
+    assert "listing images: 2,000, 0.0 s\n" in drawn  # what stays of a phase
+    assert "reading users of images: 1, 0.0 s\n" in drawn
+    assert "throttled, waiting 3 s" in drawn
     assert "1 failed, 2 deleted" in drawn
 
 

@@ -24,6 +24,7 @@ _QUIET = 0.25  # a refusal without Retry-After: time for the service's bucket to
 _DECREASE = 0.92  # CUBIC takes 0.7; the goodput is measured here, so that less has to be given up
 _DECREASE_FOR_PAUSE = 0.95  # beside that: where a refusal costs everybody a pause, the next is put off
 _DEEPEST_FALL = 1 / 10  # of the rate, in one step: little may have got through because little was asked
+_SLOWED = 0.8  # of the rate that was set
 _HARDLY = 1e-4  # of a slot: waiting for so little might not even move the clock
 _WINDOW = 1.0  # seconds over which the goodput is measured
 _SHORT_WINDOW = 0.2
@@ -78,6 +79,16 @@ class RateLimiter:
     def rate_now(self) -> float:
         """Requests a second, as of now."""
         return self._rate
+
+    @property
+    def paused_for(self) -> float:
+        """Seconds until anything may leave."""
+        return max(0.0, self._resumes_at - self._clock())
+
+    @property
+    def is_slowed(self) -> bool:
+        """Whether refusals keep the rate well below the one that was set."""
+        return self._rate < _SLOWED * self._set_rate
 
     @property
     def released(self) -> int:

@@ -57,6 +57,7 @@ class Transport:
         self._credentials = credentials
         self._stop = stop
         self._told_until = -math.inf
+        self.backing_off = 0  # requests that wait before they are sent again
 
     async def request(
         self,
@@ -141,9 +142,13 @@ class Transport:
             await self._runtime.sleep(seconds)
             return True
 
-        if ignore_stop or self._stop is None:
-            return await wait()
-        return bool(await self._stop.unless_requested(wait))
+        self.backing_off += 1
+        try:
+            if ignore_stop or self._stop is None:
+                return await wait()
+            return bool(await self._stop.unless_requested(wait))
+        finally:
+            self.backing_off -= 1
 
     def _tell_limiter(self, response: Response | NoResponse, released: float, hold: float) -> None:
         """Slow everybody down, pause everybody, or just go on."""

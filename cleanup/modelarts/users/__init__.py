@@ -68,7 +68,8 @@ async def read_users(reading: Reading, cleaned: Sequence[str], others: Sequence[
         for workspace in (*cleaned, *others)
         if kind not in _OF_THE_PROJECT or workspace == cleaned[0]
     ]
-    found = await gather(partial(_read, reading, *place) for place in places)
+    reading.progress.asking([kind for kind, _ in places])
+    found = await gather(partial(_read_and_tell, reading, *place) for place in places)
     closed = [one for one in found if one.workspace in others and _refused(one.result)]
     failed = [one for one in found if not isinstance(one.result, UserListing) and one not in closed]
     read = {(one.kind, one.workspace): one.result for one in found if isinstance(one.result, UserListing)}
@@ -90,6 +91,12 @@ async def read_users(reading: Reading, cleaned: Sequence[str], others: Sequence[
             *(f"workspace {one.workspace}: its {one.kind} cannot be seen ({one.result})" for one in closed),
         ),
     )
+
+
+async def _read_and_tell(reading: Reading, kind: UserKind, workspace: str) -> _Found:
+    found = await _read(reading, kind, workspace)
+    reading.progress.answered(kind)
+    return found
 
 
 async def _read(reading: Reading, kind: UserKind, workspace: str) -> _Found:

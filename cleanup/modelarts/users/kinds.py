@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from cleanup.in_use import Use
 from cleanup.modelarts.client import Client
+from cleanup.progress import Progress
 
 
 class UserKind(StrEnum):
@@ -60,11 +61,12 @@ class AskedUsers:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What a kind of users is read with; `now` is in UTC."""
+    """What a kind of users is read with; `now` is in UTC, `progress` is told which have been read."""
 
     client: Client
     asked: AskedUsers
     now: datetime
+    progress: Progress = field(default_factory=Progress)
 
 
 @dataclass(frozen=True, kw_only=True)
