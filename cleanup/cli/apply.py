@@ -8,10 +8,12 @@ from cleanup.apply.run import apply_plan, require_complete
 from cleanup.cli import confirmation, event_loop, jobs
 from cleanup.cli.earlier_runs import EarlierRuns
 from cleanup.cli.options import Connecting, Deleting, JournalPath, Strict, Working, Yes
+from cleanup.cli.output import log
 from cleanup.cli.parsing import Argument, Option
 from cleanup.config.settings import Target
 from cleanup.errors import CleanupError, RecordRejected, UsageError
 from cleanup.plan import file as plan_file
+from cleanup.plan.asked import forgotten, other_pins
 from cleanup.plan.file import Plan
 from cleanup.policy import load
 from cleanup.policy.language import Policy
@@ -79,6 +81,8 @@ def apply(
             if asked and confirmed.get(target.name) != mine.summary.sha256:
                 raise RecordRejected("the plan was replaced after it had been confirmed: nothing was deleted")
             job = jobs.new_run(target, settings, stop, journal, jobs.plan_path(plan, target, ""))
+            if other_pins(mine.header.inventory, target):
+                log().info("the pins are not those that the plan was made with", **jobs.about(job))
             earlier_runs.tell(job, warnings[target.name])
             warnings[target.name].require_none()
             return await jobs.finish(job, apply_plan(job, mine), warnings[target.name])
@@ -105,5 +109,6 @@ def _reviewed(
         plan_file.require_policy(plan, expected)
     warnings.tell(plan.header.warnings)
     plan_file.check_applicable(plan, target.ref, event_loop.runtime().now())
+    warnings.tell(forgotten(plan.header.inventory, target))
     warnings.require_none()
     return plan

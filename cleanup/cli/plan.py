@@ -1,7 +1,7 @@
 """`plan`: list, decide, show, and write down what `apply` may delete."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -93,7 +93,7 @@ def plan(
             warnings.tell(what_to_know(made))
             warnings.require_none()
             applicable = not (made.header.as_of or made.header.inventory.doubts or made.summary.over_limits)
-            hint = f"; apply it with: {apply_line(made, path)}"
+            hint = f"; apply it with: {apply_line(made, path, working.pins)}"
             log().info(f"plan written to {path}{warnings}" + (hint if applicable and not from_file else ""))
             something = detailed_exitcode and made.summary.delete
             return jobs.Ended(
@@ -154,10 +154,13 @@ def what_to_know(made: Plan) -> Iterator[str]:
         yield f"over a limit, so this plan cannot be applied: {violation}"
 
 
-def apply_line(made: Plan, path: Path) -> str:
-    """What applies this plan; `apply` asks the users of images again and needs to be told which, too."""
+def apply_line(made: Plan, path: Path, pins: Sequence[Path]) -> str:
+    """What applies this plan; `apply` looks again at all, and needs to be told at what, too."""
     read = made.header.inventory
-    options = "" if read.in_use == Scope.ALL else f" --in-use {read.in_use}"
+    workspaces = made.header.target.workspaces
+    named = (("--workspace", workspaces if workspaces != ("0",) else ()), ("--pins", pins))
+    options = "".join(f" {option} {shlex.quote(str(one))}" for option, values in named for one in values)
+    options += "" if read.in_use == Scope.ALL else f" --in-use {read.in_use}"
     left_out = [kind for kind in UserKind if kind not in read.users]
     if read.in_use == Scope.OFF:
         left_out = [kind for kind in left_out if kind is not UserKind.NOTEBOOKS]

@@ -15,6 +15,7 @@ from cleanup.config.settings import Settings, Target
 from cleanup.decision.types import Decision
 from cleanup.errors import RecordRejected
 from cleanup.journal import JournalFile, read, require_writable
+from cleanup.plan.asked import forgotten
 from cleanup.plan.file import Plan, require_policy
 from cleanup.policy.language import Policy
 from cleanup.stop import Stop
@@ -75,6 +76,9 @@ def resume(
     settings = working.settings(connecting, deleting)
     earlier = read(journal)
     rest = Rest.of(earlier, target_of(earlier, connecting.fleet(working)))
+    if rest.todo and not isinstance(rest.plan, Refused):
+        for difference in forgotten(rest.plan.header.inventory, rest.target):
+            log().warning(difference)
     if rest.strangers:
         log().warning(
             f"{rest.strangers} deletes in doubt are of another project: resume once more, connected to that"

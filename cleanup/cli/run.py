@@ -76,7 +76,7 @@ def run(
                     if not plan.summary.delete:
                         log().info(f"nothing is due: {_why_kept(plan)}", **jobs.about(job))
                     if asks and _can_delete(plan):
-                        hint = f"the plan is kept: {apply_line(plan, job.plan)}"
+                        hint = f"the plan is kept: {apply_line(plan, job.plan, working.pins)}"
                         await confirmation.confirm([confirmation.Question.about(plan)], job.stop, hint)
 
             ended = await jobs.finish(job, run_policy(job, mine, shown), warnings)

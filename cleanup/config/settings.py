@@ -1,6 +1,7 @@
 """Where to connect and how hard to work: options and environment in, frozen settings out, or a clear refusal."""
 
 import ipaddress
+import shlex
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,6 +33,26 @@ class TargetRef(msgspec.Struct, frozen=True, kw_only=True):
         """An image's id means the same image."""
         mine, its = (one.endpoint.rstrip("/").casefold() for one in (self, other))
         return (mine, self.project_id) == (its, other.project_id)
+
+    def differs_from(self, here: "TargetRef") -> str | None:
+        """What of this place is not as `here`, where the command is connected to, and the option that mends it."""
+        if self.same_place(here):
+            return None
+        if self.project_id != here.project_id:
+            return (
+                f"project {self.project_id}, not for project {here.project_id}: give --project-id "
+                f"{self.project_id}, or plan again for this project"
+            )
+        if not self.same_project(here):
+            return (
+                f"the endpoint {self.endpoint}, not for {here.endpoint}: give --endpoint {self.endpoint}, "
+                "or plan again for this endpoint"
+            )
+        options = " ".join(f"--workspace {shlex.quote(one)}" for one in self.workspaces)
+        return (
+            f"workspaces {', '.join(self.workspaces)}, not for {', '.join(here.workspaces)}: give {options} "
+            "again (in a targets file: workspaces)"
+        )
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import cleanup
 from cleanup.config.connect import connect
 from cleanup.config.job import Job
+from cleanup.config.pins import pins_digest
 from cleanup.decision import limits
 from cleanup.decision.select import select
 from cleanup.decision.types import Action
@@ -102,6 +103,8 @@ def build_plan(
             unseen=inventory.unseen,
             notes=inventory.notes,
             pins=inventory.pins,
+            pins_sha256=pins_digest(inventory.in_use),
+            job_history_s=inventory.asked.job_history.total_seconds(),
             doubts=inventory.doubts,
         ),
         warnings=(

@@ -45,7 +45,8 @@ class PolicyRef(msgspec.Struct, frozen=True, kw_only=True):
 class InventoryRef(msgspec.Struct, frozen=True, kw_only=True):
     """What the plan was decided on. `in_use` is the scope of notebooks that was asked for, `users` how many
     there were of each kind that was asked; `doubts` says in words why `complete` is false. `unseen` are
-    workspaces that could not be read, for which `force` is withheld; `notes` what else the log said."""
+    workspaces that could not be read, for which `force` is withheld; `notes` what else the log said.
+    `pins_sha256` is over what pins name, whatever their files; `job_history_s` in seconds."""
 
     images: int
     notebooks: int
@@ -53,6 +54,8 @@ class InventoryRef(msgspec.Struct, frozen=True, kw_only=True):
     own: int = 0
     in_use: str = "all"
     pins: int = 0
+    pins_sha256: str = ""
+    job_history_s: float | None = None
     doubts: tuple[str, ...] = ()
     users: dict[str, int] = {}
     unseen: tuple[str, ...] = ()
@@ -362,12 +365,8 @@ def require_policy(plan: Plan, policy: Policy) -> None:
 def check_applicable(plan: Plan, target: TargetRef, now: datetime) -> None:
     """Raise RecordRejected unless this plan may be applied to this target now (exit code 8)."""
     header = plan.header
-    if not header.target.same_place(target):
-        raise RecordRejected(
-            f"the plan is for project {header.target.project_id} (workspaces {', '.join(header.target.workspaces)}) "
-            f"at {header.target.endpoint}, not for project {target.project_id} "
-            f"(workspaces {', '.join(target.workspaces)}) at {target.endpoint}: plan again for this target"
-        )
+    if other := header.target.differs_from(target):
+        raise RecordRejected(f"the plan is for {other}")
     if header.as_of is not None:
         raise RecordRejected(
             "the plan is a forecast (made with --as-of) and cannot be applied: plan again without it"

@@ -248,7 +248,7 @@ def test_a_project_of_a_targets_file(cli: Cli, policy: Path, tmp_path: Path) -> 
     called = cli("plan", "-p", policy, "--targets", "targets.yaml")
     assert called.exit_code == 2
     assert "targets.yaml:3:47: project_id 'vision' is no project id" in called.stderr
-    assert "targets.yaml:4:24: region 'north' is no region" in called.stderr
+    assert "targets.yaml:4:23: region 'north' is no region" in called.stderr
 
 
 def test_a_password_in_a_url_is_not_told(cli: Cli, policy: Path) -> None:
