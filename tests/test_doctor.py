@@ -10,6 +10,9 @@ from typing import Any
 import anyio
 import pytest
 
+from cleanup.doctor import Check, CheckLevel, Diagnosis, Setting
+from cleanup.reports.doctor_view import render_diagnosis
+from cleanup.reports.view import ProseFormat
 from cleanup.simulator import (
     OTHER_WORKSPACE,
     PROJECT_ID,
@@ -603,3 +606,51 @@ def test_many_targets_have_a_section_each(cli: Cli, serve_cloud: Serve, tmp_path
         "gone",
         "good",
     ]
+
+
+def test_every_setting_with_where_it_comes_from(
+    cli: Cli, serve_cloud: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = serve_cloud()
+    monkeypatch.setenv("MODELARTS_AUTH", "none")
+    monkeypatch.setenv("CANARY_AK", LOGIN.ak)
+    (tmp_path / "pins.txt").write_text("img-1\n")
+    (tmp_path / "image-cleanup.yaml").write_text(
+        f"version: 1\ntimeout: 20s\ndeadline: 50m\ndefaults: {{in_use: own, pins: [pins.txt]}}\n"
+        f"targets:\n  - name: vision\n    endpoint: {cloud.url}\n    project_id: {PROJECT_ID}\n"
+        "    auth: aksk\n    rate: 3\n    credentials: {ak_env: CANARY_AK}\n"
+    )
+    called = cli("doctor", "--rate", "10", "--pins", "pins.txt")
+    assert called.exit_code == 0
+    _, _, shown = called.stdout.partition("Settings, and where each comes from:\n")
+    assert shown.partition("\n\n")[0].splitlines() == [
+        f"    endpoint       {cloud.url}  (image-cleanup.yaml:7:15)",
+        f"    project_id     {PROJECT_ID}  (image-cleanup.yaml:8:17)",
+        "    workspaces     0  (default)",
+        "    auth           none  (MODELARTS_AUTH)",
+        "    credentials    ak_env CANARY_AK  (image-cleanup.yaml:11:18)",
+        "    rate           10  (--rate)",
+        "    concurrency    16  (default)",
+        "    in_use         own  (image-cleanup.yaml:4:20)",
+        "    users          notebooks, jobs, algorithms, models, services, workflows  (default)",
+        "    job_history    30d  (default)",
+        "    pins           1  (image-cleanup.yaml:4:31, --pins)",
+        "    timeout        20s  (image-cleanup.yaml:2:10)",
+        "    max_attempts   5  (default)",
+        "    deadline       50m  (image-cleanup.yaml:3:11)",
+    ]
+    assert LOGIN.ak not in called.output
+    document = json.loads(cli("doctor", "--rate", "10", "--format", "json").stdout)
+    (target,) = document["targets"]
+    assert {"name": "rate", "value": "10", "origin": "--rate"} in target["settings"]
+
+
+def test_a_terminal_breaks_lines_between_words() -> None:
+    check = Check(name="credentials", level=CheckLevel.WARNING, detail="x " * 60, next_step="y " * 60)
+    setting = Setting(name="users", value="z, " * 40, origin="default")
+    found = Diagnosis(
+        name="t", endpoint="e", project_id="p", exit_code=0, checks=(check,), settings=(setting,)
+    )
+    lines = render_diagnosis([found], ProseFormat.TEXT, 80).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert next(line for line in lines if line.strip().startswith("x")).startswith(" " * 31 + "x")

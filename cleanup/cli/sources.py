@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
+import msgspec
 from click.core import ParameterSource
 
 from cleanup.cli.output import log
@@ -16,6 +17,9 @@ from cleanup.config.configuration import (
     option_of,
 )
 from cleanup.config.keys import Fields
+from cleanup.config.settings import Settings, Target
+from cleanup.doctor.checks import Setting
+from cleanup.durations import format_duration
 
 _META = "cleanup.configuration"
 _PLACE = ("endpoint", "region", "iam_endpoint")  # one says where, so none of another source goes with it
@@ -98,3 +102,65 @@ def origin_of(key: str, file_fields: Sequence[Fields], wins: bool) -> str:
         if key in fields and name not in overruled():
             return str(fields[key].location)
     return spelled(name) if is_given(name) else "default"
+
+
+def settings_in_words(target: Target, settings: Settings) -> tuple[Setting, ...]:
+    """What is used for a target, and where each value comes from; of credentials their names only."""
+    found = configuration()
+    fields, wins = _fields_of(found, target.name), found.origin is not Origin.TARGETS
+    process = found.file.process if found.file else {}
+    rows = [
+        Setting(name=key, value=value, origin=_origin(key, fields, wins))
+        for key, value in _of_target(target).items()
+        if value
+    ]
+    used = {"timeout": f"{settings.timeout:g}s", "max_attempts": str(settings.max_attempts)}
+    used |= {"ca_bundle": str(settings.ca_bundle)} if settings.ca_bundle else {}
+    rest = {key: str(one.words) for key, one in process.items() if key not in used}
+    rows += [
+        Setting(name=key, value=value, origin=origin_of(key, [process], wins=True))
+        for key, value in (used | rest).items()
+    ]
+    return tuple(rows)
+
+
+def _fields_of(found: Configuration, target: str) -> list[Fields]:
+    """What a file says of a target, its own word first."""
+    if found.file is None:
+        return []
+    own = [
+        one.fields for one in found.file.targets if not found.is_fleet or one.fields["name"].value == target
+    ]
+    return [*own, found.file.defaults]
+
+
+def _of_target(target: Target) -> dict[str, str]:
+    names = msgspec.structs.asdict(target.credentials)
+    return {
+        "endpoint": target.endpoint,
+        "project_id": target.project_id,
+        "workspaces": ", ".join(target.workspaces),
+        "auth": str(target.auth),
+        "credentials": ", ".join(f"{name} {value}" for name, value in names.items() if value),
+        "iam_endpoint": target.iam_endpoint or "",
+        "rate": f"{target.rate:g}",
+        "concurrency": str(target.concurrency),
+        "in_use": str(target.in_use),
+        "users": ", ".join(target.users),
+        "job_history": format_duration(target.job_history),
+        "pins": str(len(target.pins.uses)),
+        "policies": ", ".join(map(str, target.policies)),
+    }
+
+
+def _origin(key: str, fields: Sequence[Fields], wins: bool) -> str:
+    """The same as `origin_of`, of what has no option or adds up, too."""
+    said = next((str(one[key].location) for one in fields if key in one), None)
+    if key == "credentials":
+        return said or "default"
+    if key == "pins":
+        return ", ".join(filter(None, [said, "--pins" if is_given("pins") else None])) or "default"
+    found = origin_of(key, fields, wins)
+    if key in ("endpoint", "iam_endpoint") and found == "default":
+        return f"the region: {origin_of('region', fields, wins)}"
+    return found

@@ -31,6 +31,14 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int = 0
 
 
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that is used, as people write it and never a secret, and where it comes from."""
+
+    name: str
+    value: str
+    origin: str
+
+
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """The checks of one target, and the exit code they come to."""
 
@@ -39,6 +47,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     project_id: str
     exit_code: int
     checks: tuple[Check, ...]
+    settings: tuple[Setting, ...] = ()
 
 
 def ok(detail: str) -> Check:
