@@ -104,7 +104,9 @@ def plan(
 
     ends = event_loop.read(work)
     if from_file:
-        log().info(f"apply the plans with: image-cleanup apply {output or Path()} and the same --targets")
+        log().info(
+            f"apply the plans with: image-cleanup apply {output or Path()} and the same --targets or --config"
+        )
     jobs.conclude(ends, strict=strict)
 
 

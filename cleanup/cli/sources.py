@@ -76,7 +76,10 @@ def tell_configuration() -> None:
     targets = len(found.file.targets)
     told = f"configuration: {found.file.path}" + (f" {found.origin}" if found.origin is Origin.FOLDER else "")
     told += f", {targets} targets" if targets > 1 else ""
-    stronger = [name for name in found.options() if is_given(name)]
+    takers = {
+        one.name for one in click.get_current_context().command.params if getattr(one, "configured", False)
+    }
+    stronger = [name for name in found.options() if name in takers and is_given(name)]
     stronger += [
         name for name in ("endpoint", "region") if overruled() and is_given(name) and name not in stronger
     ]
