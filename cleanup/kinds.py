@@ -74,19 +74,20 @@ def mistaken(found: FileKind | None, *wanted: FileKind) -> str | None:
 
 
 def require_kind(path: Path, *wanted: FileKind) -> None:
-    """Raise RecordRejected for an empty file, and for one of ours that is of another kind than is wanted.
+    """Raise RecordRejected for a file that is empty, of another kind than is wanted, or not of JSON lines at all.
 
-    What is neither, or cannot be read, is left to who reads it.
+    What cannot be read is left to who reads it.
     """
     try:
         head = read_regular(path, _HEAD)
     except OSError:
         return
-    why = (
-        mistaken(kind_in(head), *wanted)
-        if head
-        else f"is empty: it is not {' or '.join(map(_a, wanted))}, or one that is cut off"
-    )
+    names = " or ".join(map(_a, wanted))
+    why = mistaken(kind_in(head), *wanted)
+    if not head:
+        why = f"is empty: it is not {names}, or one that is cut off"
+    elif not (why or head.startswith(b'{"')):
+        why = f"is not {names}, or one whose beginning is damaged"
     if why:
         raise RecordRejected(f"{path} {why}")
 

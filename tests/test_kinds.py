@@ -22,6 +22,8 @@ WRONG = [
     ("apply a.jsonl", "a.jsonl is a journal, not a plan: `report` shows it, `resume` finishes it"),
     ("apply policy.yaml", "policy.yaml is a policy, not a plan: `plan`, `run` and `explain` take it with -p"),
     ("apply empty", "empty is empty: it is not a plan"),
+    ("apply binary", "binary is not a plan, or one whose beginning is damaged"),
+    ("report binary", "binary is not a plan or a journal, or one whose beginning is damaged"),
     ("resume a.plan.jsonl", "a.plan.jsonl is a plan, not a journal: `apply` applies it"),
     (
         "resume a.restore.jsonl",
@@ -51,7 +53,7 @@ WRONG = [
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    for name, text in {**FILES, "empty": ""}.items():
+    for name, text in {**FILES, "empty": "", "binary": "\0\1\n"}.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     return tmp_path
 

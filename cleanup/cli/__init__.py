@@ -9,6 +9,7 @@ import click
 
 from cleanup.cli import output, parsing
 from cleanup.cli.pages import FRONT, PAGES
+from cleanup.cli.refusals import refusal
 from cleanup.errors import CleanupError, Interrupted
 from cleanup.runtime import Runtime
 
@@ -86,7 +87,7 @@ def main(runtime: Runtime | None = None) -> None:
         output.complain(Interrupted("interrupted: nothing was deleted"))
         sys.exit(7)
     except click.ClickException as error:
-        output.complain(parsing.refusal(error))
+        output.complain(refusal(error))
         sys.exit(2)
     except CleanupError as error:
         output.complain(error)

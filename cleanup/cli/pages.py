@@ -118,7 +118,7 @@ PAGES: Final = {
     "report": HelpPage(
         (
             "image-cleanup report night.jsonl",
-            "image-cleanup report night.plan.jsonl --format markdown > comment.md",
+            "image-cleanup report night.plan.jsonl --format markdown > comment.txt",
             "image-cleanup report night.jsonl --format csv > night.csv",
         ),
         (8,),

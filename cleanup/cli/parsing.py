@@ -392,10 +392,3 @@ def _spelled_out(name: str, annotated: Any, default: Any) -> click.Parameter:
     hint, option = get_args(annotated)
     spelled: click.Parameter = option.spelled_out(name, hint, None if default in _NO_DEFAULT else default)
     return spelled
-
-
-def refusal(error: click.ClickException) -> UsageError:
-    """What click refuses, as an error of ours."""
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    where = f"; see {context.command_path} --help" if context else ""
-    return UsageError(error.format_message().rstrip(".") + where)

@@ -206,5 +206,10 @@ def _read_script(path: Path) -> tuple[Step, ...]:
         return parse_script(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
     except OSError as error:
         raise UsageError(f"--script {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"--script {path} is no YAML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--script {path}: this is not UTF-8 text") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UsageError(f"--script {path}:{line}: this is not YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"--script {path}: this is not YAML text") from error

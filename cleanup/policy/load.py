@@ -45,7 +45,7 @@ def load(paths: Sequence[Path], *, partial: bool = False) -> Policy:
     Raises PolicyError with all problems of all files, sorted by file and line.
     """
     if not paths:
-        raise UsageError("no policy is given: name a policy file or a folder of them")
+        raise UsageError("no policy is given: name a policy file or a folder of them with -p")
     found, missing = attempt(paths, policy_files)
     files = _once(chain.from_iterable(found))
     sources, unreadable = attempt(files.values(), _source)

@@ -1,5 +1,6 @@
 """The simulator as an aiohttp application on a loopback port, for as long as it is wanted."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -46,8 +47,9 @@ async def serve(
         try:
             await web.TCPSite(runner, HOST, port).start()
         except (OSError, OverflowError) as error:
+            why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "out of range"
             raise UsageError(
-                f"port {port} of {HOST} cannot be used ({error}); take another with --port"
+                f"port {port} of {HOST} cannot be used ({why}): take another with --port, 0 takes a free one"
             ) from error
         yield f"http://{HOST}:{runner.addresses[0][1]}"
     finally:

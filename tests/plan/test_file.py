@@ -120,7 +120,7 @@ def first_image(**fields: object) -> Callable[[Path], None]:
         (written(lambda whole: b""), "is cut off"),
         (written(lambda whole: whole[:-1]), "is cut off"),
         (written(lambda whole: whole[: whole.rindex(b"\n", 0, -1) + 1]), "does not end in the summary"),
-        (written(lambda whole: b"x\n"), "does not end in the summary"),
+        (written(lambda whole: b"x\n"), "is not a plan"),
         (written(lambda whole: whole[whole[:-1].rindex(b"\n") + 1 :]), "was changed after it was written"),
         (written(lambda whole: whole.replace(b"because", b"x", 1)), "was changed after it was written"),
         # What is changed and damaged was changed: the seal comes first.

@@ -56,9 +56,9 @@ def resolve_chain(environment: Mapping[str, str], ca_bundle: Path | None) -> tup
         found = _ask_vendor(ca_bundle)
         keys = Keys(found.ak, found.sk, found.security_token)
         accessor = found.sts_accessor
-    except Exception as error:  # the vendor's providers let through whatever their HTTP and JSON raise
+    except Exception:  # the vendor's providers let through whatever their HTTP and JSON raise
         raise AccessDenied(
-            f"no credentials found ({type(error).__name__}): set MODELARTS_TOKEN, or OS_USERNAME and "
+            "no credentials found: set MODELARTS_TOKEN, or OS_USERNAME and "
             f"OS_PASSWORD, or {AK} and {SK}, or have a profile, an OIDC token or an agency at hand"
         ) from None
     if not keys.ak or not keys.sk:

@@ -210,4 +210,5 @@ def _trusting(ca_bundle: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_bundle)
     except (OSError, ssl.SSLError) as error:
-        raise UsageError(f"--ca-bundle {ca_bundle} cannot be used: {error.strerror or error}") from error
+        why = "it holds no certificates in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
+        raise UsageError(f"--ca-bundle {ca_bundle} cannot be used: {why}") from error
