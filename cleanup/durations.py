@@ -17,7 +17,7 @@ def parse_duration(text: str) -> timedelta:
     Raises ValueError with a message that says what to write instead.
     """
     if not re.fullmatch(SYNTAX, text):
-        raise ValueError(f"'{text}' is no duration: {_advice(text)}")
+        raise ValueError(f"'{text}' is not a valid duration: {_advice(text)}")
     seconds = 0
     for number, unit in _PART.findall(text):
         seconds += int(number.lstrip("0")[:15] or 0) * _SECONDS[unit]

@@ -1,4 +1,4 @@
-"""Ending a run early, on purpose: who asked for it, why, and how long the work in hand may take."""
+"""Ending a run early, on purpose: who asked for it, why, and how long the work in flight may take."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ class Cause(StrEnum):
 class Stop:
     """A request to stop that everybody who works can see. The first cause counts.
 
-    `requested` is set when nothing new may start, `aborted` when even the work in hand must end; `deadline`
+    `requested` is set when nothing new may start, `aborted` when even the work in flight must end; `deadline`
     is the monotonic second from which on nothing new will start.
     """
 
@@ -49,7 +49,7 @@ class Stop:
         return self.cause is not None
 
     def ends_at(self, *, late: bool) -> float:
-        """The monotonic second at which there is no time left: for new work, or `late` for the work in hand."""
+        """The monotonic second at which there is no time left: for new work, or `late` for the work in flight."""
         return self.deadline + self.drain_seconds if late else self.deadline
 
     def request(self, cause: Cause, why: str) -> None:
@@ -83,7 +83,7 @@ class Stop:
         return None
 
     async def cancel_after_drain(self, scope: anyio.CancelScope) -> None:
-        """Wait for a stop, let the work in hand drain, and cancel what is left of it; an abort cuts that short."""
+        """Wait for a stop, let the work in flight drain, and cancel what is left of it; an abort cuts that short."""
         await self.requested.wait()
         with anyio.move_on_after(self.drain_seconds):
             await self.aborted.wait()

@@ -13,6 +13,7 @@ from cleanup.config.connect import connect
 from cleanup.config.job import Job
 from cleanup.config.settings import Target, TargetRef
 from cleanup.decision.types import Decision
+from cleanup.durations import format_moment
 from cleanup.errors import Interrupted, RecordRejected, UsageError
 from cleanup.image import Image
 from cleanup.journal import JournalFile, RunFinished, read
@@ -80,6 +81,16 @@ def applicable_plan(
 def plan_path_of(journal: JournalFile) -> Path:
     """Where the journal says its plan lies."""
     return journal.path.absolute().parent / journal.chain[0].started.plan
+
+
+def obstacle_to(journal: JournalFile, now: datetime) -> str | None:
+    """Why `resume` cannot go on with the journal's plan, as far as the first line of that says; None where it may."""
+    path = plan_path_of(journal)
+    try:
+        expires = plan_file.expiry(path)
+    except (UsageError, RecordRejected):
+        return f"its plan {path} cannot be read"
+    return f"its plan expired at {format_moment(expires)}" if now >= expires else None
 
 
 def unfinished(plan: Plan, journal: JournalFile) -> tuple[Decision, ...]:

@@ -17,7 +17,7 @@ async def work_off(
     """Let up to `concurrency` workers take one item after the other.
 
     What `work` returns is what is left to do of the item that takes no worker: it goes on beside them. After
-    a stop nothing new is taken; what is in hand is cancelled when its time to drain is over.
+    a stop nothing new is taken; what is in flight is cancelled when its time to drain is over.
     """
     queue = iter(items)
 

@@ -130,7 +130,7 @@ async def _stop_on_signals(stop: Stop, drains: bool) -> None:
 
 
 async def _stop_in_time(stop: Stop, deadline: float, one_request: float) -> None:
-    """Stop early enough for a request in hand to take all its time; but at most a third of it early."""
+    """Stop early enough for a request in flight to take all its time; but at most a third of it early."""
     margin = min(stop.drain_seconds, one_request, deadline / 3)
     stop.deadline = runtime().clock() + deadline - margin
     await anyio.sleep(deadline - margin)

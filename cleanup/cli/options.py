@@ -284,7 +284,7 @@ class Deleting:
     drain_timeout: Annotated[
         str,
         Option(
-            help="How long requests in hand may take after a signal.",
+            help="How long requests in flight may take after a signal.",
             metavar="DURATION",
             panel=_WORKING,
         ),

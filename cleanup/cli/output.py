@@ -18,6 +18,8 @@ from typing import Any, TextIO, cast
 import cleanup
 from cleanup.errors import CleanupError, PolicyError, UsageError
 
+_PIPE = 160  # columns: sentences are broken far earlier
+
 
 class Talk:
     """The stream that `find` gives at the moment, for what is told while something is done.
@@ -233,20 +235,30 @@ def bug_line(error: BaseException) -> str:
 
 def _columns(stream: TextIO) -> int:
     """The width of the terminal, 80 where it has none to tell; COLUMNS says otherwise."""
+    return _told_columns() or _size(stream).columns or 80
+
+
+def _told_columns() -> int | None:
     wanted = os.environ.get("COLUMNS", "")
-    if wanted.isascii() and wanted.isdigit() and int(wanted):
-        return int(wanted)
+    return int(wanted) if wanted.isascii() and wanted.isdigit() and int(wanted) else None
+
+
+def _size(stream: TextIO) -> os.terminal_size:
+    """Of the terminal, zeros where it has none to tell."""
     with suppress(OSError, ValueError):
-        return os.get_terminal_size(stream.fileno()).columns or 80
-    return 80
+        return os.get_terminal_size(stream.fileno())
+    return os.terminal_size((0, 0))
 
 
 def terminal() -> dict[str, Any]:
-    """How wide a table may be and whether it may have colours: as the terminal, or 100 plain columns."""
+    """How wide a table may be, whether it may have colours, and how many lines the screen has.
+
+    In a pipe it is plain, and as wide as COLUMNS says, else wide enough for whole names.
+    """
     if not sys.stdout.isatty():
-        return {"width": 100, "color": False}
-    color = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-    return {"width": _columns(sys.stdout), "color": color}
+        return {"width": _told_columns() or _PIPE, "color": False}
+    color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return {"width": _columns(sys.stdout), "color": color, "height": _size(sys.stdout).lines or 24}
 
 
 def emit(pieces: Iterable[str]) -> None:

@@ -89,7 +89,7 @@ def plan(
                     made = await make_plan(job, mine, expires=lifetime, as_of=moment)
             if not (strict and any(what_to_know(made))):
                 made = plan_file.write(made, path, job.plan_key, elsewhere=job.elsewhere, over=over)
-            show(made, format)
+            show(made, format, path)
             warnings.tell(what_to_know(made))
             warnings.require_none()
             applicable = not (made.header.as_of or made.header.inventory.doubts or made.summary.over_limits)
@@ -142,9 +142,9 @@ def _is_unfinished(journal: Path, old: Plan) -> bool:
         return False
 
 
-def show(made: Plan, format: Format) -> None:
-    """Write a plan to stdout."""
-    emit(render(made, format, **terminal()))
+def show(made: Plan, format: Format, file: Path | None = None) -> None:
+    """Write a plan to stdout; `file` is where it lies."""
+    emit(render(made, format, file=file, **terminal()))
 
 
 def what_to_know(made: Plan) -> Iterator[str]:

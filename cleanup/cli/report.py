@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 from cleanup import journal
+from cleanup.apply.resume import obstacle_to
+from cleanup.cli import event_loop
 from cleanup.cli.output import emit, terminal
 from cleanup.cli.parsing import Argument, Option
 from cleanup.errors import UsageError
@@ -20,7 +22,9 @@ def report(
     format: Annotated[Format, Option(help="How to show it.")] = Format.TABLE,
 ) -> None:
     """Show a plan or a journal as table, JSON, CSV or Markdown."""
-    emit(render(read(file), format, **terminal()))
+    subject = read(file)
+    obstacle = obstacle_to(subject, event_loop.runtime().now()) if isinstance(subject, JournalFile) else None
+    emit(render(subject, format, file=file, obstacle=obstacle, **terminal()))
 
 
 def read(file: Path) -> Plan | JournalFile:

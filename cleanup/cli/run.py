@@ -70,7 +70,7 @@ def run(
             async def shown(plan: Plan) -> None:
                 async with one_at_a_time:
                     job.progress.pause()
-                    show(plan, format)
+                    show(plan, format, job.plan)
                     warnings.tell(plan.header.warnings)
                     warnings.require_none()
                     if not plan.summary.delete:

@@ -18,8 +18,8 @@ import msgspec
 
 from cleanup.config.settings import TargetRef
 from cleanup.decision.types import Action, Decision, Reason, Withheld
-from cleanup.errors import PolicyError, RecordRejected
-from cleanup.files import ELSEWHERE
+from cleanup.errors import PolicyError, RecordRejected, UsageError
+from cleanup.files import ELSEWHERE, open_regular
 from cleanup.image import Image
 from cleanup.kinds import FileKind, require_kind
 from cleanup.modelarts.wire import decode_image, decode_proven, decode_shown
@@ -258,8 +258,16 @@ class StoredDecisions(Sequence[Decision]):
         return next(iter(StoredDecisions(self._file, range(line, line + 1))))
 
     def __iter__(self) -> Iterator[Decision]:
-        lines = self._file.again(self._places.start, self._places.stop)
-        return (_decision(line, decode_shown) for line in lines)
+        return map(self.decode, self.lines())
+
+    def lines(self) -> Iterator[bytes]:
+        """Their lines, as they stand in the file."""
+        return self._file.again(self._places.start, self._places.stop)
+
+    @staticmethod
+    def decode(line: bytes) -> Decision:
+        """The decision of a line."""
+        return _decision(line, decode_shown)
 
 
 def read(path: Path, key: str | None = None) -> Plan:
@@ -268,6 +276,24 @@ def read(path: Path, key: str | None = None) -> Plan:
     Raises UsageError when there is no such file, RecordRejected when it is not a whole, unchanged plan.
     """
     return _read(SealedFile(path, "plan"), key, to_show=False)
+
+
+class _Lifetime(msgspec.Struct, frozen=True):
+    expires_at: Moment
+
+
+def expiry(path: Path) -> datetime:
+    """When the plan expires, as its first line says, unproven.
+
+    Raises UsageError when there is no such file, RecordRejected when it is no plan.
+    """
+    try:
+        with open_regular(path) as file:
+            return msgspec.json.decode(file.readline(), type=_Lifetime).expires_at
+    except OSError as error:
+        raise UsageError(f"cannot read the plan {path}: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise RecordRejected(f"the plan {path} is damaged ({error}): plan again") from error
 
 
 def read_to_show(path: Path) -> Plan:

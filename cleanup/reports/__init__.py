@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
+from pathlib import Path
 from typing import assert_never
 
 from cleanup.journal import JournalFile
 from cleanup.plan.file import Plan
 from cleanup.reports import journal_view, plan_view
 from cleanup.reports.journal_view import summary_line
-from cleanup.reports.plan_view import plan_line
+from cleanup.reports.plan_verdict import plan_line
 
 __all__ = ["Format", "plan_line", "render", "summary_line"]
 
@@ -24,19 +25,25 @@ def render(
     subject: Plan | JournalFile,
     format: Format,
     *,
-    width: int = 100,
+    width: int = 80,
     color: bool = False,
+    height: int | None = None,
+    file: Path | None = None,
+    obstacle: str | None = None,
 ) -> Iterator[str]:
     """The report of a plan or a journal, as text in pieces of some size; it ends with a newline.
 
-    `width` (columns) and `color` are for the table alone.
+    `width` (columns), `color` and the `height` (lines, of a screen) are for the table alone. `file` is where a plan
+    lies; `obstacle` is why a journal's plan cannot be gone on with.
     """
-    report = plan_view.view(subject) if isinstance(subject, Plan) else journal_view.view(subject)
+    report = (
+        plan_view.view(subject, file) if isinstance(subject, Plan) else journal_view.view(subject, obstacle)
+    )
     match format:
         case Format.TABLE:
             from cleanup.reports import table
 
-            yield table.text(report, width, color)
+            yield table.text(report, width, color, height)
         case Format.JSON:
             from cleanup.reports import json_document as json
 

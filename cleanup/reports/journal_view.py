@@ -10,10 +10,11 @@ import msgspec
 
 from cleanup.durations import format_elapsed, format_moment
 from cleanup.journal import DeleteIntent, DeleteResult, JournalFile, JournalRun, RunFinished, image_of
+from cleanup.journal.cut_off import seen, taken
 from cleanup.outcome import BAD, GONE, TO_RESUME, Outcome
 from cleanup.plan.file import content_bytes
 from cleanup.reports.formatting import count, label, plain, plain_words, size
-from cleanup.reports.view import Column, Fact, Report, Section, Tally
+from cleanup.reports.view import Body, Column, Fact, Report, Section, Tally, top
 
 _WORST_FIRST: tuple[Outcome | None, ...] = (
     None,
@@ -27,6 +28,7 @@ _WORST_FIRST: tuple[Outcome | None, ...] = (
     Outcome.DELETED,
 )
 _NO_RESULT = "no result"
+_WORDS = 5
 
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +50,7 @@ class JournalHead(msgspec.Struct, frozen=True, kw_only=True):
     """The top of the JSON document; sums are over `runs`, the last apply and what resumed it.
 
     `no_result` counts planned images without any result, `to_resume` those that `resume` would
-    take up. Runs that were cut off have not counted their `bytes_freed`: it is a lower bound then.
+    take up. Where a run was cut off, `bytes_freed`, `requests` and `duration_s` are what its lines show: lower bounds.
     """
 
     report: str = "journal"
@@ -116,34 +118,58 @@ class ResultRows:
         return map(_row, self.ended)
 
 
-def view(journal: JournalFile) -> Report:
-    """The report of a journal: of its last apply and the runs that resumed it."""
+def view(journal: JournalFile, obstacle: str | None = None) -> Report:
+    """The report of a journal: of its last apply and the runs that resumed it.
+
+    `obstacle` is why its plan cannot be gone on with, where that is so.
+    """
     latest = journal.latest
     ended = _by_outcome(journal, latest)
     outcomes = {outcome: len(those) for outcome, those in ended.items()}
     rows = ResultRows([one for those in ended.values() for one in those])
-    head = _head(journal, latest, outcomes)
-    known = {word: number for word, number in head.by_outcome.items() if number}
-    missing = {_NO_RESULT: head.no_result} if head.no_result else {}
+    head = _head(journal, latest, outcomes, obstacle)
     return Report(
         title=f"Journal {plain(str(journal.path))}",
+        verdict=verdict(head),
         head=head,
         warnings=tuple(map(plain, head.warnings)),
         facts=tuple(_facts(head)),
+        make_body=lambda: _body(journal, head, rows, latest),
+        rows=rows,
+        row_type=ResultRow,
+    )
+
+
+def _body(
+    journal: JournalFile, head: JournalHead, rows: ResultRows, latest: Mapping[str, DeleteResult]
+) -> Body:
+    known = {word: number for word, number in head.by_outcome.items() if number}
+    missing = {_NO_RESULT: head.no_result} if head.no_result else {}
+    bad = len(rows) - sum(number for word, number in known.items() if word not in BAD)
+    namespaces = Counter(
+        plain(one.namespace or "?") for one in latest.values() if one.outcome is Outcome.DELETED
+    )
+    rules = plain_words(head.deleted_by_rule)
+    return Body(
         tallies=(
-            Tally(title="By outcome", counts=known | missing),
-            Tally(title="Deleted, by rule", counts=plain_words(head.deleted_by_rule)),
+            Tally(title="Deleted, by rule", counts=top(rules, _WORDS), more=max(len(rules) - _WORDS, 0)),
+            Tally(
+                title="Deleted, by namespace",
+                counts=top(namespaces, _WORDS),
+                more=max(len(namespaces) - _WORDS, 0),
+            ),
+            Tally(title="All, by outcome", counts=known | missing),
         ),
         sections=(
             Section(
-                title="Images, what did not end well first",
+                title="Images, failures first" if bad else "Images",
                 columns=_COLUMNS,
                 rows=rows,
-                highlighted=sum(outcomes[outcome] for outcome in (None, *BAD)),
+                highlighted=bad,
             ),
         ),
-        rows=rows,
-        row_type=ResultRow,
+        listed=len(rows),
+        more=f"image-cleanup report {shlex.quote(str(journal.path))} --format html",
     )
 
 
@@ -210,12 +236,17 @@ def _run(run: JournalRun) -> RunFacts:
 
 
 def _head(
-    journal: JournalFile, latest: Mapping[str, DeleteResult], outcomes: Mapping[Outcome | None, int]
+    journal: JournalFile,
+    latest: Mapping[str, DeleteResult],
+    outcomes: Mapping[Outcome | None, int],
+    obstacle: str | None,
 ) -> JournalHead:
     first, runs = journal.chain[0].started, tuple(_run(run) for run in journal.chain)
     no_result = max(first.planned - len(latest), 0)
     to_resume = no_result + sum(outcomes[outcome] for outcome in TO_RESUME)
     finished = runs[-1].finished_at is not None
+    cut_off = [run for run in journal.chain if run.finished is None]
+    lines = [seen(run) for run in cut_off]
     return JournalHead(
         plan_id=first.plan_id,
         plan=first.plan,
@@ -227,15 +258,17 @@ def _head(
         runs=runs,
         finished=finished,
         exit_code=runs[-1].exit_code,
-        warnings=tuple(_warnings(journal, finished, to_resume)),
+        warnings=tuple(_warnings(journal, finished, to_resume, obstacle)),
         planned=first.planned,
         by_outcome={outcome.value: outcomes[outcome] for outcome in Outcome},
         no_result=no_result,
         to_resume=to_resume,
-        bytes_freed=sum(run.bytes_freed or 0 for run in runs) + _freed_before(journal, latest),
-        requests=sum(run.requests or 0 for run in runs),
+        bytes_freed=sum(run.bytes_freed or 0 for run in runs)
+        + content_bytes(taken(journal, cut_off))
+        + _freed_before(journal, latest),
+        requests=sum(run.requests or 0 for run in runs) + sum(one.requests for one in lines),
         throttled=sum(run.throttled or 0 for run in runs),
-        duration_s=round(sum(run.duration_s or 0 for run in runs), 3),
+        duration_s=round(sum(run.duration_s or 0 for run in runs) + sum(one.duration_s for one in lines), 3),
         deleted_by_rule=_deleted_by_rule(latest.values()),
     )
 
@@ -260,32 +293,49 @@ def _deleted_by_rule(results: Iterable[DeleteResult]) -> dict[str, int]:
     return dict(sorted(Counter(one.rule or "" for one in results if one.outcome is Outcome.DELETED).items()))
 
 
-def _warnings(journal: JournalFile, finished: bool, to_resume: int) -> Iterator[str]:
-    resume = f"finish with: image-cleanup resume {shlex.quote(str(journal.path))}"
+def _warnings(journal: JournalFile, finished: bool, to_resume: int, obstacle: str | None) -> Iterator[str]:
+    resume = f"image-cleanup resume {shlex.quote(str(journal.path))}"
+    on = f"finish with: {resume}"
+    if obstacle:
+        settle = f"settle what is in doubt with: {resume}, then " if journal.in_doubt else ""
+        on = f"{obstacle}, so the rest cannot be resumed: {settle}plan again and apply the new plan"
     if not finished:
-        yield f"still running or cut off: {resume}"
+        yield f"still running or cut off: {on}"
     elif to_resume:
-        yield f"{count(to_resume, 'image')} not attempted or in doubt: {resume}"
+        yield f"{count(to_resume, 'image')} not attempted or in doubt: {on}"
     if earlier := len(journal.in_doubt.keys() - {key for run in journal.chain for key in run.intents}):
-        yield f"{count(earlier, 'delete')} of earlier plans in doubt: {resume}"
+        yield f"{count(earlier, 'delete')} of earlier plans in doubt: settle them with: {resume}"
     if journal.torn:
         yield "the last line of the journal was cut off"
 
 
+def verdict(head: JournalHead) -> str:
+    """`308 of 312 planned images deleted, 41.2 GiB left SWR; 4 failed; took 35 s`."""
+    deleted = head.by_outcome[Outcome.DELETED]
+    parts = [f"{deleted:,} of {count(head.planned, 'planned image')} deleted, {_freed(head)} left SWR"]
+    others = [(head.no_result, "without a result")] if head.no_result else []
+    others += [(head.by_outcome[outcome], outcome.replace("-", " ")) for outcome in _WORST_FIRST if outcome]
+    if told := [f"{number:,} {word}" for number, word in others if number and word != Outcome.DELETED]:
+        parts.append(", ".join(told))
+    parts.append(f"took {_at_least(head)}{format_elapsed(head.duration_s)}")
+    if not head.finished:
+        parts.append("still running or cut off")
+    if head.warnings:
+        parts.append(count(len(head.warnings), "warning"))
+    return "; ".join(parts)
+
+
 def _facts(head: JournalHead) -> Iterator[Fact]:
     last = head.runs[-1]
-    yield Fact("target", plain(head.target))
+    yield Fact(
+        "target", plain(f"{head.target}, project {head.project_id} (workspace {', '.join(head.workspaces)})")
+    )
     yield Fact("endpoint", plain(head.endpoint))
-    yield Fact("project", plain(f"{head.project_id} (workspace {', '.join(head.workspaces)})"))
-    yield Fact("plan", plain(f"{head.plan_id} ({head.plan})"))
-    yield Fact("policy", plain(f"sha256 {head.policy_sha256[:12]}"))
+    yield Fact("plan", plain(f"{head.plan_id} ({head.plan}), policy sha256 {head.policy_sha256[:12]}"))
     yield Fact("runs", plain("; ".join(map(_told, head.runs))))
-    yield Fact("started", format_moment(head.runs[0].started_at))
-    yield Fact("finished", format_moment(last.finished_at) if head.finished else "still running or cut off")
-    yield Fact("took", format_elapsed(head.duration_s))
-    yield Fact("requests", f"{head.requests:,}, throttled {count(head.throttled, 'time')}")
-    yield Fact("planned", count(head.planned, "image"))
-    yield Fact("freed in SWR", _freed(head))
+    ended = format_moment(last.finished_at) if head.finished else "still running or cut off"
+    yield Fact("started", f"{format_moment(head.runs[0].started_at)}, finished {ended}")
+    yield Fact("requests", f"{_at_least(head)}{head.requests:,}, throttled {count(head.throttled, 'time')}")
     if last.exit_code is not None:
         stopped = f" (stopped: {last.stopped})" if last.stopped else ""
         yield Fact("exit code", plain(f"{last.exit_code}{stopped}"))
@@ -297,9 +347,13 @@ def _told(run: RunFacts) -> str:
     return f"{run.run_id} ({end}{resumes})"
 
 
+def _at_least(head: JournalHead) -> str:
+    """What stands before a figure to which a run that was cut off may not have added all of its own."""
+    return "" if all(run.bytes_freed is not None for run in head.runs) else "at least "
+
+
 def _freed(head: JournalHead) -> str:
-    counted = all(run.bytes_freed is not None for run in head.runs)
-    return f"{'' if counted else 'at least '}{size(head.bytes_freed)}"
+    return f"{_at_least(head)}{size(head.bytes_freed)}"
 
 
 def _why(row: ResultRow) -> str:
@@ -314,7 +368,7 @@ _COLUMNS = (
     Column(title="image", of=lambda row: plain(label(row.namespace, row.name, row.tag))),
     Column(title="http", of=lambda row: str(row.http_status or ""), right=True),
     Column(title="tries", of=lambda row: str(row.attempts), right=True),
-    Column(title="error", of=_why),
+    Column(title="error", of=_why, prose=True),
 )
 
 

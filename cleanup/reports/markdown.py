@@ -6,11 +6,14 @@ markup, no mentions and no links.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
 
-from cleanup.reports.formatting import escaped
-from cleanup.reports.view import Column, Report, Section, Tally
+from cleanup.reports.formatting import escaped, size
+from cleanup.reports.view import Body, Column, Report, Section, Tally
 
 _ROOM = 40_000  # characters for the lists of images; a comment on GitHub takes 65,536 in all
+_ROWS = 50  # of images, in all lists
 _ROWS_IN_THE_OPEN = 20
 _PROSE = re.compile(r"(?:[^\W_]|[ .,;()'%?+-]|:(?= )|/(?!/)|(?<=[^\W_])_(?=[^\W_]))*")
 
@@ -18,16 +21,28 @@ _PROSE = re.compile(r"(?:[^\W_]|[ .,;()'%?+-]|:(?= )|/(?!/)|(?<=[^\W_])_(?=[^\W_
 def pieces(report: Report) -> Iterator[str]:
     """The text, a paragraph or a table at a time."""
     yield f"## {span(report.title)}\n"
+    if report.verdict:
+        yield f"\n**{span(report.verdict)}**\n"
     for warning in report.warnings:
         yield f"\n> **WARNING** {span(warning)}\n"
     yield "\n" + _table(("", ""), report.facts)
-    for tally in report.tallies:
+    for tally in report.body.tallies:
         yield from _tally(tally)
-    room = _ROOM
-    for section in report.sections:
-        lines = list(_rows_within(section, room))
+    yield from _sections(report.body)
+
+
+def _sections(body: Body) -> Iterator[str]:
+    room, most, shown = _ROOM, _ROWS, set[Any]()
+    for section in body.sections:
+        rows = list(islice(section.rows, most if section.images else None))
+        lines = list(_lines_within(section, rows, room))
         room -= sum(map(len, lines))
+        if section.images:
+            most -= len(lines)
+            shown.update(() if section.collapsed else rows[: len(lines)])
         yield from _section(section, lines)
+    if left := body.listed - len(shown):
+        yield f"\nand {left:,} more: {span(body.more)}\n"
 
 
 def span(text: str) -> str:
@@ -51,13 +66,22 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _tally(tally: Tally) -> Iterator[str]:
-    if tally.counts:
-        rows = ((word, f"{number:,}") for word, number in tally.counts.items())
-        yield "\n" + _table((tally.title, "images"), rows, ("---", "---:"))
+    if not tally.counts:
+        return
+    sizes = tally.sizes
+    columns, ruler = [tally.title, "images"], ["---", "---:"]
+    if sizes:
+        columns, ruler = [*columns, "leaves SWR"], [*ruler, "---:"]
+    rows = [
+        (word, f"{number:,}", *([size(sizes[word])] if sizes else []))
+        for word, number in tally.counts.items()
+    ]
+    more = f"\n... and {tally.more:,} more\n" if tally.more else ""
+    yield "\n" + _table(columns, rows, ruler) + more
 
 
-def _rows_within(section: Section, room: int) -> Iterator[str]:
-    for row in section.rows:
+def _lines_within(section: Section, rows: Sequence[Any], room: int) -> Iterator[str]:
+    for row in rows:
         line = _line(span(column.of(row)) for column in section.columns)
         room -= len(line)
         if room < 0:
@@ -66,17 +90,16 @@ def _rows_within(section: Section, room: int) -> Iterator[str]:
 
 
 def _section(section: Section, lines: Sequence[str]) -> Iterator[str]:
-    if not section.rows:
+    if not lines:
         return
-    left = len(section.rows) - len(lines)
-    more = f"\n... and {left:,} more: `--format csv` shows all\n" if left else ""
-    table = _head(section.columns) + "".join(lines) + more
+    number = f" ({len(lines):,} of {len(section.rows):,})" if len(lines) < len(section.rows) else ""
+    legend = f"{span(section.legend)}\n\n" if section.legend else ""
+    table = legend + _head(section.columns) + "".join(lines)
     if section.collapsed or len(lines) > _ROWS_IN_THE_OPEN:
-        summary = f"{section.title} ({len(section.rows):,})"
-        yield f"\n<details><summary>{summary}</summary>\n\n{table}\n</details>\n"
+        yield f"\n<details><summary>{section.title}{number}</summary>\n\n{table}\n</details>\n"
     else:
-        yield f"\n**{section.title}**\n\n{table}"
+        yield f"\n**{section.title}{number}**\n\n{table}"
 
 
 def _head(columns: Sequence[Column]) -> str:
-    return _table([c.title for c in columns], (), ["---:" if c.right else "---" for c in columns])
+    return _table([span(c.title) for c in columns], (), ["---:" if c.right else "---" for c in columns])

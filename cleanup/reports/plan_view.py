@@ -1,16 +1,36 @@
 """A plan as a report: what it would delete, what that frees, and everything that speaks against it."""
 
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
 
 import msgspec
 
 from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.durations import format_moment
+from cleanup.plan.figures import Figures, GroupFigures, Share, figures
 from cleanup.plan.file import Header, Plan, Summary
-from cleanup.reports.formatting import count, label, plain, plain_words, size
-from cleanup.reports.view import Column, Fact, Report, Section, Tally
+from cleanup.reports.formatting import label, plain, plain_words, size
+from cleanup.reports.plan_verdict import facts, verdict
+from cleanup.reports.view import Body, Column, Report, Section, Tally, top
+
+_FEW = 20  # so many deletes are all listed
+_PICKED = 10
+_GROUPS = 3
+_NEWEST = 3
+_WORDS = 4
+_NO_NAME = "?"
+
+
+class Sign(StrEnum):
+    """How a delete is marked in a list."""
+
+    DELETE = "-"
+    CONTENT = "-!"
+    WITHHELD = "~"
 
 
 class PlanHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,26 +102,17 @@ class PlanRows:
         return (_row(decision, self.now) for decision in self.decisions)
 
 
-def view(plan: Plan) -> Report:
-    """The report of a plan."""
+def view(plan: Plan, file: Path | None = None) -> Report:
+    """The report of a plan; `file` is where it lies."""
     now = plan.header.as_of or plan.header.created_at
-    deletes, keeps = plan.decisions[: plan.summary.delete], plan.decisions[plan.summary.delete :]
     head = _head(plan)
     return Report(
         title=f"Plan {plain(plan.header.plan_id)}",
+        verdict=verdict(plan, len(head.warnings)),
         head=head,
         warnings=tuple(map(plain, head.warnings)),
-        facts=tuple(_facts(plan)),
-        tallies=(
-            Tally(title="By reason", counts=plain_words(plan.summary.by_reason)),
-            Tally(title="To be deleted, by rule", counts=plain_words(plan.summary.by_rule)),
-        ),
-        sections=(
-            Section(
-                title="To be deleted, oldest first", columns=_DELETE_COLUMNS, rows=PlanRows(deletes, now)
-            ),
-            Section(title="Kept", columns=_KEEP_COLUMNS, rows=PlanRows(keeps, now), collapsed=True),
-        ),
+        facts=tuple(facts(plan)),
+        make_body=lambda: _body(plan, now, file),
         rows=PlanRows(plan.decisions, now),
         row_type=PlanRow,
     )
@@ -164,6 +175,7 @@ def _head(plan: Plan) -> PlanHead:
 def _warnings(header: Header, summary: Summary) -> Iterator[str]:
     for breach in summary.over_limits:
         yield f"OVER THE LIMIT, apply will refuse this plan: {breach}"
+    yield from header.warnings
     if not header.inventory.complete:
         doubts = "; ".join(header.inventory.doubts) or "nobody wrote down why"
         yield f"THE INVENTORY IS NOT COMPLETE, apply will refuse this plan: {doubts}"
@@ -173,60 +185,120 @@ def _warnings(header: Header, summary: Summary) -> Iterator[str]:
         yield f"a forecast for {format_moment(header.as_of)}: it cannot be applied"
 
 
-def _facts(plan: Plan) -> Iterator[Fact]:
-    header, summary, inventory = plan.header, plan.summary, plan.header.inventory
-    workspaces = ", ".join(header.target.workspaces)
-    yield Fact("target", plain(header.target.name))
-    yield Fact("endpoint", plain(header.target.endpoint))
-    yield Fact("project", plain(f"{header.target.project_id} (workspace {workspaces})"))
-    yield Fact("created", format_moment(header.created_at))
-    yield Fact("expires", format_moment(header.expires_at))
-    yield Fact("policy", plain(f"{', '.join(header.policy.files)} (sha256 {header.policy.sha256[:12]})"))
-    read = f"{count(inventory.images, 'image')} ({inventory.own:,} the project's own)"
-    state = "complete" if inventory.complete else "NOT complete"
-    yield Fact("read", f"{read}, {count(inventory.notebooks, 'notebook')}; {state}")
-    yield Fact("delete", deleting(summary))
-    yield Fact("freed in SWR", freeing(summary))
-    if stays := summary.bytes - summary.bytes_freed:
-        yield Fact("stays in SWR", f"{size(stays)}, can be registered again")
+def _body(plan: Plan, now: datetime, file: Path | None) -> Body:
+    """Few deletes are all listed; of more the largest, the oldest, and the groups that lose most."""
+    counted = figures(plan, groups=_GROUPS, newest=_NEWEST, largest=_PICKED)
+    number = plan.summary.delete
+    oldest = PlanRows(plan.decisions[: min(number, _PICKED)], now)
+    if number <= _FEW:
+        lists = [
+            Section(
+                title="To be deleted, oldest first",
+                columns=_DELETE_COLUMNS,
+                legend=_LEGEND,
+                rows=PlanRows(plan.decisions[:number], now),
+                most=_FEW,
+            )
+        ]
+    else:
+        lists = [
+            Section(
+                title=f"To be deleted, the largest of {number:,}",
+                columns=_DELETE_COLUMNS,
+                legend=_LEGEND,
+                rows=PlanRows(counted.largest, now),
+            ),
+            Section(title=f"To be deleted, the oldest of {number:,}", columns=_DELETE_COLUMNS, rows=oldest),
+        ]
+    keeps = Section(
+        title="Kept", columns=_KEEP_COLUMNS, rows=PlanRows(plan.decisions[number:], now), collapsed=True
+    )
+    return Body(
+        tallies=tuple(_tallies(plan, counted)),
+        sections=(*_groups(counted), *lists, keeps),
+        listed=number,
+        more=f"image-cleanup report {shlex.quote(str(file))} --format html"
+        if file
+        else "--format csv shows all",
+    )
 
 
-def deleting(summary: Summary) -> str:
-    """`312 of 1,234 images, 512.3 GiB`, and how many sizes are not known."""
-    total = summary.delete + summary.keep
-    unknown = f", without {summary.sizes_unknown:,} of unknown size" if summary.sizes_unknown else ""
-    return f"{summary.delete:,} of {count(total, 'image')}, {size(summary.bytes)}{unknown}"
+def _tallies(plan: Plan, counted: Figures) -> Iterator[Tally]:
+    rules = {rule or _NO_NAME: share for rule, share in counted.by_rule.items()}
+    namespaces = {namespace or "?": share for namespace, share in counted.by_namespace.items()}
+    yield _shares("Deletes by rule", rules)
+    yield _shares("Deletes by namespace", namespaces)
+    yield Tally(title="All, by reason", counts=plain_words(top(plan.summary.by_reason, len(Reason))))
 
 
-def freeing(summary: Summary) -> str:
-    """What leaves the registry: only `force` takes the content along."""
-    if not summary.bytes_freed:
-        return "nothing that is known of: only force deletes content"
-    return f"{size(summary.bytes_freed)}, deleted with force for good"
+def _shares(title: str, shares: Mapping[str, Share]) -> Tally:
+    counts = top({word: share.images for word, share in shares.items()}, _WORDS)
+    return Tally(
+        title=title,
+        counts=plain_words(counts),
+        sizes={plain(word): shares[word].bytes for word in counts},
+        more=len(shares) - len(counts),
+    )
+
+
+def _groups(counted: Figures) -> Iterator[Section]:
+    if counted.groups:
+        first = (
+            f"{len(counted.groups)} of {counted.all_groups:,} groups"
+            if counted.all_groups > len(counted.groups)
+            else "Groups"
+        )
+        yield Section(
+            title=f"{first}, those that lose most first",
+            columns=_GROUP_COLUMNS,
+            rows=counted.groups,
+            images=False,
+        )
+
+
+def _sign(row: PlanRow) -> str:
+    return Sign.WITHHELD if row.force_withheld else Sign.CONTENT if row.force else Sign.DELETE
 
 
 def _force(row: PlanRow) -> str:
     return f"withheld: {row.force_withheld}" if row.force_withheld else "yes" if row.force else "no"
 
 
+def _age_of(row: PlanRow) -> str:
+    return "?" if row.age_days is None else f"{row.age_days}d"
+
+
 def _image(row: PlanRow) -> str:
     return plain(label(row.namespace, row.name, row.tag))
 
 
+def _newest(group: GroupFigures) -> str:
+    """The tags of the newest that stay, each with its reason, and how many stay in all."""
+    shown = [f"{one.image.tag or '?'} ({one.reason})" for one in group.newest]
+    more = [f"{group.stay - len(shown):,} more"] if group.stay > len(shown) else []
+    return plain(", ".join([*shown, *more])) or "none"
+
+
+_LEGEND = "- delete   -! delete with content   ~ delete, force withheld (content stays)"
 _IMAGE = Column(title="image", of=_image)
 _RULE = Column(title="rule", of=lambda row: plain(row.rule or ""))
-_DETAIL = Column(title="detail", of=lambda row: plain(row.detail), wide=True)
+_DETAIL = Column(title="detail", of=lambda row: plain(row.detail), wide=True, prose=True)
 _DELETE_COLUMNS = (
+    Column(title="", of=_sign),
     _IMAGE,
-    Column(title="age", of=lambda row: "?" if row.age_days is None else f"{row.age_days}d", right=True),
+    Column(title="age", of=_age_of, right=True),
     Column(title="size", of=lambda row: size(row.size), right=True),
     _RULE,
-    Column(title="force", of=_force),
+    Column(title="force", of=_force, wide=True),
     _DETAIL,
 )
 _KEEP_COLUMNS = (_IMAGE, Column(title="reason", of=lambda row: row.reason.value), _RULE, _DETAIL)
-
-
-def plan_line(summary: Summary) -> str:
-    """`delete 312 of 1,234 images, 512.3 GiB; 41.2 GiB to be freed in SWR`."""
-    return f"delete {deleting(summary)}; {size(summary.bytes_freed)} to be freed in SWR"
+_GROUP_COLUMNS = (
+    Column(title="group", of=lambda group: plain("/".join(part or "?" for part in group.name))),
+    Column(title="-", of=lambda group: f"{group.plain:,}", right=True),
+    Column(title="-!", of=lambda group: f"{group.forced:,}", right=True),
+    Column(title="~", of=lambda group: f"{group.withheld:,}", right=True),
+    Column(title="leaves SWR", of=lambda group: size(group.bytes), right=True),
+    Column(title="stay", of=lambda group: f"{group.stay:,}", right=True),
+    Column(title="the newest that stay", of=_newest, listed=True),
+)

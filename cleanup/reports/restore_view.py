@@ -9,7 +9,7 @@ import msgspec
 
 from cleanup.outcome import Outcome
 from cleanup.reports.formatting import count, label, plain
-from cleanup.reports.view import Column, Fact, Report, Section, Tally
+from cleanup.reports.view import Body, Column, Fact, Report, Section, Tally
 from cleanup.restore.candidates import NEVER_RESTORED, Candidate
 from cleanup.restore.records import RestoreResult, RestoreState
 
@@ -74,10 +74,11 @@ def render_restore(
     applied: bool,
     width: int = 100,
     color: bool = False,
+    height: int | None = None,
 ) -> Iterator[str]:
     """The candidates and, by old id, what came of them; text in pieces that ends with a newline.
 
-    `width` (columns) and `color` are for the table alone.
+    `width` (columns), `color` and `height` (lines, of a screen) are for the table alone.
     """
     unordered = (_row(one, results.get(one.image.id)) for one in found)
     rows = tuple(sorted(unordered, key=lambda row: _WORST_FIRST.index(row.state)))
@@ -96,7 +97,7 @@ def render_restore(
     else:
         from cleanup.reports import table
 
-        yield table.text(report, width, color)
+        yield table.text(report, width, color, height)
 
 
 def _row(one: Candidate, result: RestoreResult | None) -> RestoreRow:
@@ -143,17 +144,26 @@ def _view(head: RestoreHead, rows: tuple[RestoreRow, ...]) -> Report:
                 f"{', '.join(NEVER_RESTORED)} (the service makes them anew)",
             ),
         ),
+        make_body=lambda: _body(head, rows),
+        rows=rows,
+        row_type=RestoreRow,
+    )
+
+
+def _body(head: RestoreHead, rows: tuple[RestoreRow, ...]) -> Body:
+    return Body(
         tallies=(Tally(title="By state", counts={word: n for word, n in head.by_state.items() if n}),),
         sections=(
             Section(
                 title="Images",
                 columns=_AFTER if head.applied else _BEFORE,
                 rows=rows,
+                most=50,
                 highlighted=sum(row.state in _BAD for row in rows),
             ),
         ),
-        rows=rows,
-        row_type=RestoreRow,
+        listed=len(rows),
+        more="--format json shows all",
     )
 
 
@@ -179,5 +189,5 @@ _STATE = Column(title="state", of=lambda row: row.state)
 _IMAGE = Column(title="image", of=lambda row: plain(label(row.namespace, row.name, row.tag)))
 _OLD_ID = Column(title="id", of=lambda row: plain(row.image_id), right=True)
 _NEW_ID = Column(title="new id", of=lambda row: plain(row.new_image_id or ""), right=True)
-_BEFORE = (_STATE, _IMAGE, _OLD_ID, Column(title="why not", of=_as_what))
-_AFTER = (_STATE, _IMAGE, _NEW_ID, Column(title="why not, or without what", of=_without))
+_BEFORE = (_STATE, _IMAGE, _OLD_ID, Column(title="why not", of=_as_what, prose=True))
+_AFTER = (_STATE, _IMAGE, _NEW_ID, Column(title="why not, or without what", of=_without, prose=True))

@@ -1,99 +1,256 @@
-"""A report for a terminal or a log: 80 columns will do, all of its own characters are ASCII."""
+"""A report for a terminal, a pipe or a log: 80 columns will do, all of its own characters are ASCII."""
 
 import io
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, zip_longest
 from typing import Any
 
-from rich.box import Box
-from rich.console import Console, RenderableType
-from rich.table import Table
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
 from rich.text import Text
 
-from cleanup.reports.formatting import plain
-from cleanup.reports.view import Report, Section, Tally
+from cleanup.reports.formatting import plain, size
+from cleanup.reports.view import Body, Column, Fact, Report, Section, Tally
 
-_ROWS = 50
+_PROSE = 100  # longer lines are hard to read, however wide the terminal is
 _MOST_ROWS = 1000
+_TALL = 60  # lines of a terminal on which lists are shown as long as in a file
 _WIDE = 110
-_RULED = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+_BAR = 8
+_NARROWEST = 12
+_SIZES = "leaves SWR"
+_BESIDE = 46  # columns that counts need to be read beside others
+_GAP = 2
+_PROSE_ROOM = 28
 
 
-def text(report: Report, width: int, color: bool) -> str:
-    """The whole report, `width` columns wide; with escape codes only if `color`."""
+def text(report: Report, width: int, color: bool, height: int | None = None) -> str:
+    """The whole report, `width` columns wide; with escape codes only if `color`.
+
+    On a screen of that `height` lists are shorter, and what matters most comes last, where it stays in sight.
+    """
+    return _printed(_lines(report, width, height), color)
+
+
+def _printed(lines: Iterable[Text], color: bool) -> str:
+    """Texts as they are printed: rich reads no markup in them, and folds nothing."""
+    if not color:
+        return "".join(f"{line.plain.rstrip()}\n" for line in lines)
+    file = io.StringIO()
     console = Console(
-        file=io.StringIO(),
-        width=width,
-        force_terminal=color,
-        color_system="standard" if color else None,
-        no_color=not color,
+        file=file,
+        force_terminal=True,
+        color_system="standard",
         force_jupyter=False,
         legacy_windows=False,
         highlight=False,
     )
-    with console.capture() as capture:
-        for part in _parts(report, width):
-            console.print(part)
-    return "".join(f"{line.rstrip()}\n" for line in capture.get().split("\n")).rstrip("\n") + "\n"
+    for line in lines:
+        line.rstrip()
+        console.print(line, soft_wrap=True)
+    return file.getvalue()
 
 
-def _parts(report: Report, width: int) -> list[RenderableType]:
-    """All that is printed. Texts are Text objects: rich reads no markup in them."""
+def _lines(report: Report, width: int, height: int | None) -> Iterator[Text]:
+    body, prose = report.body, min(width, _PROSE)
+    verdict = [*_wrapped(report.verdict, prose, "bold")] if report.verdict else []
+    warnings = [line for one in report.warnings for line in _wrapped(f"WARNING: {one}", prose, "bold red")]
+    facts = [*_facts(report.facts, width)]
+    tallies = [*_tallies(body.tallies, width)]
+    lists = [*_lists(body, width, short=height is not None and height < _TALL)]
+    title = Text(plain(report.title), style="bold")
+    # A blank line between blocks, none where a block is empty.
+    blocks = (
+        [[title, *facts], lists, tallies, [*warnings, *verdict]]
+        if height is not None
+        else [[title], verdict, warnings, facts, tallies, lists]
+    )
+    for number, block in enumerate(block for block in blocks if block):
+        if number:
+            yield Text()
+        yield from block
+
+
+def _wrapped(words: str, width: int, style: str = "") -> list[Text]:
+    """Over several lines, broken between words; a longer word stays whole, since it may be a path to copy."""
+    lines: list[str] = []
+    for word in plain(words).split(" "):
+        if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return [Text(line, style=style) for line in lines]
+
+
+def _facts(facts: Sequence[Fact], width: int) -> Iterator[Text]:
+    label = max((len(fact.label) for fact in facts), default=0) + _GAP
+    for fact in facts:
+        for number, line in enumerate(_wrapped(fact.text, width - label)):
+            head = "" if number else fact.label
+            yield Text.assemble((head.ljust(label), "dim"), line)
+
+
+# ---- counts
+
+
+def _tallies(tallies: Sequence[Tally], width: int) -> Iterator[Text]:
+    """The last one beside the others, where there is room for that."""
+    counted = [tally for tally in tallies if tally.counts]
+    if not counted:
+        return
+    *first, last = counted
+    right = _tally(last, *_shape([last], width))
+    beside = width - max(map(_length, right)) - 2 * _GAP
+    room = beside if beside >= _BESIDE else width
+    shape = _shape(first, room)
+    left = [
+        line
+        for number, tally in enumerate(first)
+        for line in ([Text()] * bool(number) + _tally(tally, *shape))
+    ]
+    side = max(map(_length, left), default=0) + 2 * _GAP
+    if not left or room == width or side > beside + 2 * _GAP:
+        yield from [*left, *([Text()] if left else []), *right]
+        return
+    for one, other in zip_longest(left, right, fillvalue=Text()):
+        yield Text.assemble(one, " " * (side - _length(one)), other)
+
+
+def _shape(tallies: Sequence[Tally], room: int) -> tuple[int, int]:
+    """How wide the words and the numbers of these are, so that they stand below each other."""
+    number = max((len(f"{count:,}") for tally in tallies for count in tally.counts.values()), default=0)
+    sized = len(_SIZES) + _GAP if any(tally.sizes for tally in tallies) else 0
+    word = max((cell_len(word) for tally in tallies for word in tally.counts), default=0)
+    return max(min(word, room - number - sized - _BAR - 2 * _GAP), _NARROWEST), number
+
+
+def _tally(tally: Tally, word_room: int, number_room: int) -> list[Text]:
+    """`dev-images  312  ########  1.1 TiB`, a line for each word."""
+    gap = " " * _GAP
+    most = max(tally.counts.values())
+    title = (
+        tally.title.ljust(word_room + number_room + _BAR + 3 * _GAP) + "leaves SWR"
+        if tally.sizes
+        else tally.title
+    )
+    lines = [Text(title, style="bold")]
+    for word, count in tally.counts.items():
+        bar = "#" * max(round(count * _BAR / most), 1)
+        line = Text(_padded(_shortened(word, word_room), word_room) + gap)
+        line.append(f"{count:,}".rjust(number_room) + gap)
+        line.append(bar.ljust(_BAR) if tally.sizes else bar, style="cyan")
+        lines.append(line.append(f"{gap}{size(tally.sizes[word])}" if word in tally.sizes else ""))
+    if tally.more:
+        lines.append(Text(f"... and {tally.more:,} more", style="dim"))
+    return lines
+
+
+# ---- lists
+
+
+def _lists(body: Body, width: int, *, short: bool) -> Iterator[Text]:
+    """All lists that are not collapsed, then how many images none of them shows and where they are."""
+    shown: set[Any] = set()
+    for number, section in enumerate(one for one in body.sections if len(one.rows) and not one.collapsed):
+        # Every urgent row is shown, as long as people can still read them.
+        most = section.most // 2 if short else section.most
+        listed = list(islice(section.rows, max(most, min(section.highlighted, _MOST_ROWS))))
+        shown.update(listed if section.images else ())
+        yield from ([Text()] if number else []) + _section(section, listed, width)
+    if left := body.listed - len(shown):
+        yield Text()
+        yield Text(f"and {left:,} more: {body.more}", style="dim")
+
+
+def _section(section: Section, rows: Sequence[Any], width: int) -> list[Text]:
+    columns, cells = (
+        list(section.columns),
+        [[plain(column.of(row)) for column in section.columns] for row in rows],
+    )
+    if width < _WIDE or sum(_needed(columns, cells, prose=_PROSE_ROOM)) + _GAP * (len(columns) - 1) > width:
+        kept = [place for place, column in enumerate(columns) if not column.wide]
+        columns, cells = [columns[place] for place in kept], [[row[place] for place in kept] for row in cells]
+    widths = _widths(columns, cells, width)
+    lines = [Text(section.title, style="bold")]
+    lines.extend(_wrapped(section.legend, width, "dim") if section.legend else ())
+    lines.append(_line([column.title for column in columns], columns, widths, "dim"))
+    for number, row in enumerate(cells):
+        style = "red" if number < section.highlighted else ""
+        parts = [_cell(value, column, room) for value, column, room in zip(row, columns, widths, strict=True)]
+        lines.extend(_line(line, columns, widths, style) for line in zip_longest(*parts, fillvalue=""))
+    return lines
+
+
+def _needed(
+    columns: Sequence[Column], cells: Sequence[Sequence[str]], *, prose: int | None = None
+) -> list[int]:
+    """How wide each column would have to be; a sentence is content with `prose`."""
+    titles = [column.title for column in columns]
+    needed = [max(map(cell_len, values)) for values in zip(titles, *cells, strict=True)]
     return [
-        _text(report.title, style="bold"),
-        *(_text(f"WARNING: {warning}", style="bold red", overflow="fold") for warning in report.warnings),
-        "",
-        _facts(report),
-        *(part for tally in report.tallies if tally.counts for part in ("", _tally(tally))),
-        *(part for section in report.sections if _shown(section) for part in ("", *_section(section, width))),
+        min(one, prose) if column.prose and prose else one
+        for one, column in zip(needed, columns, strict=True)
     ]
 
 
-def _text(text: str, **look: Any) -> Text:
-    """What a report says, with no effect on a terminal but its look."""
-    return Text(plain(text), **look)
-
-
-def _facts(report: Report) -> Table:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for fact in report.facts:
-        grid.add_row(fact.label, _text(fact.text))
-    return grid
-
-
-def _tally(tally: Tally) -> Table:
-    table = _ruled()
-    table.add_column(_text(tally.title), overflow="fold")
-    table.add_column("images", justify="right", no_wrap=True)
-    for word, number in tally.counts.items():
-        table.add_row(_text(word), f"{number:,}")
-    return table
-
-
-def _shown(section: Section) -> int:
-    """How many rows: a screenful, but every urgent one as long as people can still read them."""
-    return 0 if section.collapsed else min(len(section.rows), max(_ROWS, section.highlighted), _MOST_ROWS)
-
-
-def _section(section: Section, width: int) -> list[RenderableType]:
-    columns = [column for column in section.columns if width >= _WIDE or not column.wide]
-    table = _ruled()
-    for column in columns:
-        table.add_column(
-            column.title,
-            justify="right" if column.right else "left",
-            no_wrap=column.right,
-            overflow="fold",
+def _widths(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int) -> list[int]:
+    """How wide each column is: what it needs, but that sentences give way, then the widest, until all fit."""
+    needed, least = _needed(columns, cells), _needed(columns, cells, prose=_PROSE_ROOM)
+    room = width - _GAP * (len(columns) - 1)
+    while (over := sum(needed) - room) > 0:
+        order = sorted(
+            (place for place, one in enumerate(columns) if not one.right),
+            key=lambda place: (needed[place] <= least[place], -needed[place]),
         )
-    shown = _shown(section)
-    for number, row in enumerate(islice(section.rows, shown)):
-        style = "red" if number < section.highlighted else None
-        table.add_row(*(_text(column.of(row)) for column in columns), style=style)
-    left = len(section.rows) - shown
-    more = [Text(f"... and {left:,} more: --format csv shows all", style="dim")] if left else []
-    return [_text(section.title, style="bold"), table, *more]
+        if not order or needed[order[0]] <= _NARROWEST:
+            break
+        first, second = order[0], order[1] if len(order) > 1 else order[0]
+        floor = least[first] if needed[first] > least[first] else min(needed[second], needed[first] - 1)
+        needed[first] = max(needed[first] - over, floor, _NARROWEST)
+    return needed
 
 
-def _ruled() -> Table:
-    return Table(box=_RULED, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+def _cell(value: str, column: Column, room: int) -> list[str]:
+    if column.prose and cell_len(value) > room:
+        return [_shortened(line.plain.rstrip(), room) for line in _wrapped(value, room)]
+    return [_fewer(value, room) if column.listed else _shortened(value, room)]
+
+
+def _line(values: Iterable[str], columns: Sequence[Column], widths: Sequence[int], style: str) -> Text:
+    parts = (
+        _padded(value, room, right=column.right)
+        for value, column, room in zip(values, columns, widths, strict=True)
+    )
+    return Text((" " * _GAP).join(parts), style=style)
+
+
+# ---- texts in a room of some columns; some characters take two
+
+
+def _length(line: Text) -> int:
+    return cell_len(line.plain)
+
+
+def _padded(value: str, room: int, *, right: bool = False) -> str:
+    blanks = " " * (room - cell_len(value))
+    return blanks + value if right else value + blanks
+
+
+def _fewer(value: str, room: int) -> str:
+    """`dev-6, dev-5, ...`: of a list that is too long the first ones."""
+    if cell_len(value) <= room:
+        return value
+    items = value.split(", ")
+    while len(items) > 1 and cell_len(", ".join(items)) + 5 > room:
+        items.pop()
+    return _shortened(", ".join([*items, "..."]), room)
+
+
+def _shortened(value: str, room: int) -> str:
+    """`namesp...me:dev-4`: of what is too long both ends, and a sign that something is missing."""
+    if cell_len(value) <= room:
+        return value
+    end = max(room - 3, 2) // 2
+    start = max(room - 3, 2) - end
+    tail = set_cell_size(value[::-1], end)[::-1]
+    return f"{set_cell_size(value, start)}...{tail}"

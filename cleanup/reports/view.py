@@ -1,12 +1,13 @@
 """What every format shows: one frozen view of a plan or a journal, so that all formats say the same.
 
-`head` and `rows` are for programs (JSON, CSV), `facts`, `tallies` and `sections` for people
+`head` and `rows` are for programs (JSON, CSV), `verdict`, `facts` and the `body` for people
 (table, Markdown). All texts in the latter are safe to print (see formatting.plain).
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -40,41 +41,63 @@ class Fact(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """How many images, by a word; a word that nothing fell under may be missing."""
+    """How many images, by a word; a word that nothing fell under may be missing. `sizes` are bytes, `more` is how
+    many words are left out."""
 
     title: str
     counts: Mapping[str, int]
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column for people. `of` gives a row's text; only wide terminals show a `wide` one."""
+    """A column for people. `of` gives a row's text; only wide terminals show a `wide` one. `prose` goes over
+    several lines where it must, of what is `listed` the last are left out, else texts are shortened inside."""
 
     title: str
     of: Callable[[Any], str]
     right: bool = False
     wide: bool = False
+    prose: bool = False
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A list of images for people, the first `highlighted` of them not to be left out.
+    """A list for people, `most` rows of it, the first `highlighted` not to be left out, and what its signs mean.
 
-    `collapsed` is for what is only looked at on demand: the table leaves it to its counts.
+    `collapsed` is for what is only looked at on demand: the table leaves it to its counts. `images` says
+    that each row is an image, so that what no section shows can be counted.
     """
 
     title: str
     columns: tuple[Column, ...]
     rows: Rows
+    most: int = 10
     highlighted: int = 0
     collapsed: bool = False
+    images: bool = True
+    legend: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """What people look through: counts and lists. `listed` is how many images the lists that are not collapsed
+    are about; `more` says where all of them are shown."""
+
+    tallies: tuple[Tally, ...]
+    sections: tuple[Section, ...]
+    listed: int
+    more: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """A plan or a journal, ready to be shown. `rows` holds every image, all of type `row_type`.
 
-    `verdict` says in one sentence what happened or would happen.
+    `verdict` says in one sentence what happened or would happen. `make_body` is only asked by formats for people:
+    it costs a look at every image.
     """
 
     title: str
@@ -82,7 +105,16 @@ class Report:
     head: msgspec.Struct
     warnings: tuple[str, ...]
     facts: tuple[Fact, ...]
-    tallies: tuple[Tally, ...]
-    sections: tuple[Section, ...]
+    make_body: Callable[[], Body]
     rows: Rows
     row_type: type[msgspec.Struct]
+
+    @cached_property
+    def body(self) -> Body:
+        """Counts and lists for people."""
+        return self.make_body()
+
+
+def top(counts: Mapping[str, int], most: int) -> dict[str, int]:
+    """The `most` words with the highest counts, the highest first; equal ones in the order of the words."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most])

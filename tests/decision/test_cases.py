@@ -198,7 +198,7 @@ def test_a_wrong_file_shows_all_its_problems(tmp_path: Path, text: str, found: l
          "4:10: an image needs image: namespace/name:tag, or its namespace (null where missing)"),
         ("{image: a/b:c, tga: x}", "4:25: unknown key 'tga' in an image: perhaps you meant 'tag'"),
         ("{image: a/b:c, age: 100}",
-         "4:30: '100' is no duration: the unit is missing, write 100d for days or 100h for hours"),
+         "4:30: '100' is not a valid duration: the unit is missing, write 100d for days or 100h for hours"),
         (
             '{image: a/b:c, age: 1d, update_at: "2026-01-01T00:00:00Z"}',
             "4:34: update_at and age say the same in two ways: keep one",

@@ -517,7 +517,7 @@ def test_the_walk_through_works(
     deletes = [line for line in lines_of(tmp_path / "first.plan.jsonl") if line.get("action") == "delete"]
     assert len(deletes) > 50
     assert len(cloud.deleted) == len(deletes)
-    assert f"deleted        {len(deletes)}" in said["report"].stdout
+    assert f"{len(deletes)} of {len(deletes)} planned images deleted" in said["report"].stdout
 
 
 def fast(words: list[str]) -> list[str]:
@@ -527,7 +527,7 @@ def fast(words: list[str]) -> list[str]:
 def test_the_demo_plans_shows_applies_and_shows(cli: Cli) -> None:
     called = cli("demo")
     assert called.exit_code == 0
-    assert re.search(r"deleted +[1-9]", called.output)
+    assert re.search(r"planned images deleted, [1-9]", called.output)
 
 
 @needs("jq")

@@ -164,7 +164,7 @@ def test_all_problems_of_all_files_come_at_once() -> None:
     Path("d.yaml").write_bytes(b"\xff")
     assert problems("b.yaml", "missing.yaml", ".") == [
         "a.yaml:3:12: the rule name 'x' is taken already, at b.yaml:3:12: rename one",
-        "a.yaml:3:27: '90' is no duration: the unit is missing, write 90d for days or 90h for hours",
+        "a.yaml:3:27: '90' is not a valid duration: the unit is missing, write 90d for days or 90h for hours",
         "a.yaml:4:26: 0 is out of range: write a whole number from 1 to 1000000000",
         "b.yaml:4:12: the rule name 'x' is taken already, at b.yaml:3:12: rename one",
         "b.yaml:4:29: unknown key 'forse' in a rule: perhaps you meant 'force'",

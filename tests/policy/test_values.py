@@ -71,9 +71,9 @@ def test_durations_are_read(text: str, duration: timedelta) -> None:
     ],
 )
 def test_durations_are_refused_with_advice(text: str, advice: str) -> None:
-    with pytest.raises(ValueError, match="is no duration") as raised:
+    with pytest.raises(ValueError, match="is not a valid duration") as raised:
         parse_duration(text)
-    assert str(raised.value) == f"'{text}' is no duration: {advice}"
+    assert str(raised.value) == f"'{text}' is not a valid duration: {advice}"
 
 
 @pytest.mark.parametrize("text", ["36501d", "5215w", "99999999999999999999d", "9" * 5000 + "s"])
