@@ -253,10 +253,11 @@ def _size(stream: TextIO) -> os.terminal_size:
 def terminal() -> dict[str, Any]:
     """How wide a table may be, whether it may have colours, and how many lines the screen has.
 
-    In a pipe it is plain, and as wide as COLUMNS says, else wide enough for whole names.
+    In a pipe it is plain, and as wide as COLUMNS says or the terminal that is behind (`| less`), where there is
+    none wide enough for whole names.
     """
     if not sys.stdout.isatty():
-        return {"width": _told_columns() or _PIPE, "color": False}
+        return {"width": _told_columns() or _size(sys.stderr).columns or _PIPE, "color": False}
     color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return {"width": _columns(sys.stdout), "color": color, "height": _size(sys.stdout).lines or 24}
 

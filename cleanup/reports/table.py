@@ -12,8 +12,9 @@ from rich.text import Text
 from cleanup.reports.formatting import plain, size
 from cleanup.reports.view import Body, Column, Fact, Report, Section, Tally
 
-_PROSE = 100  # longer lines are hard to read, however wide the terminal is
+_PROSE = 80  # longer lines are hard to read, however wide the terminal is
 _MOST_ROWS = 1000
+_FACTS = 100  # columns
 _TALL = 60  # lines of a terminal on which lists are shown as long as in a file
 _WIDE = 110
 _BAR = 8
@@ -55,7 +56,7 @@ def _lines(report: Report, width: int, height: int | None) -> Iterator[Text]:
     body, prose = report.body, min(width, _PROSE)
     verdict = [*_wrapped(report.verdict, prose, "bold")] if report.verdict else []
     warnings = [line for one in report.warnings for line in _wrapped(f"WARNING: {one}", prose, "bold red")]
-    facts = [*_facts(report.facts, width)]
+    facts = [*_facts(report.facts, min(width, _FACTS))]
     tallies = [*_tallies(body.tallies, width)]
     lists = [*_lists(body, width, short=height is not None and height < _TALL)]
     title = Text(plain(report.title), style="bold")
@@ -163,13 +164,8 @@ def _lists(body: Body, width: int, *, short: bool) -> Iterator[Text]:
 
 
 def _section(section: Section, rows: Sequence[Any], width: int) -> list[Text]:
-    columns, cells = (
-        list(section.columns),
-        [[plain(column.of(row)) for column in section.columns] for row in rows],
-    )
-    if width < _WIDE or sum(_needed(columns, cells, prose=_PROSE_ROOM)) + _GAP * (len(columns) - 1) > width:
-        kept = [place for place, column in enumerate(columns) if not column.wide]
-        columns, cells = [columns[place] for place in kept], [[row[place] for place in kept] for row in cells]
+    columns = _fitting(section.columns, rows, width)
+    cells = [[plain(column.of(row)) for column in columns] for row in rows]
     widths = _widths(columns, cells, width)
     lines = [Text(section.title, style="bold")]
     lines.extend(_wrapped(section.legend, width, "dim") if section.legend else ())
@@ -181,21 +177,27 @@ def _section(section: Section, rows: Sequence[Any], width: int) -> list[Text]:
     return lines
 
 
-def _needed(
-    columns: Sequence[Column], cells: Sequence[Sequence[str]], *, prose: int | None = None
-) -> list[int]:
-    """How wide each column would have to be; a sentence is content with `prose`."""
-    titles = [column.title for column in columns]
-    needed = [max(map(cell_len, values)) for values in zip(titles, *cells, strict=True)]
-    return [
-        min(one, prose) if column.prose and prose else one
-        for one, column in zip(needed, columns, strict=True)
-    ]
+def _fitting(columns: Sequence[Column], rows: Sequence[Any], width: int) -> list[Column]:
+    """All columns but those wide ones, from the last on, for which there is no room."""
+    left, needed = list(columns), {column.title: _needed(column, rows) + _GAP for column in columns}
+    for column in reversed(columns):
+        over = sum(needed[one.title] for one in left) - _GAP > width
+        if column.wide and (over or width < _WIDE):
+            left.remove(column)
+    return left
+
+
+def _needed(column: Column, rows: Sequence[Any]) -> int:
+    return max(cell_len(text) for text in (column.title, *(plain(column.of(row)) for row in rows)))
 
 
 def _widths(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int) -> list[int]:
     """How wide each column is: what it needs, but that sentences give way, then the widest, until all fit."""
-    needed, least = _needed(columns, cells), _needed(columns, cells, prose=_PROSE_ROOM)
+    titles = [column.title for column in columns]
+    needed = [max(map(cell_len, values)) for values in zip(titles, *cells, strict=True)]
+    least = [
+        min(one, _PROSE_ROOM) if column.prose else one for one, column in zip(needed, columns, strict=True)
+    ]
     room = width - _GAP * (len(columns) - 1)
     while (over := sum(needed) - room) > 0:
         order = sorted(
