@@ -9,13 +9,15 @@ from cleanup.apply.run import apply_plan
 from cleanup.cli import event_loop, jobs
 from cleanup.cli.output import emit, say, terminal
 from cleanup.cli.parsing import Option
+from cleanup.cli.report import read
 from cleanup.config.settings import Settings, make_target
+from cleanup.decision.explain import terms_of
 from cleanup.errors import UsageError
-from cleanup.journal import read
 from cleanup.modelarts.auth.choose import Auth
 from cleanup.plan import file as plan_file
 from cleanup.plan.build import make_plan
 from cleanup.policy import load
+from cleanup.policy.language import Policy
 from cleanup.reports import Format, render
 from cleanup.simulator import PROJECT_ID, Service, build_world, serve
 from cleanup.stop import Stop
@@ -47,6 +49,7 @@ limits:
   max_deletes: 500
   max_percent: 60
 """
+_PLAN, _JOURNAL = "plan.jsonl", "journal.jsonl"
 _ELSEWHERE = "name another folder with TMPDIR"
 
 
@@ -59,7 +62,7 @@ def demo(
     folder = policy.parent
     settings = Settings()
     ended = event_loop.change(lambda stop: _demo(folder, policy, images, seed, settings, stop), settings)
-    emit(render(read(folder / "journal.jsonl"), Format.TABLE, **terminal()))
+    _show(folder / _JOURNAL)
     say(_next_steps(folder))
     jobs.conclude([ended])
 
@@ -69,10 +72,10 @@ async def _demo(
 ) -> jobs.Ended:
     now = event_loop.runtime().now
     policy = load([policy_file])
-    say(f"The policy, {policy_file}:\n\n{_indented(POLICY)}")
+    say(_in_short(policy))
     service = Service(build_world(seed=seed, images=images, now=now()), now)
     async with serve(service) as url:
-        say(f"\nA simulated project with {images} images, at {url}\n")
+        say(f"\nA simulated project with {images} images.\n")
         target = make_target(
             name="demo",
             endpoint=url,
@@ -87,11 +90,10 @@ async def _demo(
         planning = jobs.new_job(target, settings, stop)
         with planning.progress:
             made = await make_plan(planning, policy)
-            plan = plan_file.write(made, folder / "plan.jsonl", elsewhere=_ELSEWHERE)
-        emit(render(plan, Format.TABLE, **terminal()))
-        job = jobs.new_run(
-            target, settings, stop, folder / "journal.jsonl", folder / "plan.jsonl", _ELSEWHERE
-        )
+            plan = plan_file.write(made, folder / _PLAN, elsewhere=_ELSEWHERE)
+        _show(folder / _PLAN)
+        say("")
+        job = jobs.new_run(target, settings, stop, folder / _JOURNAL, folder / _PLAN, _ELSEWHERE)
         return await jobs.finish(job, apply_plan(job, plan))
 
 
@@ -105,17 +107,25 @@ def _new_policy() -> Path:
     return policy
 
 
-def _indented(text: str) -> str:
-    return "".join(f"    {line}\n" for line in text.splitlines())
+def _in_short(policy: Policy) -> str:
+    """The rules in a line each, as `explain` tells them."""
+    rules = "".join(f"  {rule.name}: {terms_of(rule)}\n" for rule in policy.rules)
+    protected = "; ".join(entry.text for entry in policy.protect)
+    return f"The policy. Protected: {protected}\n{rules}".rstrip("\n")
+
+
+def _show(file: Path) -> None:
+    """A plan or a journal in short: its counts, and the verdict."""
+    emit(render(read(file), Format.TABLE, **terminal() | {"short": True}))
 
 
 def _next_steps(folder: Path) -> str:
     program = sys.argv[0] if sys.argv[0].endswith("image-cleanup") else "image-cleanup"
     return f"""
-The plan and the journal lie in {folder}. To look closer:
+Policy, plan and journal lie in {folder}. To look closer:
 
-    {program} report {folder}/journal.jsonl --format csv
-    {program} report {folder}/plan.jsonl --format markdown
+    {program} report {folder / _PLAN}
+    {program} report {folder / _JOURNAL} --format csv
 
 To rehearse a policy of your own on a simulated project:
 

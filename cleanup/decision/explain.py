@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import NamedTuple
 
 import msgspec
@@ -18,7 +19,7 @@ from cleanup.policy.language import Finding, Policy, Rule, Truth
 from cleanup.policy.match import RuleMatch, match_rules
 from cleanup.reference import Reference, parse_reference, readings
 
-_MOST_CANDIDATES = 20
+_MOST_CANDIDATES = 10
 _A_MOMENT = timedelta(milliseconds=1)
 
 
@@ -142,8 +143,11 @@ def _not_named(text: str, images: Sequence[Image]) -> str:
     meant = parse_reference(text)
     alike = [image for image in images if meant.repository and image.reference.repository == meant.repository]
     if not alike:
+        found = _near(meant.repository or meant.name or "", images)
+        near = f"; near names are {', '.join(found)}" if found else ""
         return (
-            f"there is no image '{text}' among the {len(images)} images of this project: give its id or "
+            f"there is no image '{text}' among the {len(images)} images of this project"
+            f"{near}: give its id or "
             "namespace/name:tag, and --workspace if it is in another workspace"
         )
     told = [
@@ -156,6 +160,17 @@ def _not_named(text: str, images: Sequence[Image]) -> str:
         f"'{text}' {trouble}; {meant.repository} has {len(alike)}, the newest first: {', '.join(told)}{more}: "
         "give one of them, or its id"
     )
+
+
+def _near(wanted: str, images: Iterable[Image]) -> list[str]:
+    """The repositories whose whole name or last part is like what was written, the most alike first."""
+    names: dict[str, set[str]] = {}
+    for repository in filter(None, (image.reference.repository for image in images)):
+        for spelling in (repository, repository.rpartition("/")[2]):
+            names.setdefault(spelling, set()).add(repository)
+    alike = get_close_matches(wanted, names, n=_MOST_CANDIDATES)
+    found = dict.fromkeys(repository for spelling in alike for repository in sorted(names[spelling]))
+    return list(found)[:_MOST_CANDIDATES]
 
 
 def _sharing(image: Image, records: Sequence[Image], decisions: Mapping[str, Decision]) -> tuple[Sharer, ...]:

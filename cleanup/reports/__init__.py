@@ -28,12 +28,14 @@ def render(
     width: int = 80,
     color: bool = False,
     height: int | None = None,
+    short: bool = False,
     file: Path | None = None,
     obstacle: str | None = None,
 ) -> Iterator[str]:
     """The report of a plan or a journal, as text in pieces of some size; it ends with a newline.
 
-    `width` (columns), `color` and the `height` (lines, of a screen) are for the table alone. `file` is where a plan
+    `width` (columns), `color` and the `height` (lines, of a screen) are for the table alone; a
+    `short` one has no lists and no facts. `file` is where a plan
     lies; `obstacle` is why a journal's plan cannot be gone on with.
     """
     report = (
@@ -43,7 +45,7 @@ def render(
         case Format.TABLE:
             from cleanup.reports import table
 
-            yield table.text(report, width, color, height)
+            yield table.text(report, width, color, height, short=short)
         case Format.JSON:
             from cleanup.reports import json_document as json
 

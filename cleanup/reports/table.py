@@ -25,12 +25,13 @@ _GAP = 2
 _PROSE_ROOM = 28
 
 
-def text(report: Report, width: int, color: bool, height: int | None = None) -> str:
+def text(report: Report, width: int, color: bool, height: int | None = None, *, short: bool = False) -> str:
     """The whole report, `width` columns wide; with escape codes only if `color`.
 
-    On a screen of that `height` lists are shorter, and what matters most comes last, where it stays in sight.
+    A `short` one is its counts and its verdict. On a screen of that `height` lists are shorter, and what matters
+    most comes last, where it stays in sight.
     """
-    return _printed(_lines(report, width, height), color)
+    return _printed(_lines(report, width, height, short), color)
 
 
 def _printed(lines: Iterable[Text], color: bool) -> str:
@@ -52,13 +53,13 @@ def _printed(lines: Iterable[Text], color: bool) -> str:
     return file.getvalue()
 
 
-def _lines(report: Report, width: int, height: int | None) -> Iterator[Text]:
+def _lines(report: Report, width: int, height: int | None, short: bool) -> Iterator[Text]:
     body, prose = report.body, min(width, _PROSE)
     verdict = [*_wrapped(report.verdict, prose, "bold")] if report.verdict else []
     warnings = [line for one in report.warnings for line in _wrapped(f"WARNING: {one}", prose, "bold red")]
-    facts = [*_facts(report.facts, min(width, _FACTS))]
+    facts = [] if short else [*_facts(report.facts, min(width, _FACTS))]
     tallies = [*_tallies(body.tallies, width)]
-    lists = [*_lists(body, width, short=height is not None and height < _TALL)]
+    lists = [] if short else [*_lists(body, width, short=height is not None and height < _TALL)]
     title = Text(plain(report.title), style="bold")
     # A blank line between blocks, none where a block is empty.
     blocks = (

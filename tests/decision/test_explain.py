@@ -139,6 +139,22 @@ def test_images_are_named_by_id_or_by_any_reference() -> None:
             named(text, [a, b])
 
 
+@pytest.mark.parametrize(
+    ("text", "near"), [("team/ocr", "team/ocr2, team/orc"), ("trainr", "ml-vision/trainer")]
+)
+def test_near_names_are_told(text: str, near: str) -> None:
+    paths = ("team/ocr2:1", "team/ocr2:2", "team/orc:1", "other/thing:1")
+    images = [make_image("a"), *(make_image(path, swr_path=f"swr.a.com/{path}") for path in paths)]
+    with pytest.raises(UsageError, match=f"; near names are {near}: give its id"):
+        named(text, images)
+
+
+def test_at_most_ten_candidates_are_told() -> None:
+    with pytest.raises(UsageError, match=r"has 12, the newest first: .*, and 2 more") as raised:
+        named("ml-vision/trainer", [make_image(f"i{n}") for n in range(12)])
+    assert str(raised.value).count("(id ") == 10
+
+
 def test_the_place_in_json_is_its_number_its_group_and_how_many_that_has(policy: Policy) -> None:
     told = ask(policy, make_image("a", arch="X86_64"))
     (document,) = json.loads(render_explanation([told], ProseFormat.JSON, NOW))

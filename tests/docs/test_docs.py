@@ -528,6 +528,7 @@ def test_the_demo_plans_shows_applies_and_shows(cli: Cli) -> None:
     called = cli("demo")
     assert called.exit_code == 0
     assert re.search(r"planned images deleted, [1-9]", called.output)
+    assert len(called.stdout.splitlines()) <= 60
 
 
 @needs("jq")

@@ -2,12 +2,13 @@
 
 import csv
 import io
+import itertools
 import json
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from markdown_it import MarkdownIt
 from rich.cells import cell_len
 
 import cleanup.reports
+from cleanup.apply.resume import obstacle_to
 from cleanup.config.settings import TargetRef
 from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.durations import format_elapsed
@@ -121,12 +123,16 @@ def ordinary_plan() -> Plan:
 
 
 async def write_journal(
-    run: dict[str, Verdict | None], *, finish: bool = True, resumes: str | None = None
+    run: dict[str, Verdict | None],
+    *,
+    finish: bool = True,
+    resumes: str | None = None,
+    now: Callable[[], datetime] = lambda: NOW,
 ) -> JournalFile:
     """Write one run as the product does, in the current folder; a verdict of None is a run cut off there."""
     path, run_id = Path("image-cleanup-run.jsonl"), "run-2" if resumes else "run-1"
     planned = {id_: make_image(id_) for id_ in run}
-    with Journal(path, run_id, "vision-prod", lambda: NOW) as journal:
+    with Journal(path, run_id, "vision-prod", now) as journal:
         journal.write(started(run_id, len(run), resumes))
         for id_, verdict in run.items():
             await journal.write_ahead(
@@ -208,6 +214,52 @@ async def test_a_journal_looks_like_its_golden(
     monkeypatch.chdir(tmp_path)
     journal = await write_journal({"1": DELETED, "2": GONE, "3": DENIED, "4": DRIFTED, "5": FAILED})
     check_golden(f"journal.{SUFFIXES[form]}", shown(journal, form, width=80))
+
+
+@pytest.mark.parametrize("subject", ["plan", "journal", "empty", "hostile", "large"])
+@pytest.mark.parametrize("place", ["screen", "txt", "md"])
+async def test_what_people_read_looks_like_its_golden(
+    subject: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a screen of 80 x 24, in a file or a pipe, and in a comment."""
+    monkeypatch.chdir(tmp_path)
+    of: Plan | JournalFile
+    match subject:
+        case "plan":
+            of = ordinary_plan()
+        case "journal":
+            of = await write_journal({"1": DELETED, "2": GONE, "3": DENIED, "4": DRIFTED, "5": FAILED})
+        case "empty":
+            of = make_plan([])
+        case "hostile":
+            of = hostile_plan()
+        case _:
+            of = large_plan()
+    form = Format.MARKDOWN if place == "md" else Format.TABLE
+    height = 24 if place == "screen" else None
+    check_golden(f"{subject}.{place}", shown(of, form, width=80, height=height, file=Path("p.jsonl")))
+
+
+def large_plan() -> Plan:
+    """More than a screen can list, in more groups and by more rules than are shown."""
+    reasons = sorted(set(Reason) - {Reason.EXPIRED})
+    gone = [
+        delete(
+            str(i),
+            age=500 - i,
+            size=i << 28,
+            namespace=f"ns-{i % 9}",
+            name=f"app-{i % 4}",
+            rule=f"rule-{i % 7}",
+            force=i % 3 == 0,
+            force_withheld=Withheld.SHARED_CONTENT if i % 3 == 1 else None,
+        )
+        for i in range(90)
+    ]
+    kept = [
+        keep(f"k{i}", reasons[i % 9], namespace=f"ns-{i % 9}", name=f"app-{i % 4}", age=i) for i in range(90)
+    ]
+    return make_plan([*gone, *kept], warnings=("rule 'rule-9' matches no image",))
 
 
 # ---- the same figures in every format
@@ -348,6 +400,55 @@ async def test_a_journal_that_was_cut_off_says_so_and_how_to_finish(
         (None, "dev-2"),
         ("deleted", "dev-1"),
     ]
+
+
+async def test_of_a_run_that_was_cut_off_its_lines_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time from the first to the last line, its attempts, and the content that went."""
+    monkeypatch.chdir(tmp_path)
+    moments = (NOW + timedelta(seconds=second) for second in itertools.count())
+    run = {"1": DELETED, "2": msgspec.structs.replace(FAILED, attempts=4), "3": None}
+    journal = await write_journal(run, finish=False, now=lambda: next(moments))
+    verdict = "1 of 3 planned images deleted, at least 1.0 GiB left SWR; 1 without a result, 1 failed; took at least "
+    for found in (journal, read(journal.path)):
+        document = json.loads(shown(found, Format.JSON))
+        assert (document["requests"], document["bytes_freed"]) == (5, GIB)
+        assert document["duration_s"] >= 3
+        assert (
+            f"{verdict}{format_elapsed(document['duration_s'])}; still running or cut off; 1 warning"
+            in flat(shown(found, Format.TABLE))
+        )
+        assert re.search("requests +at least 5, throttled 0 times", shown(found, Format.TABLE))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "advice"),
+    [
+        (Outcome.NOT_ATTEMPTED, "cannot be resumed: plan again and apply the new plan"),
+        (
+            None,
+            "cannot be resumed: settle what is in doubt with: image-cleanup resume image-cleanup-run.jsonl, "
+            "then plan again and apply the new plan",
+        ),
+    ],
+    ids=["not-attempted", "in-doubt"],
+)
+async def test_where_the_plan_has_expired_nobody_is_sent_to_resume(
+    outcome: Outcome | None, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fate = Verdict(outcome=outcome, image_status="ACTIVE") if outcome else None
+    journal = await write_journal({"1": fate}, finish=bool(outcome))
+    plan_file = tmp_path / "image-cleanup-run.plan.jsonl"
+    later = NOW + timedelta(hours=24)
+    assert obstacle_to(journal, later) == f"its plan {plan_file} cannot be read"
+    plans.write(ordinary_plan(), plan_file)
+    assert obstacle_to(journal, later - timedelta(seconds=1)) is None
+    obstacle = obstacle_to(journal, later)
+    assert obstacle == "its plan expired at 2026-11-24 12:00:00 UTC"
+    [warning] = json.loads(shown(journal, Format.JSON, obstacle=obstacle))["warnings"]
+    assert warning.endswith(f"its plan expired at 2026-11-24 12:00:00 UTC, so the rest {advice}")
 
 
 async def test_over_resumed_runs_the_latest_result_counts(
@@ -541,10 +642,7 @@ def test_the_verdict_is_last_on_a_screen_and_first_in_a_file() -> None:
 
 
 def test_a_plan_of_a_large_project_is_about_one_screen() -> None:
-    reasons = sorted(set(Reason) - {Reason.EXPIRED})
-    kept = [keep(f"k{i}", reasons[i % 9], namespace=f"ns-{i % 9}") for i in range(90)]
-    gone = [delete(str(i), namespace=f"ns-{i % 9}", rule=f"rule-{i % 7}") for i in range(90)]
-    assert len(shown(make_plan([*gone, *kept]), Format.TABLE, width=80, height=24).splitlines()) <= 50
+    assert len(shown(large_plan(), Format.TABLE, width=80, height=24).splitlines()) <= 52
 
 
 def test_groups_show_their_newest_that_stay() -> None:
