@@ -333,8 +333,8 @@ def _facts(head: JournalHead) -> Iterator[Fact]:
     yield Fact("endpoint", plain(head.endpoint))
     yield Fact("plan", plain(f"{head.plan_id} ({head.plan}), policy sha256 {head.policy_sha256[:12]}"))
     yield Fact("runs", plain("; ".join(map(_told, head.runs))))
-    ended = format_moment(last.finished_at) if head.finished else "still running or cut off"
-    yield Fact("started", f"{format_moment(head.runs[0].started_at)}, finished {ended}")
+    ended = f"finished {format_moment(last.finished_at)}" if head.finished else "still running or cut off"
+    yield Fact("started", f"{format_moment(head.runs[0].started_at)}, {ended}")
     yield Fact("requests", f"{_at_least(head)}{head.requests:,}, throttled {count(head.throttled, 'time')}")
     if last.exit_code is not None:
         stopped = f" (stopped: {last.stopped})" if last.stopped else ""
