@@ -1,7 +1,10 @@
 """`run`: plan and apply in one go, for cron."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import anyio
@@ -13,10 +16,12 @@ from cleanup.cli.options import Connecting, Deleting, JournalPath, PolicyPaths, 
 from cleanup.cli.output import log
 from cleanup.cli.parsing import Option
 from cleanup.cli.plan import apply_line, show, what_to_know
-from cleanup.config.settings import Target
+from cleanup.config.job import Job
+from cleanup.config.settings import Settings, Target
 from cleanup.plan.build import make_plan
 from cleanup.plan.file import Plan
 from cleanup.policy import load
+from cleanup.policy.language import Policy
 from cleanup.reports import Format, plan_line
 from cleanup.reports.formatting import count
 from cleanup.stop import Stop
@@ -44,8 +49,8 @@ def run(
     jobs.require_folder(targets, journal, "--journal")
     policies = {target.name: load(target.policies or policy) for target in targets}
 
-    earlier_runs = EarlierRuns()
-    one_at_a_time = anyio.Lock()  # what many targets show, and ask, must not get mixed
+    asks = not yes and confirmation.is_watched()
+    applying = _Applying(settings, policies, format, journal, working.pins, asks, strict)
 
     async def dry(stop: Stop) -> list[jobs.Ended]:
         async def one(target: Target) -> jobs.Ended:
@@ -60,29 +65,7 @@ def run(
         return await jobs.over(targets, one)
 
     async def real(stop: Stop) -> list[jobs.Ended]:
-        async def one(target: Target) -> jobs.Ended:
-            job = jobs.new_run(target, settings, stop, journal)
-            warnings = jobs.Warnings(target, strict=strict)
-            asks, mine = not yes and confirmation.is_watched(), policies[target.name]
-            async with one_at_a_time if asks else nullcontext():
-                earlier = await resume_earlier(earlier_runs.of(job), job, settings, mine, warnings, asks=asks)
-
-            async def shown(plan: Plan) -> None:
-                async with one_at_a_time:
-                    job.progress.pause()
-                    show(plan, format, job.plan)
-                    warnings.tell(plan.header.warnings)
-                    warnings.require_none()
-                    if not plan.summary.delete:
-                        log().info(f"nothing is due: {_why_kept(plan)}", **jobs.about(job))
-                    if asks and _can_delete(plan):
-                        hint = f"the plan is kept: {apply_line(plan, job.plan, working.pins)}"
-                        await confirmation.confirm([confirmation.Question.about(plan)], job.stop, hint)
-
-            ended = await jobs.finish(job, run_policy(job, mine, shown), warnings)
-            return replace(ended, exit_code=jobs.worst([earlier, ended.exit_code]))
-
-        return await jobs.over(targets, one)
+        return await jobs.over(targets, partial(applying.one, stop=stop))
 
     if apply:
         jobs.conclude(event_loop.change(real, settings), strict=strict)
@@ -90,6 +73,46 @@ def run(
     ends = event_loop.read(dry)
     log().info("this was a dry run: nothing was deleted; --apply deletes")
     jobs.conclude(ends, strict=strict)
+
+
+@dataclass(frozen=True)
+class _Applying:
+    """`run --apply` of each target; `asks` a person before anything is deleted."""
+
+    settings: Settings
+    policies: Mapping[str, Policy]
+    format: Format
+    journal: Path | None
+    pins: Sequence[Path]
+    asks: bool
+    strict: bool
+    earlier_runs: EarlierRuns = field(default_factory=EarlierRuns)
+    one_at_a_time: anyio.Lock = field(
+        default_factory=anyio.Lock
+    )  # many tables and questions must not get mixed
+
+    async def one(self, target: Target, stop: Stop) -> jobs.Ended:
+        job = jobs.new_run(target, self.settings, stop, self.journal)
+        warnings, policy = jobs.Warnings(target, strict=self.strict), self.policies[target.name]
+        async with self.one_at_a_time if self.asks else nullcontext():
+            found = self.earlier_runs.of(job)
+            earlier = await resume_earlier(found, job, self.settings, policy, warnings, asks=self.asks)
+        shown = partial(self._show_and_ask, job, warnings)
+        ended = await jobs.finish(job, run_policy(job, policy, shown), warnings)
+        return replace(ended, exit_code=jobs.worst([earlier, ended.exit_code]))
+
+    async def _show_and_ask(self, job: Job, warnings: jobs.Warnings, plan: Plan) -> None:
+        """Raises UsageError for a no, and for a warning with --strict."""
+        async with self.one_at_a_time:
+            job.progress.pause()
+            show(plan, self.format, job.plan)
+            warnings.tell(plan.header.warnings)
+            warnings.require_none()
+            if not plan.summary.delete:
+                log().info(f"nothing is due: {_why_kept(plan)}", **jobs.about(job))
+            if self.asks and _can_delete(plan):
+                hint = f"the plan is kept: {apply_line(plan, job.plan, self.pins)}"
+                await confirmation.confirm([confirmation.Question.about(plan)], job.stop, hint)
 
 
 def _can_delete(plan: Plan) -> bool:
