@@ -76,7 +76,7 @@ def parse_reference(text: str, *, registry: str | None = BASIC, namespace: str |
     """
     if (found := _COMMON.fullmatch(text)) and not _begins_with(text, namespace):
         return Reference(registry=registry, namespace=found[2], name=found[3], tag=found[4])
-    path = _SCHEME.sub("", text.strip(_AT_THE_ENDS), count=1)
+    path = _without_scheme(text)
     path, at, digest = path.partition("@")
     if at and "/" in digest:  # user@host/...: no form that is known
         return Reference()
@@ -101,7 +101,7 @@ def parse_reference(text: str, *, registry: str | None = BASIC, namespace: str |
 
 def host_of(text: str) -> str | None:
     """The host that a record's path begins with, in lower case."""
-    first = _SCHEME.sub("", text.strip(_AT_THE_ENDS), count=1).partition("/")[0]
+    first = _without_scheme(text).partition("/")[0]
     return first.lower() if is_host(first) else None
 
 
@@ -154,6 +154,12 @@ def _begins_with(text: str, namespace: str | None) -> bool:
 def is_host(part: str) -> bool:
     """Whether the first of several parts of a reference names a host."""
     return "." in part or ":" in part or part.lower() == "localhost"
+
+
+def _without_scheme(text: str) -> str:
+    stripped = text.strip(_AT_THE_ENDS)
+    # Looking for one takes a time that grows with the square of a name's length.
+    return _SCHEME.sub("", stripped, count=1) if "://" in stripped else stripped
 
 
 def _valid(form: re.Pattern[str], text: str) -> str | None:
