@@ -21,7 +21,7 @@ def report(
     file: Annotated[Path, Argument(metavar="FILE", help="A plan or a journal.")],
     format: Annotated[Format, Option(help="How to show it.")] = Format.TABLE,
 ) -> None:
-    """Show a plan or a journal as table, JSON, CSV or Markdown."""
+    """Show a plan or a journal as table, JSON, CSV, Markdown or HTML (one page for a browser)."""
     subject = read(file)
     obstacle = obstacle_to(subject, event_loop.runtime().now()) if isinstance(subject, JournalFile) else None
     emit(render(subject, format, file=file, obstacle=obstacle, **terminal()))

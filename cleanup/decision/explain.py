@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,16 @@ from cleanup.reference import Reference, parse_reference, readings
 
 _MOST_CANDIDATES = 10
 _A_MOMENT = timedelta(milliseconds=1)
+# What would have to change, where the reason alone says it.
+OUTLOOK: Final[Mapping[Reason, str]] = {
+    Reason.EXPIRED: "the next apply deletes it if nothing changes",
+    Reason.KEEP_LAST: "it stays as long as it is among the newest; newer ACTIVE images in its group push it out",
+    Reason.PROTECTED: "it stays as long as a protect entry holds",
+    Reason.PUBLIC: "it stays as long as it is PUBLIC and the match of its rule does not name visibility",
+    Reason.NO_RULE: "it stays as long as no rule's match holds for it",
+    Reason.BUSY: "it stays until the service says that its status is ACTIVE, ERROR or CREATE_FAILED",
+    Reason.BUILT_IN: "it is never deleted in this state",
+}
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -258,20 +268,11 @@ def _forward(
     image = decision.image
     match decision.reason:
         case Reason.EXPIRED:
-            return now, "the next apply deletes it if nothing changes"
+            return now, OUTLOOK[decision.reason]
         case Reason.TOO_YOUNG:
             return _when_old_enough(decision, inventory, now)
-        case Reason.KEEP_LAST:
-            return (
-                None,
-                "it stays as long as it is among the newest; newer ACTIVE images in its group push it out",
-            )
-        case Reason.PROTECTED:
-            return None, "it stays as long as a protect entry holds"
         case Reason.IN_USE:
             return None, f"it stays as long as it is used by {', '.join(users)}"
-        case Reason.PUBLIC:
-            return None, "it stays as long as it is PUBLIC and the match of its rule does not name visibility"
         case Reason.UNKNOWN:
             if image.unreadable:
                 return None, "it stays until the service sends a record of it that can be read"
@@ -280,12 +281,8 @@ def _forward(
                 gap = unknown(image, match, rule) or undated(image, rule, now) or ungrouped(image, rule)
             wanted = gap.wanted if gap else "that its type is DEDICATED"
             return None, f"it stays until the service says {wanted}"
-        case Reason.NO_RULE:
-            return None, "it stays as long as no rule's match holds for it"
-        case Reason.BUSY:
-            return None, "it stays until the service says that its status is ACTIVE, ERROR or CREATE_FAILED"
-        case Reason.BUILT_IN:
-            return None, "it is never deleted in this state"
+        case _:
+            return None, OUTLOOK[decision.reason]
 
 
 def _when_old_enough(decision: Decision, inventory: _Inventory, now: datetime) -> tuple[datetime | None, str]:

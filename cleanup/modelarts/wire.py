@@ -321,6 +321,33 @@ def decode_shown(raw: msgspec.Raw | bytes) -> Image:
     )
 
 
+def decode_evidence(raw: msgspec.Raw | bytes) -> Image:
+    """The same image with all that a policy can ask about it, without its record: for a page about very many."""
+    try:
+        record = _records.decode(raw)
+    except (ValueError, RecursionError):
+        return decode_image(raw)
+    return Image(
+        id=_usable_id(record.id),
+        namespace=_texts[record.namespace],
+        name=_texts[record.name],
+        tag=as_text(record.tag),
+        swr_path=as_text(record.swr_path),
+        size=as_count(record.size),
+        visibility=_texts[record.visibility],
+        updated_at=as_moment(record.update_at),
+        type=_texts[record.type],
+        status=_texts[record.status],
+        origin=_texts[record.origin],
+        service_type=_texts[record.service_type],
+        arch=_texts[record.arch],
+        workspace_id=_texts[record.workspace_id],
+        description=record.description,
+        resource_tags=_resource_tags(record.tags),
+        created_at=as_moment(record.create_at),
+    )
+
+
 def _decode_record(raw: msgspec.Raw | bytes) -> tuple[_Record, bytes, str | None]:
     """The fields, the record to keep, and what of it cannot be read (None: nothing). Raises Unreadable.
 

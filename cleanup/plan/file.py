@@ -22,7 +22,7 @@ from cleanup.errors import PolicyError, RecordRejected, UsageError
 from cleanup.files import ELSEWHERE, open_regular
 from cleanup.image import Image
 from cleanup.kinds import FileKind, require_kind
-from cleanup.modelarts.wire import decode_image, decode_proven, decode_shown
+from cleanup.modelarts.wire import decode_evidence, decode_image, decode_proven, decode_shown
 from cleanup.plan.proof import Proof
 from cleanup.plan.sealed import SCHEMA, Over, SealedFile, require_version, write_sealed
 from cleanup.policy.language import Policy
@@ -237,12 +237,21 @@ def _kept(image: Image) -> msgspec.Raw:
 class StoredDecisions(Sequence[Decision]):
     """Decisions of a plan that was proven, read from its file once more each time they are gone through.
 
-    Their images say what a report shows. Raises UsageError, RecordRejected when the file was changed meanwhile.
+    Their images say what a report shows, or all that a policy may ask with the other `decode`. Raises UsageError,
+    RecordRejected when the file was changed meanwhile.
     """
 
-    def __init__(self, file: SealedFile, places: range) -> None:
+    def __init__(
+        self, file: SealedFile, places: range, decode: Callable[[msgspec.Raw], Image] = decode_shown
+    ) -> None:
         self._file = file
         self._places = places
+        self._decode = decode
+
+    @property
+    def evidence(self) -> "StoredDecisions":
+        """The same decisions, their images with all that a policy may ask."""
+        return StoredDecisions(self._file, self._places, decode_evidence)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -253,12 +262,12 @@ class StoredDecisions(Sequence[Decision]):
     def __getitem__(self, place: slice) -> "StoredDecisions": ...
     def __getitem__(self, place: int | slice) -> "Decision | StoredDecisions":
         if isinstance(place, slice):
-            return StoredDecisions(self._file, self._places[place])
+            return StoredDecisions(self._file, self._places[place], self._decode)
         line = self._places[place]
-        return next(iter(StoredDecisions(self._file, range(line, line + 1))))
+        return next(iter(StoredDecisions(self._file, range(line, line + 1), self._decode)))
 
     def __iter__(self) -> Iterator[Decision]:
-        return map(self.decode, self.lines())
+        return (_decision(line, self._decode) for line in self.lines())
 
     def lines(self) -> Iterator[bytes]:
         """Their lines, as they stand in the file."""
@@ -266,7 +275,7 @@ class StoredDecisions(Sequence[Decision]):
 
     @staticmethod
     def decode(line: bytes) -> Decision:
-        """The decision of a line."""
+        """The decision of a line, as it is shown."""
         return _decision(line, decode_shown)
 
 

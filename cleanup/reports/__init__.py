@@ -1,4 +1,4 @@
-"""Reports: a plan or a journal as table, JSON, CSV or Markdown, one file per format over one view."""
+"""Reports: a plan or a journal as table, JSON, CSV, Markdown or HTML, one file per format over one view."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -19,6 +19,7 @@ class Format(StrEnum):
     JSON = "json"
     CSV = "csv"
     MARKDOWN = "markdown"
+    HTML = "html"
 
 
 def render(
@@ -58,5 +59,9 @@ def render(
             from cleanup.reports import markdown
 
             yield from markdown.pieces(report)
+        case Format.HTML:
+            from cleanup.reports import html_page
+
+            yield from html_page.pieces([report])
         case _:
             assert_never(format)

@@ -14,6 +14,7 @@ from cleanup.journal.cut_off import seen, taken
 from cleanup.outcome import BAD, GONE, TO_RESUME, Outcome
 from cleanup.plan.file import content_bytes
 from cleanup.reports.formatting import count, label, plain, plain_words, size
+from cleanup.reports.journal_evidence import JournalEvidence, SizeRows
 from cleanup.reports.view import Body, Column, Fact, Report, Section, Tally, top
 
 _WORST_FIRST: tuple[Outcome | None, ...] = (
@@ -137,6 +138,8 @@ def view(journal: JournalFile, obstacle: str | None = None) -> Report:
         make_body=lambda: _body(journal, head, rows, latest),
         rows=rows,
         row_type=ResultRow,
+        evidence=SizeRows(journal, rows.ended, _row),
+        evidence_type=JournalEvidence,
     )
 
 

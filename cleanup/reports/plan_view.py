@@ -14,6 +14,7 @@ from cleanup.durations import format_moment
 from cleanup.plan.figures import Figures, GroupFigures, Share, figures
 from cleanup.plan.file import Header, Plan, Summary
 from cleanup.reports.formatting import label, plain, plain_words, size
+from cleanup.reports.plan_evidence import EvidenceRows, PlanEvidence, rule_terms
 from cleanup.reports.plan_verdict import facts, verdict
 from cleanup.reports.view import Body, Column, Report, Section, Tally, top
 
@@ -115,6 +116,9 @@ def view(plan: Plan, file: Path | None = None) -> Report:
         make_body=lambda: _body(plan, now, file),
         rows=PlanRows(plan.decisions, now),
         row_type=PlanRow,
+        rules=rule_terms(plan.policy),
+        evidence=EvidenceRows(plan, lambda decision: _row(decision, now)),
+        evidence_type=PlanEvidence,
     )
 
 

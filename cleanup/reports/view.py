@@ -81,6 +81,25 @@ class Section:
     legend: str = ""
 
 
+class ConditionLine(NamedTuple):
+    """A condition of a rule's match, one line: `attribute` is the image's field, empty for `all`, `any`, `not`."""
+
+    text: str
+    depth: int
+    attribute: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleTerms:
+    """A rule of the policy that a report was made by: whom it is about, and from what age on."""
+
+    name: str
+    terms: str
+    conditions: tuple[ConditionLine, ...]
+    age_days: float | None = None
+    clock: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
     """What people look through: counts and lists. `listed` is how many images the lists that are not collapsed
@@ -97,7 +116,8 @@ class Report:
     """A plan or a journal, ready to be shown. `rows` holds every image, all of type `row_type`.
 
     `verdict` says in one sentence what happened or would happen. `make_body` is only asked by formats for people:
-    it costs a look at every image.
+    it costs a look at every image. `evidence` has each of the rows once more
+    with what else can be said of it on demand, of type `evidence_type`; only the page asks for it.
     """
 
     title: str
@@ -108,6 +128,9 @@ class Report:
     make_body: Callable[[], Body]
     rows: Rows
     row_type: type[msgspec.Struct]
+    rules: tuple[RuleTerms, ...] = ()
+    evidence: Rows | None = None
+    evidence_type: type[msgspec.Struct] | None = None
 
     @cached_property
     def body(self) -> Body:

@@ -1,0 +1,136 @@
+"""Figures over all images of a page: bytes, ages, causes of failure, results over time. Pieces in, sums out."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from cleanup.decision.types import Action
+from cleanup.outcome import GONE, Outcome
+from cleanup.reports.formatting import plain
+
+_GOES: Final = frozenset({Action.DELETE.value, Outcome.DELETED.value})
+_WELL: Final = frozenset({None, *GONE})
+_VARYING: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
+GROUPS: Final = ("namespace", "rule", "target")
+
+
+class FailureCause(NamedTuple):
+    """Why images did not go: what the service said, without ids and numbers that differ each time."""
+
+    outcome: str
+    http_status: int | None
+    error_code: str
+    message: str
+
+
+class Share(NamedTuple):
+    """The images of one word that go, the bytes that leave the registry with them, and those that stay there."""
+
+    images: int
+    freed: int
+    stays: int
+
+
+class Timeline(NamedTuple):
+    """Results and repeated requests of one run, by the second."""
+
+    results: Counter[int]
+    repeated: Counter[int]
+    throttled: Counter[int]
+
+
+class _Going(NamedTuple):
+    groups: tuple[str | None, ...]
+    force: bool
+    size: int
+    content: int
+
+
+class Figures:
+    """Sums over the rows that were added, whatever report they are of."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.ages: Counter[tuple[int, bool]] = Counter()
+        self.causes: Counter[FailureCause] = Counter()
+        self.timelines: dict[str, Timeline] = defaultdict(lambda: Timeline(Counter(), Counter(), Counter()))
+        self._images: dict[str, Counter[str]] = {name: Counter() for name in GROUPS}
+        self._going: list[_Going] = []
+
+    def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Some rows, as the values of each field."""
+        self.rows += len(next(iter(columns.values())))
+        if "action" in columns and "age_days" in columns:
+            known = zip(columns["age_days"], columns["action"], strict=True)
+            self.ages.update((age, action == Action.DELETE) for age, action in known if age is not None)
+        status = columns.get("outcome", columns.get("action"))
+        if status is not None and "force" in columns:
+            self._add_going(status, columns)
+        if "outcome" in columns and "error_msg" in columns:
+            self._add_causes(columns)
+        if "outcome" in columns and "timestamp" in columns:
+            self._add_times(columns)
+
+    def _add_going(self, status: Sequence[Any], columns: Mapping[str, Sequence[Any]]) -> None:
+        nothing = [None] * len(status)
+        groups = zip(*(columns.get(name, nothing) for name in GROUPS), strict=True)
+        contents = columns.get("swr_path", nothing)
+        sizes = columns.get("size", nothing)
+        for goes, words, force, size, content in zip(
+            status, groups, columns["force"], sizes, contents, strict=True
+        ):
+            if goes in _GOES:
+                for name, word in zip(GROUPS, words, strict=True):
+                    self._images[name][plain(word or "?")] += 1
+                key = hash(content) if content else len(self._going)
+                self._going.append(_Going(words, force, size or 0, key))
+
+    def _add_causes(self, columns: Mapping[str, Sequence[Any]]) -> None:
+        names = ("outcome", "http_status", "error_code", "error_msg")
+        for outcome, status, code, message in zip(*(columns[name] for name in names), strict=True):
+            if outcome not in _WELL:
+                told = _VARYING.sub("…", (message or "")[:300])
+                self.causes[FailureCause(outcome, status, plain(code or ""), plain(told))] += 1
+
+    def _add_times(self, columns: Mapping[str, Sequence[Any]]) -> None:
+        names = ("timestamp", "run_id", "outcome", "attempts", "http_status")
+        for moment, run, outcome, attempts, status in zip(*(columns[name] for name in names), strict=True):
+            if not isinstance(moment, datetime) or outcome in (None, Outcome.NOT_ATTEMPTED):
+                continue
+            second, line = int(moment.timestamp()), self.timelines[run]
+            line.results[second] += 1
+            if attempts > 1:
+                line.repeated[second] += attempts - 1
+            if status == 429:
+                line.throttled[second] += 1
+
+    def shares(self, group: str) -> dict[str, Share]:
+        """By the words of `namespace`, `rule` or `target`, the largest first; each content counts once.
+
+        Where all records of one content go, at most one of them has `force`: the content goes with it.
+        """
+        place = GROUPS.index(group)
+        freed, stays = Counter[str](), Counter[str]()
+        seen = set[int]()
+        # What goes with its content comes first: the other records of it then count no more.
+        for going in sorted(self._going, key=lambda one: not one.force):
+            if going.content not in seen:
+                seen.add(going.content)
+                (freed if going.force else stays)[plain(going.groups[place] or "?")] += going.size
+        found = {word: Share(count, freed[word], stays[word]) for word, count in self._images[group].items()}
+        return dict(sorted(found.items(), key=lambda item: (-item[1].freed - item[1].stays, -item[1].images)))
+
+    @property
+    def has_bytes(self) -> bool:
+        """Whether a size of what goes is known."""
+        return any(going.size for going in self._going)
+
+
+def buckets(counted: Iterable[tuple[int, int]], start: int, width: int, number: int) -> list[int]:
+    """Counts by second as counts by span of `width` seconds from `start` on."""
+    sums = [0] * number
+    for second, count in counted:
+        sums[min((second - start) // width, number - 1)] += count
+    return sums
