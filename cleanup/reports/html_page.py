@@ -28,6 +28,7 @@ from cleanup.reports.view import Report, RuleTerms, Tally
 _FIXED: Final = Path(__file__).parent / "page"
 _IMAGES_A_PIECE: Final = 2000
 _MOST_RUNS: Final = 4
+_IN_SHORT: Final = frozenset({"target", "created", "expires", "started", "took"})
 
 
 def pieces(reports: Sequence[Report]) -> Iterator[str]:
@@ -80,32 +81,52 @@ def _together(reports: Sequence[Report]) -> str:
 
 
 def _body(reports: Sequence[Report], figures: Figures) -> Iterator[Element]:
-    yield element("header", *_summary(reports, figures))
+    yield element("header", *_summary(reports))
     drawn = list(_charts(reports, figures))
     main = element("main")
     if drawn:
         small = [one for one in drawn if one.get("class") == "card"]
         wide = [one for one in drawn if one not in small]
-        overview = element("h2", "Overview"), element("div", *small, class_="charts")
+        overview = element("h2", "Overview"), element("div", *_side_by_side(small), class_="charts")
         main.append(element("section", *overview, *wide))
     main.append(element("section", element("h2", "Images", id="images-title"), *frame(), id="list"))
-    main.append(element("section", element("h2", "About"), *_about(reports)))
+    if any(report.facts for report in reports):
+        main.append(element("section", element("h2", "About"), *_about(reports)))
     yield main
     yield element(
         "footer", f"image-cleanup {cleanup.__version__}. This page asks no other place for anything."
     )
 
 
+def _side_by_side(cards: Sequence[Element]) -> Iterator[Element]:
+    """Two columns of about one height."""
+    columns: tuple[list[Element], list[Element]] = ([], [])
+    heights = [0, 0]
+    for card in cards:
+        place = heights.index(min(heights))
+        columns[place].append(card)
+        heights[place] += 3 + sum(1 for _ in card.iter("tr"))
+    return (element("div", *column) for column in columns if column)
+
+
 # ---- what is read first
 
 
-def _summary(reports: Sequence[Report], figures: Figures) -> Iterator[Element]:
+def _summary(reports: Sequence[Report]) -> Iterator[Element]:
     several = len(reports) > 1
     yield element("h1", _together(reports) if several else reports[0].title)
-    for report in reports:
-        if report.verdict:
-            told = f"{_name(report)}: {report.verdict}" if several else report.verdict
-            yield element("p", told, class_="verdict")
+    verdict = _over_all(reports) if several else reports[0].verdict
+    if verdict:
+        yield element("p", verdict, class_="verdict")
+    if several:
+        rows = (
+            element("tr", element("th", _name(one), scope="row"), element("td", one.verdict))
+            for one in reports
+        )
+        yield element("table", element("tbody", *rows), class_="plain targets")
+    else:
+        when = [f"{fact.label} {fact.text}" for fact in reports[0].facts if fact.label in _IN_SHORT]
+        yield element("p", " · ".join(when), class_="about")
     warnings = [
         f"{_name(report)}: {warning}" if several else warning
         for report in reports
@@ -114,7 +135,30 @@ def _summary(reports: Sequence[Report], figures: Figures) -> Iterator[Element]:
     if warnings:
         lines = (element("li", element("strong", "Warning: "), warning) for warning in warnings)
         yield element("ul", *lines, class_="warnings", aria_label="Warnings")
-    yield element("dl", *map(_tile, _tiles(reports, figures)), class_="tiles")
+    if tiles := list(map(_tile, _tiles(reports))):
+        yield element("dl", *tiles, class_="tiles")
+
+
+def _over_all(reports: Sequence[Report]) -> str:
+    """One sentence over all targets."""
+    plans, journals = _heads(reports)
+    told = []
+    if plans:
+        images = sum(one.delete + one.keep for one in plans)
+        goes = f"{sum(one.delete for one in plans):,} of {count(images, 'image')} would be deleted"
+        told.append(f"{goes} in {count(len(plans), 'target')}")
+    if journals:
+        deleted = sum(one.by_outcome[Outcome.DELETED] for one in journals)
+        planned = f"{sum(one.planned for one in journals):,} planned"
+        told.append(f"{deleted:,} of {planned} were deleted in {count(len(journals), 'target')}")
+    return "; ".join(told)
+
+
+def _heads(reports: Sequence[Report]) -> tuple[Sequence[PlanHead], Sequence[JournalHead]]:
+    heads = [report.head for report in reports]
+    return [one for one in heads if isinstance(one, PlanHead)], [
+        one for one in heads if isinstance(one, JournalHead)
+    ]
 
 
 def _tile(tile: tuple[str, str, str]) -> Element:
@@ -122,10 +166,9 @@ def _tile(tile: tuple[str, str, str]) -> Element:
     return element("div", element("dt", words), element("dd", figure), class_=f"is-{look}")
 
 
-def _tiles(reports: Sequence[Report], figures: Figures) -> Iterator[tuple[str, str, str]]:
+def _tiles(reports: Sequence[Report]) -> Iterator[tuple[str, str, str]]:
     """The figures in large: words, the figure, how it looks."""
-    plans = [report.head for report in reports if isinstance(report.head, PlanHead)]
-    journals = [report.head for report in reports if isinstance(report.head, JournalHead)]
+    plans, journals = _heads(reports)
     if plans:
         yield "would be deleted", f"{sum(one.delete for one in plans):,}", "delete"
         yield "leaves SWR (force)", size(sum(one.bytes_freed for one in plans)), "freed"
@@ -133,8 +176,6 @@ def _tiles(reports: Sequence[Report], figures: Figures) -> Iterator[tuple[str, s
         yield "kept", f"{sum(one.keep for one in plans):,}", "plain"
     if journals:
         yield from _journal_tiles(journals)
-    if not plans and not journals:
-        yield "images", f"{figures.rows:,}", "plain"
 
 
 def _journal_tiles(heads: Sequence[JournalHead]) -> Iterator[tuple[str, str, str]]:

@@ -220,7 +220,7 @@ def cause_table(causes: Counter[FailureCause]) -> Element:
         element(
             "tr",
             element("td", f"{number:,}", class_="number"),
-            element("td", cause.outcome),
+            element("td", cause.outcome, class_="word-only"),
             element(
                 "td", " ".join(filter(None, (str(cause.http_status or ""), cause.error_code, cause.message)))
             ),

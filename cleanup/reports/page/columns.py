@@ -25,8 +25,15 @@ _BYTES: Final = frozenset({"size", "bytes", "bytes_freed"})
 _FIRST: Final = ("outcome", "action", "image", "age_days", "size", "reason", "rule")
 _LEFT_OUT: Final = frozenset(
     {"report", "namespace", "name", "tag", "id", "image_id", "swr_path", "request_id", "run_id", "plan_id"}
-    | {"image_status", "duration_ms", "updated_at", "visibility", "force_withheld"}
+    | {"image_status", "duration_ms", "updated_at", "timestamp", "visibility", "force_withheld"}
 )
+_TITLES: Final = {
+    "age_days": "age",
+    "http_status": "http",
+    "error_code": "code",
+    "error_msg": "error",
+    "attempts": "tries",
+}
 _CHOSEN: Final = frozenset({"target", "action", "outcome", "reason", "rule", "namespace"})
 TARGET: Final = "target"
 
@@ -94,7 +101,8 @@ class ColumnBuilder:
         else:
             self._tell(column)
             empty = not self._texts
-        column.shown = not self._evidence and self.name not in _LEFT_OUT
+        told = self.kind is not Kind.FLAG or len(set(self._numbers)) > 1
+        column.shown = told and not self._evidence and self.name not in _LEFT_OUT
         return None if empty else column
 
     def _tell(self, column: TableColumn) -> None:
@@ -122,7 +130,7 @@ def _text(value: object) -> str:
 
 
 def _title(name: str) -> str:
-    return {"age_days": "age"}.get(name, name.replace("_", " "))
+    return _TITLES.get(name, name.replace("_", " "))
 
 
 def ordered(columns: Sequence[TableColumn]) -> list[TableColumn]:

@@ -2,8 +2,10 @@
 // The table of images: read from the page's data, searched, narrowed, sorted; only the rows in sight are made.
 // Every text from outside goes through textContent.
 (() => {
-  const ROW = 36, AROUND = 10, PRINTED = 200, LONGEST = 300;
+  const ROW = 36, AROUND = 10, PRINTED = 200, LONGEST = 300, MANY = 10000;
+  const natural = new Intl.Collator("en", { numeric: true }).compare;
   const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+  const UNSEARCHED = ["truths", "outlook", "swr_path", "visibility", "status", "origin", "service_type", "arch"];
   const SIGNS = { y: "yes", n: "no", "?": "unknown" };
   const get = (id) => document.getElementById(id);
 
@@ -53,9 +55,10 @@
       if (this.keyed) return this.keyed;
       let of = (row) => { const value = this.value(row); return value === null ? NaN : Number(value); };
       if (this.kind === "text") {
-        const compare = new Intl.Collator("en", { numeric: true }).compare;
-        const texts = this.codes ? this.values : [...new Set(Array.from({ length: rows }, (_, row) => this.value(row)))];
-        const places = new Map(texts.filter((one) => one !== null).sort(compare).map((text, place) => [text, place]));
+        const texts = this.codes ? [...this.values] : [...new Set(Array.from({ length: rows }, (_, row) => this.value(row)))];
+        const known = texts.filter((one) => one !== null);
+        // Numbers in texts by their value where there are few; of very many that takes seconds.
+        const places = new Map((known.length > MANY ? known.sort() : known.sort(natural)).map((text, place) => [text, place]));
         of = (row) => { const value = this.value(row); return value === null ? NaN : places.get(value); };
       }
       this.keyed = Float64Array.from({ length: rows }, (_, row) => of(row));
@@ -151,9 +154,13 @@
 
     const searched = () => {
       if (texts) return texts;
-      const told = columns.filter((column) => column.kind === "text" && !["truths", "outlook"].includes(column.name));
-      texts = Array.from({ length: data.rows }, (_, row) =>
-        told.map((column) => column.value(row) || "").join("\n").toLowerCase());
+      const apart = named.image ? named.image.parts : [];
+      const told = columns.filter((column) => column.kind === "text" && !UNSEARCHED.includes(column.name) && !apart.includes(column));
+      texts = Array.from({ length: data.rows }, (_, row) => {
+        let text = "";
+        for (const column of told) text += `${column.value(row) ?? ""}\n`;
+        return text.toLowerCase();
+      });
       return texts;
     };
 
