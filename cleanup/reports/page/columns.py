@@ -38,7 +38,7 @@ _CHOSEN: Final = frozenset({"target", "action", "outcome", "reason", "rule", "na
 TARGET: Final = "target"
 
 
-class Kind(StrEnum):
+class ColumnKind(StrEnum):
     """How a column's values are shown and sorted."""
 
     TEXT = "text"
@@ -56,7 +56,7 @@ class TableColumn(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     name: str
     title: str
-    kind: Kind
+    kind: ColumnKind
     shown: bool = False
     choice: bool = False
     values: Sequence[str] | None = None
@@ -67,7 +67,7 @@ class TableColumn(msgspec.Struct, kw_only=True, omit_defaults=True):
 class ColumnBuilder:
     """Takes the values of one field, some rows at a time."""
 
-    def __init__(self, name: str, kind: Kind, *, evidence: bool) -> None:
+    def __init__(self, name: str, kind: ColumnKind, *, evidence: bool) -> None:
         self.name = name
         self.kind = kind
         self._evidence = evidence
@@ -81,13 +81,13 @@ class ColumnBuilder:
 
     def add(self, values: Sequence[Any]) -> None:
         """The field's values of the next rows."""
-        if self.kind is Kind.TEXT:
+        if self.kind is ColumnKind.TEXT:
             codes = self._codes_of
             for value in dict.fromkeys(values):  # in their order: one report makes one page
                 if value not in codes:
                     codes[value] = self._texts.setdefault(_text(value), len(self._texts))
             self._codes.extend(map(codes.__getitem__, values))
-        elif self.kind is Kind.TIME:
+        elif self.kind is ColumnKind.TIME:
             self._numbers.extend(None if one is None else (one - _EPOCH) // _MILLISECOND for one in values)
         else:
             self._numbers.extend(values)
@@ -95,13 +95,13 @@ class ColumnBuilder:
     def column(self) -> TableColumn | None:
         """The whole column; None where no row has a value."""
         column = TableColumn(name=self.name, title=_title(self.name), kind=self.kind)
-        if self.kind is not Kind.TEXT:
+        if self.kind is not ColumnKind.TEXT:
             column.raw = self._numbers
             empty = all(one is None for one in self._numbers)
         else:
             self._tell(column)
             empty = not self._texts
-        told = self.kind is not Kind.FLAG or len(set(self._numbers)) > 1
+        told = self.kind is not ColumnKind.FLAG or len(set(self._numbers)) > 1
         column.shown = told and not self._evidence and self.name not in _LEFT_OUT
         return None if empty else column
 
@@ -139,9 +139,9 @@ def ordered(columns: Sequence[TableColumn]) -> list[TableColumn]:
     return sorted(columns, key=lambda column: places.get(column.name, len(places)))
 
 
-def fields_of(reports: Sequence[Report]) -> Mapping[str, tuple[Kind, bool]]:
+def fields_of(reports: Sequence[Report]) -> Mapping[str, tuple[ColumnKind, bool]]:
     """Of all fields of their rows the kind, and whether it is evidence, which the table leaves out."""
-    found: dict[str, tuple[Kind, bool]] = {}
+    found: dict[str, tuple[ColumnKind, bool]] = {}
     for report in reports:
         for field in msgspec.structs.fields(report.row_type):
             found.setdefault(field.name, (_kind(field.name, field.type), False))
@@ -151,16 +151,16 @@ def fields_of(reports: Sequence[Report]) -> Mapping[str, tuple[Kind, bool]]:
     return found
 
 
-def _kind(name: str, type_: Any) -> Kind:
+def _kind(name: str, type_: Any) -> ColumnKind:
     union = get_origin(type_) in (Union, types.UnionType)
     kinds = set(get_args(type_) if union else (type_,)) - {types.NoneType}
     if kinds == {datetime}:
-        return Kind.TIME
+        return ColumnKind.TIME
     if kinds == {bool}:
-        return Kind.FLAG
+        return ColumnKind.FLAG
     if kinds and kinds <= {int, float}:
-        return Kind.BYTES if name in _BYTES else Kind.NUMBER
-    return Kind.TEXT
+        return ColumnKind.BYTES if name in _BYTES else ColumnKind.NUMBER
+    return ColumnKind.TEXT
 
 
 def pieces_of(report: Report, size: int) -> Iterator[dict[str, Sequence[Any]]]:

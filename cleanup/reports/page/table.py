@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 
 import msgspec
 
-from cleanup.reports.page.columns import TARGET, ColumnBuilder, Kind, fields_of, ordered
+from cleanup.reports.page.columns import TARGET, ColumnBuilder, ColumnKind, fields_of, ordered
 from cleanup.reports.page.elements import element
 from cleanup.reports.view import Report
 
@@ -25,8 +25,8 @@ class ImageTable:
             name: ColumnBuilder(name, kind, evidence=evidence) for name, (kind, evidence) in fields.items()
         }
         if len(reports) > 1:
-            self._builders[TARGET] = ColumnBuilder(TARGET, Kind.TEXT, evidence=False)
-            self._builders[_REPORT] = ColumnBuilder(_REPORT, Kind.NUMBER, evidence=True)
+            self._builders[TARGET] = ColumnBuilder(TARGET, ColumnKind.TEXT, evidence=False)
+            self._builders[_REPORT] = ColumnBuilder(_REPORT, ColumnKind.NUMBER, evidence=True)
         self.rows = 0
         self.left_out = 0
 
