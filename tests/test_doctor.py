@@ -11,8 +11,7 @@ import anyio
 import pytest
 
 from cleanup.doctor import Check, CheckLevel, Diagnosis, Setting
-from cleanup.reports.doctor_view import render_diagnosis
-from cleanup.reports.view import ProseFormat
+from cleanup.reports.doctor_view import diagnosis
 from cleanup.simulator import (
     OTHER_WORKSPACE,
     PROJECT_ID,
@@ -651,6 +650,6 @@ def test_a_terminal_breaks_lines_between_words() -> None:
     found = Diagnosis(
         name="t", endpoint="e", project_id="p", exit_code=0, checks=(check,), settings=(setting,)
     )
-    lines = render_diagnosis([found], ProseFormat.TEXT, 80).splitlines()
+    lines = diagnosis([found], 80).prose.splitlines()
     assert max(map(len, lines)) <= 80
     assert next(line for line in lines if line.strip().startswith("x")).startswith(" " * 31 + "x")

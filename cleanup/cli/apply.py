@@ -10,6 +10,7 @@ from cleanup.cli.earlier_runs import EarlierRuns
 from cleanup.cli.options import Connecting, Deleting, JournalPath, Strict, Working, Yes
 from cleanup.cli.output import log
 from cleanup.cli.parsing import Argument, Option
+from cleanup.cli.showing import Showing
 from cleanup.config.settings import Target
 from cleanup.errors import CleanupError, RecordRejected, UsageError
 from cleanup.plan import file as plan_file
@@ -38,6 +39,7 @@ def apply(
     connecting: Connecting,
     working: Working,
     deleting: Deleting,
+    showing: Showing,
     journal: JournalPath = None,
     yes: Yes = False,
     strict: Strict = False,
@@ -45,8 +47,10 @@ def apply(
     """Delete exactly what the plan names and what still is as the plan saw it.
 
     On a terminal it says what goes and asks for the target's name. In a pipe it does not ask: who wrote the
-    command line named a plan that can be read before.
+    command line named a plan that can be read before. How it ended is one line on stderr; with --format or -o
+    the report of the journal is shown, too.
     """
+    destination = showing.destination()
     settings = working.settings(connecting, deleting)
     targets = connecting.fleet(working)
     if any(target.from_file for target in targets) and not plan.is_dir():
@@ -85,13 +89,14 @@ def apply(
                 log().info("the pins are not those that the plan was made with", **jobs.about(job))
             earlier_runs.tell(job, warnings[target.name])
             warnings[target.name].require_none()
-            return await jobs.finish(job, apply_plan(job, mine), warnings[target.name])
+            work = apply_plan(job, mine)
+            return await jobs.finish(job, work, warnings[target.name], reported=showing.asked)
 
         return await jobs.over(targets, one)
 
     if watched:
         event_loop.read(ask)
-    jobs.conclude(event_loop.change(work, settings), strict=strict)
+    jobs.conclude(event_loop.change(work, settings), destination, strict=strict)
 
 
 def _reviewed(

@@ -7,9 +7,10 @@ from typing import Annotated
 
 from cleanup.apply.run import apply_plan
 from cleanup.cli import event_loop, jobs
-from cleanup.cli.output import emit, say, terminal
+from cleanup.cli.output import say
 from cleanup.cli.parsing import Option
 from cleanup.cli.report import read
+from cleanup.cli.showing import Destination
 from cleanup.config.settings import Settings, make_target
 from cleanup.decision.explain import terms_of
 from cleanup.errors import UsageError
@@ -18,7 +19,7 @@ from cleanup.plan import file as plan_file
 from cleanup.plan.build import make_plan
 from cleanup.policy import load
 from cleanup.policy.language import Policy
-from cleanup.reports import Format, render
+from cleanup.reports import view
 from cleanup.simulator import PROJECT_ID, Service, build_world, serve
 from cleanup.stop import Stop
 
@@ -116,7 +117,7 @@ def _in_short(policy: Policy) -> str:
 
 def _show(file: Path) -> None:
     """A plan or a journal in short: its counts, and the verdict."""
-    emit(render(read(file), Format.TABLE, **terminal() | {"short": True}))
+    Destination().show([view(read(file), file=file)], short=True)
 
 
 def _next_steps(folder: Path) -> str:

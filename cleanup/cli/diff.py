@@ -6,15 +6,14 @@ from typing import Annotated
 from cleanup.cli import event_loop
 from cleanup.cli.explain import look
 from cleanup.cli.options import Connecting, InventoryPath, Working
-from cleanup.cli.output import log, say
+from cleanup.cli.output import log
 from cleanup.cli.parsing import Option
-from cleanup.decision.diff import changes
+from cleanup.cli.showing import Showing
 from cleanup.decision.select import select
 from cleanup.errors import UsageError
 from cleanup.policy import load
 from cleanup.policy.lint import lint, lint_against
-from cleanup.reports.diff_view import render_comparison
-from cleanup.reports.view import ProseFormat
+from cleanup.reports.comparison_view import between_policies
 
 
 def diff(
@@ -30,14 +29,15 @@ def diff(
     ],
     connecting: Connecting,
     working: Working,
+    showing: Showing,
     inventory: InventoryPath = None,
-    format: Annotated[ProseFormat, Option(help="How to show it.")] = ProseFormat.TEXT,
 ) -> None:
     """The images whose decision changes between two policies: -p OLD -p NEW."""
     if len(policy) != 2:
         raise UsageError(
             f"diff compares two policies, -p OLD -p NEW; {len(policy)} given (a folder is one policy)"
         )
+    destination = showing.destination()
     old, new = (load([path]) for path in policy)
     seen = look(connecting, working, inventory)
     for warning in (
@@ -49,4 +49,4 @@ def diff(
         select(seen.images, one, seen.in_use, now, others=seen.others, unseen=seen.unseen)
         for one in (old, new)
     )
-    say(render_comparison(changes(before, after), len(seen.images), format))
+    destination.show([between_policies(old, new, before, after)])

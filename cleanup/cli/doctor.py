@@ -1,26 +1,24 @@
 """`doctor`: endpoint, clock, credentials and permissions, each with what to do about it; read-only."""
 
 import sys
-from typing import Annotated
 
 import msgspec
 
 from cleanup.cli import event_loop, jobs
 from cleanup.cli.options import Connecting, Working
-from cleanup.cli.output import say, terminal
-from cleanup.cli.parsing import Option
+from cleanup.cli.output import terminal
+from cleanup.cli.showing import Showing
 from cleanup.cli.sources import settings_in_words
 from cleanup.config.settings import Target
 from cleanup.doctor import Diagnosis, diagnose
-from cleanup.reports.doctor_view import render_diagnosis
-from cleanup.reports.view import ProseFormat
+from cleanup.reports.doctor_view import diagnosis
 from cleanup.stop import Stop
 
 
 def doctor(
     connecting: Connecting,
     working: Working,
-    format: Annotated[ProseFormat, Option(help="How to show it.")] = ProseFormat.TEXT,
+    showing: Showing,
 ) -> None:
     """Check endpoint, clock, credentials and permissions, each with what to do about it.
 
@@ -28,6 +26,7 @@ def doctor(
     setting comes from: option, environment, file or default. At the end stand policy documents with the
     permissions to read, to delete and to restore.
     """
+    destination = showing.destination()
     settings, targets = working.settings(connecting), connecting.fleet(working)
     found: dict[str, Diagnosis] = {}
 
@@ -44,6 +43,6 @@ def doctor(
     ends = event_loop.read(work)
     if found:
         shown = [found[target.name] for target in targets if target.name in found]
-        say(render_diagnosis(shown, format, terminal()["width"] if sys.stdout.isatty() else None))
+        destination.show([diagnosis(shown, terminal()["width"] if sys.stdout.isatty() else None)])
     if code := jobs.worst(end.exit_code for end in ends):
         raise SystemExit(code)

@@ -5,16 +5,16 @@ from typing import Annotated
 
 from cleanup.cli import event_loop, jobs
 from cleanup.cli.options import Connecting, InventoryPath, PolicyPaths, Working
-from cleanup.cli.output import log, say
-from cleanup.cli.parsing import Argument, Option
+from cleanup.cli.output import log
+from cleanup.cli.parsing import Argument
+from cleanup.cli.showing import Showing
 from cleanup.decision.explain import explain as explained
 from cleanup.decision.explain import named
 from cleanup.modelarts.inventory import Inventory
 from cleanup.plan.build import read_only_look
 from cleanup.plan.inventory_file import read_inventory_file
 from cleanup.policy import load
-from cleanup.reports.explain_view import render_explanation
-from cleanup.reports.view import ProseFormat
+from cleanup.reports.explain_view import explanation
 
 
 def explain(
@@ -22,10 +22,11 @@ def explain(
     policy: PolicyPaths,
     connecting: Connecting,
     working: Working,
+    showing: Showing,
     inventory: InventoryPath = None,
-    format: Annotated[ProseFormat, Option(help="How to show it.")] = ProseFormat.TEXT,
 ) -> None:
     """Why this image is kept or deleted: the deciding rule or protection, every condition with its value."""
+    destination = showing.destination()
     of_target = () if inventory else connecting.one(working).policies
     read_policy = load(of_target or policy)
     seen = look(connecting, working, inventory)
@@ -34,7 +35,7 @@ def explain(
         explained(one, seen.images, read_policy, seen.in_use, now, others=seen.others, unseen=seen.unseen)
         for one in named(image, seen.images)
     ]
-    say(render_explanation(answers, format, now))
+    destination.show([explanation(answers, now)])
 
 
 def look(connecting: Connecting, working: Working, file: Path | None) -> Inventory:

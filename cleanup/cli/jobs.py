@@ -19,22 +19,24 @@ from cleanup.cli.output import (
     is_quiet,
     log,
     report_bug,
-    tell,
 )
 from cleanup.cli.parsing import FolderPath
+from cleanup.cli.showing import Destination
 from cleanup.config.job import Job
 from cleanup.config.settings import Settings, Target
 from cleanup.config.strict import require_plain_environment
 from cleanup.errors import CleanupError, RecordRejected, UsageError
 from cleanup.files import ELSEWHERE
-from cleanup.journal import RunFinished, require_writable
+from cleanup.journal import RunFinished, read_to_show, require_writable
 from cleanup.journal import read as read_journal
 from cleanup.outcome import TO_RESUME
 from cleanup.plan.file import PLAN_KEY
 from cleanup.plan.sealed import require_replaceable
 from cleanup.progress import Progress
-from cleanup.reports import Format, summary_line
+from cleanup.reports import summary_line, view
 from cleanup.reports.formatting import count, plain
+from cleanup.reports.targets_view import TargetEnd, together
+from cleanup.reports.view import Report
 from cleanup.runtime import Runtime
 from cleanup.stop import Stop
 
@@ -48,11 +50,12 @@ _RESUMED_WITH = {field.name for group in (Connecting, Working, Deleting) for fie
 
 @dataclass(frozen=True)
 class Ended:
-    """How one target ended: the exit code it would have had alone, and one line about it."""
+    """How one target ended: the exit code it would have had alone, one line about it, its report if asked for."""
 
     target: Target
     exit_code: int
     line: str
+    report: Report | None = None
 
 
 class Warnings:
@@ -114,8 +117,17 @@ async def _end(target: Target, work: Callable[[Target], Awaitable[Ended]]) -> En
         return Ended(target, 1, bug_line(error))
 
 
-def conclude(ends: Sequence[Ended], *, strict: bool = False) -> None:
-    """Say how the targets of a file ended, and end the command with the worst of the exit codes."""
+def refused(target: Target, error: CleanupError, report: Report) -> Ended:
+    """The end of a run that deleted nothing and has a plan to show for it."""
+    complain(error, **({"target": target.name} if target.from_file else {}))
+    return Ended(target, error.exit_code, "; ".join(str(error).splitlines()), report)
+
+
+def conclude(ends: Sequence[Ended], destination: Destination | None = None, *, strict: bool = False) -> None:
+    """Show the reports that the jobs left to be shown, of targets of a file with a summary over all of them.
+
+    Ends the command with the worst of the exit codes.
+    """
     codes = [end.exit_code for end in ends]
     if not ends:
         log().warning(
@@ -123,22 +135,22 @@ def conclude(ends: Sequence[Ended], *, strict: bool = False) -> None:
         )
         codes.append(UsageError.exit_code if strict else 0)
     try:
-        _tell_ends([end for end in ends if end.target.from_file])
-    except UsageError as error:  # stdout is full: that must not hide how the targets ended
+        _show(ends, destination or Destination(), worst(codes))
+    except CleanupError as error:  # a disk is full, say: that must not hide how the targets ended
         complain(error)
         codes.append(error.exit_code)
     if code := worst(codes):
         raise SystemExit(code)
 
 
-def _tell_ends(ends: Sequence[Ended]) -> None:
-    if not ends:
+def _show(ends: Sequence[Ended], destination: Destination, exit_code: int) -> None:
+    if any(end.target.from_file for end in ends):
+        those = [TargetEnd(end.target.name, end.exit_code, end.line, end.report) for end in ends]
+        destination.show(together(those, exit_code), many=True)
         return
-    width = max(len(end.target.name) for end in ends)
     for end in ends:
-        tell(f"{end.target.name:{width}}  exit {end.exit_code:2}  {end.line}")
-    good = sum(end.exit_code in (0, 10) for end in ends)
-    tell(f"{count(len(ends), 'target')}: {good} done, {len(ends) - good} failed")
+        if end.report:
+            destination.show([end.report])
 
 
 def worst(exit_codes: Iterable[int]) -> int:
@@ -147,15 +159,6 @@ def worst(exit_codes: Iterable[int]) -> int:
     if 1 in codes:
         return 1
     return max(codes - {10}, default=10 if 10 in codes else 0)
-
-
-def require_prose(targets: Iterable[Target], format: Format) -> None:
-    """Raise UsageError for a format of which many reports one after the other make no document."""
-    if format in (Format.JSON, Format.CSV) and any(target.from_file for target in targets):
-        raise UsageError(
-            f"--format {format} is one document and --targets makes many: "
-            f"plan with -o FOLDER, then show each with `report FOLDER/NAME.plan.jsonl --format {format}`"
-        )
 
 
 def plan_path(plan: Path | None, target: Target, run_id: str) -> Path:
@@ -276,8 +279,13 @@ def require_folder(targets: Iterable[Target], path: Path | None, option: str) ->
         raise UsageError(f"{option} {path}: the folder cannot be made ({error.strerror})") from error
 
 
-async def finish(job: Job, work: Awaitable[RunFinished], warnings: Warnings | None = None) -> Ended:
-    """See a run through: the bar or, where none can be drawn, a line every now and then; and how it ended."""
+async def finish(
+    job: Job, work: Awaitable[RunFinished], warnings: Warnings | None = None, *, reported: bool = False
+) -> Ended:
+    """See a run through: the bar or, where none can be drawn, a line every now and then; and how it ended.
+
+    The report of its journal is made where that was asked for.
+    """
     with job.progress:
         async with _told_in_lines(job):
             finished = await work
@@ -288,7 +296,8 @@ async def finish(job: Job, work: Awaitable[RunFinished], warnings: Warnings | No
     left = any(finished.counts[outcome] for outcome in TO_RESUME)
     if left and finished.exit_code != RecordRejected.exit_code:
         _tell_command("finish it with: ", resume_command(job.journal), about(job))
-    return Ended(job.target, finished.exit_code, line)
+    report = view(read_to_show(job.journal)) if reported else None
+    return Ended(job.target, finished.exit_code, line, report)
 
 
 def _tell_command(words: str, command: str, about: dict[str, str]) -> None:

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Annotated
 
 from cleanup.cli import event_loop
-from cleanup.cli.output import log, say, tell
+from cleanup.cli.output import log, tell
 from cleanup.cli.parsing import Argument, Option
+from cleanup.cli.showing import Showing
 from cleanup.config.settings import duration
 from cleanup.errors import UsageError
 from cleanup.journal.folder import stored_in
 from cleanup.journal.tidy import judge, remove, restore_journal_of
-from cleanup.reports.folder_view import render_folder
+from cleanup.reports.folder_view import folder_view
 from cleanup.reports.formatting import count, size
-from cleanup.reports.view import ProseFormat
 
 
 class FolderAction(StrEnum):
@@ -25,6 +25,7 @@ def journals(
     action: Annotated[
         FolderAction, Argument(metavar="list|tidy", help="Show what lies there, or remove what is old.")
     ],
+    showing: Showing,
     folder: Annotated[Path, Argument(metavar="[FOLDER]", help="The current one when left out.")] = Path(),
     keep: Annotated[
         str | None,
@@ -36,7 +37,6 @@ def journals(
     dry_run: Annotated[
         bool, Option("--dry-run", help="For tidy: say what would be removed, and remove nothing.")
     ] = False,
-    format: Annotated[ProseFormat, Option(help="For list: how to show it.")] = ProseFormat.TEXT,
 ) -> None:
     """List the plans and journals of a folder, finished or not; remove old ones, never an unfinished one.
 
@@ -46,17 +46,12 @@ def journals(
     if action is FolderAction.LIST:
         if keep is not None or dry_run:
             raise UsageError("--keep and --dry-run are for `journals tidy`")
-        shown = render_folder(folder, stored_in(folder), format, event_loop.runtime().now())
-        if format is ProseFormat.JSON:
-            say(shown)
-        else:
-            for line in shown.splitlines():
-                tell(line)
+        showing.destination().show([folder_view(folder, stored_in(folder), event_loop.runtime().now())])
         return
     if keep is None:
         raise UsageError("give --keep, how old a file must be to be removed, such as --keep 90d")
-    if format is not ProseFormat.TEXT:
-        raise UsageError("--format is for `journals list`")
+    if showing.asked:
+        raise UsageError("--format and -o are for `journals list`")
     _tidy(folder, keep, dry_run)
 
 

@@ -46,14 +46,15 @@ class Option:
 
 
 class Argument(Option):
-    """A positional argument, which must be given unless it has a default."""
+    """A positional argument, which must be given unless it may be None or has a default."""
 
     def spelled_out(self, name: str, hint: Any, default: Any) -> click.Parameter:
         says = _typed(hint, self.says)
-        nargs = -1 if says.pop("multiple", False) else 1
-        if default is not None:  # for click None would be one, too
-            says["default"] = default
-        return _Argument([name], required=default is None, nargs=nargs, **says)
+        shown = default.value if isinstance(default, Enum) else default
+        nargs, required = -1 if says.pop("multiple", False) else 1, default is None
+        if not required:  # for click None would be a default, too
+            says["default"] = shown
+        return _Argument([name], required=required and NoneType not in get_args(hint), nargs=nargs, **says)
 
 
 def _dashed(name: str) -> str:

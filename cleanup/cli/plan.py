@@ -9,8 +9,9 @@ from typing import Annotated
 from cleanup.apply.resume import unfinished
 from cleanup.cli import event_loop, jobs
 from cleanup.cli.options import Connecting, InventoryPath, Overwrite, PolicyPaths, Strict, Working
-from cleanup.cli.output import emit, log, terminal
+from cleanup.cli.output import log
 from cleanup.cli.parsing import FileOrFolder, Option
+from cleanup.cli.showing import Destination
 from cleanup.config.job import Job
 from cleanup.config.settings import Target, duration
 from cleanup.durations import parse_moment
@@ -24,7 +25,8 @@ from cleanup.plan.file import Plan
 from cleanup.plan.inventory_file import read_inventory_file
 from cleanup.plan.sealed import Over, require_replaceable
 from cleanup.policy import load
-from cleanup.reports import Format, plan_line, render
+from cleanup.reports import Format, plan_line, view
+from cleanup.reports.view import Report
 from cleanup.stop import Stop
 
 SOMETHING_TO_DELETE = 10
@@ -67,7 +69,7 @@ def plan(
     lifetime, moment = duration(expires, "--expires"), _moment(as_of) if as_of else None
     stored = read_inventory_file(inventory, connecting.pins(working)) if inventory else None
     targets = (stored.target,) if stored else connecting.fleet(working)
-    jobs.require_prose(targets, format)
+    destination = Destination(format)
     from_file = any(target.from_file for target in targets)
     jobs.require_folder(targets, output, "-o")
     policies = {target.name: load(target.policies or policy) for target in targets}
@@ -87,18 +89,19 @@ def plan(
                     made = build_plan(stored.inventory, mine, job, expires=lifetime, as_of=moment)
                 else:
                     made = await make_plan(job, mine, expires=lifetime, as_of=moment)
-            if not (strict and any(what_to_know(made))):
+            refused = strict and any(what_to_know(made))
+            if not refused:
                 made = plan_file.write(made, path, job.plan_key, elsewhere=job.elsewhere, over=over)
-            show(made, format, path)
+            light = from_file and not refused  # many plans are not all held until the end
+            report = show(plan_file.shown_from(path, made) if light else made, target, destination, path)
             warnings.tell(what_to_know(made))
             warnings.require_none()
             applicable = not (made.header.as_of or made.header.inventory.doubts or made.summary.over_limits)
             hint = f"; apply it with: {apply_line(made, path, working.pins)}"
             log().info(f"plan written to {path}{warnings}" + (hint if applicable and not from_file else ""))
             something = detailed_exitcode and made.summary.delete
-            return jobs.Ended(
-                target, SOMETHING_TO_DELETE if something else 0, f"{plan_line(made.summary)}{warnings}"
-            )
+            code = SOMETHING_TO_DELETE if something else 0
+            return jobs.Ended(target, code, f"{plan_line(made.summary)}{warnings}", report)
 
         return await jobs.over(targets, one)
 
@@ -107,7 +110,7 @@ def plan(
         log().info(
             f"apply the plans with: image-cleanup apply {output or Path()} and the same --targets or --config"
         )
-    jobs.conclude(ends, strict=strict)
+    jobs.conclude(ends, destination, strict=strict)
 
 
 def _require_done_with(path: Path, job: Job) -> None:
@@ -142,9 +145,13 @@ def _is_unfinished(journal: Path, old: Plan) -> bool:
         return False
 
 
-def show(made: Plan, format: Format, file: Path | None = None) -> None:
-    """Write a plan to stdout; `file` is where it lies."""
-    emit(render(made, format, file=file, **terminal()))
+def show(made: Plan, target: Target, destination: Destination, file: Path | None = None) -> Report | None:
+    """Show a plan, or return its report where a summary over many targets comes first; `file` is where it lies."""
+    report = view(made, file=file)
+    if target.from_file:
+        return report
+    destination.show([report])
+    return None
 
 
 def what_to_know(made: Plan) -> Iterator[str]:

@@ -6,25 +6,48 @@ from typing import Annotated
 from cleanup import journal
 from cleanup.apply.resume import obstacle_to
 from cleanup.cli import event_loop
-from cleanup.cli.output import emit, terminal
-from cleanup.cli.parsing import Argument, Option
+from cleanup.cli.parsing import Argument
+from cleanup.cli.showing import Showing
 from cleanup.errors import UsageError
 from cleanup.files import read_regular
 from cleanup.journal import JournalFile
 from cleanup.kinds import FileKind, require_kind
 from cleanup.plan import file as plan_file
 from cleanup.plan.file import Plan
-from cleanup.reports import Format, render
+from cleanup.reports import view
+from cleanup.reports.comparison_view import between_plans
+from cleanup.reports.view import Report
 
 
 def report(
     file: Annotated[Path, Argument(metavar="FILE", help="A plan or a journal.")],
-    format: Annotated[Format, Option(help="How to show it.")] = Format.TABLE,
+    showing: Showing,
+    older: Annotated[
+        Path | None, Argument(metavar="[OLDER]", help="A second plan: show what changed between the two.")
+    ] = None,
 ) -> None:
-    """Show a plan or a journal as table, JSON, CSV, Markdown or HTML (one page for a browser)."""
+    """Show a plan or a journal in any format; of two plans, what changed.
+
+    Of two plans the one that was made (or looks, with --as-of) earlier is before, whichever is named first.
+    """
+    destination = showing.destination()
+    if older is None:
+        destination.show([_view(file)])
+        return
+    one, other = (_plan(path) for path in (file, older))
+    destination.show([between_plans(one, other)])
+
+
+def _view(file: Path) -> Report:
     subject = read(file)
     obstacle = obstacle_to(subject, event_loop.runtime().now()) if isinstance(subject, JournalFile) else None
-    emit(render(subject, format, file=file, obstacle=obstacle, **terminal()))
+    return view(subject, file=file, obstacle=obstacle)
+
+
+def _plan(path: Path) -> Plan:
+    """A plan that is compared with another."""
+    require_kind(path, FileKind.PLAN)
+    return plan_file.read_to_show(path)
 
 
 def read(file: Path) -> Plan | JournalFile:

@@ -6,11 +6,12 @@ from typing import Annotated
 
 from cleanup.cli import event_loop, jobs
 from cleanup.cli.options import Connecting, Working
-from cleanup.cli.output import emit, log, terminal
+from cleanup.cli.output import log
 from cleanup.cli.parsing import Argument, Option
+from cleanup.cli.showing import Showing
 from cleanup.journal import read
 from cleanup.journal.tidy import restore_journal_of
-from cleanup.reports.restore_view import RestoreFormat, render_restore
+from cleanup.reports.restore_view import restore_view
 from cleanup.restore import register
 from cleanup.restore.candidates import candidates, selected, target_of
 from cleanup.restore.records import RestoreResult, RestoreState
@@ -21,19 +22,20 @@ def restore(
     journal: Annotated[Path, Argument(metavar="JOURNAL", help="The journal of the run that deleted.")],
     connecting: Connecting,
     working: Working,
+    showing: Showing,
     image: Annotated[
         tuple[str, ...], Option(help="Only the image of this (old) id; repeatable. All when left out.")
     ] = (),
     apply: Annotated[
         bool, Option("--apply", help="Really register; without it, only show what could be.")
     ] = False,
-    format: Annotated[RestoreFormat, Option(help="How to show it.")] = RestoreFormat.TABLE,
 ) -> None:
     """Register again what was deleted without its content; it gets a new id.
 
     Without --apply this is a look at the journal: no network, no credentials. What was restored is
     written beside the journal, JOURNAL.restore.jsonl, so that nothing is restored twice.
     """
+    destination = showing.destination()
     deleted = read(journal)
     beside = restore_journal_of(journal)
     earlier = register.read_earlier(beside)
@@ -42,16 +44,8 @@ def restore(
 
     def show(results: Sequence[RestoreResult] = ()) -> None:
         ends = {one.image_id: one for one in results}
-        told = render_restore(
-            found,
-            ends,
-            format,
-            journal=str(journal),
-            restore_journal=str(beside),
-            applied=apply,
-            **terminal(),
-        )
-        emit(told)
+        shown = restore_view(found, ends, journal=str(journal), restore_journal=str(beside), applied=apply)
+        destination.show([shown])
 
     if not apply:
         show()

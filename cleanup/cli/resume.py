@@ -11,6 +11,7 @@ from cleanup.cli import event_loop, jobs
 from cleanup.cli.options import Connecting, Deleting, Working
 from cleanup.cli.output import log
 from cleanup.cli.parsing import Argument
+from cleanup.cli.showing import Showing
 from cleanup.config.settings import Settings, Target
 from cleanup.decision.types import Decision
 from cleanup.errors import RecordRejected
@@ -18,6 +19,7 @@ from cleanup.journal import JournalFile, read, require_writable
 from cleanup.plan.asked import forgotten
 from cleanup.plan.file import Plan, require_policy
 from cleanup.policy.language import Policy
+from cleanup.reports import view
 from cleanup.stop import Stop
 
 _ELSEWHERE = "resume a copy of it, its plan beside it, in a folder that can be written"
@@ -68,11 +70,14 @@ def resume(
     connecting: Connecting,
     working: Working,
     deleting: Deleting,
+    showing: Showing,
 ) -> None:
     """Finish an interrupted apply: settle what was in doubt first, then delete the rest.
 
-    It does not ask: what it deletes was confirmed when the run began.
+    It does not ask: what it deletes was confirmed when the run began. How it ended is one line on stderr; with
+    --format or -o the report of the journal is shown, too.
     """
+    destination = showing.destination()
     settings = working.settings(connecting, deleting)
     earlier = read(journal)
     rest = Rest.of(earlier, target_of(earlier, connecting.fleet(working)))
@@ -85,12 +90,16 @@ def resume(
         )
     if rest.is_nothing:
         log().info(f"nothing to resume: every image that {journal} planned has its final status")
+        if showing.asked:
+            destination.show([view(earlier)])
         return
     require_writable(journal, _ELSEWHERE)
     jobs.conclude([event_loop.change(lambda stop: go_on(rest, settings, stop), settings)])
 
 
-async def go_on(rest: Rest, settings: Settings, stop: Stop, *, for_good: bool = False) -> jobs.Ended:
+async def go_on(
+    rest: Rest, settings: Settings, stop: Stop, *, for_good: bool = False, reported: bool = False
+) -> jobs.Ended:
     """Finish what is left, in the same journal; `for_good` also where a plan that is refused leaves nothing
     to find out. Raises CleanupError."""
     earlier = rest.journal
@@ -103,5 +112,5 @@ async def go_on(rest: Rest, settings: Settings, stop: Stop, *, for_good: bool = 
         elsewhere=_ELSEWHERE,
     )
     if isinstance(rest.plan, Refused):
-        return await jobs.finish(job, give_up(job, earlier, rest.plan, for_good=for_good))
-    return await jobs.finish(job, resume_run(job, earlier, rest.plan, rest.todo))
+        return await jobs.finish(job, give_up(job, earlier, rest.plan, for_good=for_good), reported=reported)
+    return await jobs.finish(job, resume_run(job, earlier, rest.plan, rest.todo), reported=reported)

@@ -16,13 +16,15 @@ from cleanup.cli.options import Connecting, Deleting, JournalPath, PolicyPaths, 
 from cleanup.cli.output import log
 from cleanup.cli.parsing import Option
 from cleanup.cli.plan import apply_line, show, what_to_know
+from cleanup.cli.showing import Destination, Showing
 from cleanup.config.job import Job
 from cleanup.config.settings import Settings, Target
+from cleanup.errors import CleanupError
 from cleanup.plan.build import make_plan
 from cleanup.plan.file import Plan
 from cleanup.policy import load
 from cleanup.policy.language import Policy
-from cleanup.reports import Format, plan_line
+from cleanup.reports import plan_line, view
 from cleanup.reports.formatting import count
 from cleanup.stop import Stop
 
@@ -32,35 +34,37 @@ def run(
     connecting: Connecting,
     working: Working,
     deleting: Deleting,
+    showing: Showing,
     apply: Annotated[bool, Option("--apply", help="Really delete; without it this is a dry run.")] = False,
-    format: Annotated[Format, Option(help="How to show the plan.")] = Format.TABLE,
     journal: JournalPath = None,
     yes: Yes = False,
     strict: Strict = False,
 ) -> None:
     """Plan and apply in one go, for cron. Without --apply it is a dry run.
 
-    With --apply it first resumes what an earlier run of the same target left unfinished in the journal's folder.
-    On a terminal it then asks for the target's name after the plan was shown, for each target.
+    A dry run shows the plan. With --apply it first resumes what an earlier run of the same target left unfinished
+    in the journal's folder. The plan is shown as a table before anything is deleted, and on a terminal the target's
+    name is asked for; with --format or -o the report of the journal is shown when all is done, and no plan where
+    nobody is asked.
     """
+    destination = showing.destination()
     settings = working.settings(connecting, deleting)
     targets = connecting.fleet(working)
-    jobs.require_prose(targets, format)
     jobs.require_folder(targets, journal, "--journal")
     policies = {target.name: load(target.policies or policy) for target in targets}
 
     asks = not yes and confirmation.is_watched()
-    applying = _Applying(settings, policies, format, journal, working.pins, asks, strict)
+    applying = _Applying(settings, policies, not showing.asked, journal, working.pins, asks, strict)
 
     async def dry(stop: Stop) -> list[jobs.Ended]:
         async def one(target: Target) -> jobs.Ended:
             job, warnings = jobs.new_job(target, settings, stop), jobs.Warnings(target, strict=strict)
             with job.progress:
                 plan = await make_plan(job, policies[target.name])
-            show(plan, format)
+            report = show(plan, target, destination)
             warnings.tell(what_to_know(plan))
             warnings.require_none()
-            return jobs.Ended(target, 0, f"{plan_line(plan.summary)} (dry run){warnings}")
+            return jobs.Ended(target, 0, f"{plan_line(plan.summary)} (dry run){warnings}", report)
 
         return await jobs.over(targets, one)
 
@@ -68,11 +72,11 @@ def run(
         return await jobs.over(targets, partial(applying.one, stop=stop))
 
     if apply:
-        jobs.conclude(event_loop.change(real, settings), strict=strict)
+        jobs.conclude(event_loop.change(real, settings), destination, strict=strict)
         return
     ends = event_loop.read(dry)
     log().info("this was a dry run: nothing was deleted; --apply deletes")
-    jobs.conclude(ends, strict=strict)
+    jobs.conclude(ends, destination, strict=strict)
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class _Applying:
 
     settings: Settings
     policies: Mapping[str, Policy]
-    format: Format
+    shows: bool  # the plan; else the journal's report at the end
     journal: Path | None
     pins: Sequence[Path]
     asks: bool
@@ -97,15 +101,28 @@ class _Applying:
         async with self.one_at_a_time if self.asks else nullcontext():
             found = self.earlier_runs.of(job)
             earlier = await resume_earlier(found, job, self.settings, policy, warnings, asks=self.asks)
-        shown = partial(self._show_and_ask, job, warnings)
-        ended = await jobs.finish(job, run_policy(job, policy, shown), warnings)
+        made: list[Plan] = []
+
+        async def shown(plan: Plan) -> None:
+            made.append(plan)
+            await self._show_and_ask(job, warnings, plan)
+
+        try:
+            work = run_policy(job, policy, shown)
+            ended = await jobs.finish(job, work, warnings, reported=not self.shows)
+        except Exception as caught:
+            error = event_loop.innermost(caught)
+            if self.shows or not (made and isinstance(error, CleanupError)):
+                raise
+            ended = jobs.refused(target, error, view(made[0], file=job.plan))
         return replace(ended, exit_code=jobs.worst([earlier, ended.exit_code]))
 
     async def _show_and_ask(self, job: Job, warnings: jobs.Warnings, plan: Plan) -> None:
         """Raises UsageError for a no, and for a warning with --strict."""
         async with self.one_at_a_time:
             job.progress.pause()
-            show(plan, self.format, job.plan)
+            if self.shows or self.asks:
+                Destination().show([view(plan, file=job.plan)])
             warnings.tell(plan.header.warnings)
             warnings.require_none()
             if not plan.summary.delete:

@@ -22,7 +22,7 @@ _FIRST: Final = 1 << 24  # bytes that a first line may have: a plan's holds its 
 _LAST: Final = 1 << 16
 
 
-class Kind(StrEnum):
+class StoredKind(StrEnum):
     JOURNAL = "journal"
     RESTORE = "restore journal"
     PLAN = "plan"
@@ -37,7 +37,7 @@ class StoredFile:
     """
 
     path: Path
-    kind: Kind
+    kind: StoredKind
     size: int
     last: datetime
     identity: tuple[int, ...]
@@ -119,7 +119,7 @@ def _plan(path: Path, status: os.stat_result, first: bytes, last: bytes) -> Stor
     end = _decoded(last, _PlanEnds)
     return StoredFile(
         path=path,
-        kind=Kind.PLAN,
+        kind=StoredKind.PLAN,
         size=status.st_size,
         last=_later(status, head.created_at),
         identity=identity_of(status),
@@ -135,7 +135,7 @@ def _restore_journal(path: Path, status: os.stat_result, first: bytes, _: bytes)
         return None
     return StoredFile(
         path=path,
-        kind=Kind.RESTORE,
+        kind=StoredKind.RESTORE,
         size=status.st_size,
         last=_later(status, head.timestamp),
         identity=identity_of(status),
@@ -151,7 +151,7 @@ def _journal(path: Path, status: os.stat_result, first: bytes, last: bytes) -> S
     written = _decoded(last, _Written)
     found = StoredFile(
         path=path,
-        kind=Kind.JOURNAL,
+        kind=StoredKind.JOURNAL,
         size=status.st_size,
         last=_later(status, written.timestamp if written else head.timestamp),
         identity=identity_of(status),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cleanup.files import sync_folder
-from cleanup.journal.folder import Kind, StoredFile, identity_of
+from cleanup.journal.folder import StoredFile, StoredKind, identity_of
 from cleanup.journal.state import State
 
 _DONE = (State.FINISHED, State.GIVEN_UP)
@@ -31,11 +31,13 @@ def judge(files: Sequence[StoredFile], keep: timedelta, now: datetime) -> tuple[
     """
     old = [one for one in files if now - one.last > keep]
     young = {one.path for one in files} - {one.path for one in old}
-    judged = [Judged(one, _why_a_journal_stays(one, young)) for one in old if one.kind is Kind.JOURNAL]
+    judged = [Judged(one, _why_a_journal_stays(one, young)) for one in old if one.kind is StoredKind.JOURNAL]
     going = {one.file.path for one in judged if one.stays is None}
-    staying = [one for one in files if one.kind is Kind.JOURNAL and one.path not in going]
-    restores = [Judged(one, _why_a_restore_stays(one, staying)) for one in old if one.kind is Kind.RESTORE]
-    plans = [Judged(one, _why_a_plan_stays(one, staying, now)) for one in old if one.kind is Kind.PLAN]
+    staying = [one for one in files if one.kind is StoredKind.JOURNAL and one.path not in going]
+    restores = [
+        Judged(one, _why_a_restore_stays(one, staying)) for one in old if one.kind is StoredKind.RESTORE
+    ]
+    plans = [Judged(one, _why_a_plan_stays(one, staying, now)) for one in old if one.kind is StoredKind.PLAN]
     return (*judged, *restores, *plans)
 
 

@@ -279,6 +279,12 @@ class StoredDecisions(Sequence[Decision]):
         return _decision(line, decode_shown)
 
 
+def shown_from(path: Path, plan: Plan) -> Plan:
+    """The plan that was just written to `path`, its decisions left there as `read_to_show` does."""
+    lines = range(1, 1 + len(plan.decisions))
+    return msgspec.structs.replace(plan, decisions=StoredDecisions(SealedFile(path, "plan"), lines))
+
+
 def read(path: Path, key: str | None = None) -> Plan:
     """Read and prove a plan; with a `key` only one that was sealed with it.
 

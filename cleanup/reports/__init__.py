@@ -1,6 +1,6 @@
-"""Reports: a plan or a journal as table, JSON, CSV, Markdown or HTML, one file per format over one view."""
+"""Reports: one view of a plan, a journal or any other result, and one file a format that shows it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import assert_never
@@ -10,58 +10,74 @@ from cleanup.plan.file import Plan
 from cleanup.reports import journal_view, plan_view
 from cleanup.reports.journal_view import summary_line
 from cleanup.reports.plan_verdict import plan_line
+from cleanup.reports.view import Report
 
-__all__ = ["Format", "plan_line", "render", "summary_line"]
+__all__ = ["Format", "plan_line", "render", "summary_line", "view"]
 
 
 class Format(StrEnum):
     TABLE = "table"
     JSON = "json"
+    JSONL = "jsonl"
     CSV = "csv"
     MARKDOWN = "markdown"
     HTML = "html"
 
 
+def view(subject: Plan | JournalFile, *, file: Path | None = None, obstacle: str | None = None) -> Report:
+    """What every format shows of a plan or a journal.
+
+    `file` is where a plan lies; `obstacle` is why a journal's plan cannot be gone on with.
+    """
+    return (
+        plan_view.view(subject, file) if isinstance(subject, Plan) else journal_view.view(subject, obstacle)
+    )
+
+
 def render(
-    subject: Plan | JournalFile,
+    reports: Sequence[Report],
     format: Format,
     *,
+    many: bool = False,
     width: int = 80,
     color: bool = False,
     height: int | None = None,
     short: bool = False,
-    file: Path | None = None,
-    obstacle: str | None = None,
 ) -> Iterator[str]:
-    """The report of a plan or a journal, as text in pieces of some size; it ends with a newline.
+    """The reports as one document, in pieces of some size; it ends with a newline.
 
-    `width` (columns), `color` and the `height` (lines, of a screen) are for the table alone; a
-    `short` one has no lists and no facts. `file` is where a plan
-    lies; `obstacle` is why a journal's plan cannot be gone on with.
+    `many`: the first is the summary of the others, which are a target each (targets_view.together);
+    without it there is one report. `width` (columns), `color` and the `height` (lines, of a screen) are for the
+    table alone; a `short` one has no lists and no facts.
     """
-    report = (
-        plan_view.view(subject, file) if isinstance(subject, Plan) else journal_view.view(subject, obstacle)
-    )
     match format:
         case Format.TABLE:
             from cleanup.reports import table
 
-            yield table.text(report, width, color, height, short=short)
+            yield "\n".join(
+                one.prose or table.text(one, width, color, height, short=short) for one in reports
+            )
         case Format.JSON:
             from cleanup.reports import json_document as json
 
-            yield from json.pieces(report)
+            yield from json.pieces(reports, many=many)
+        case Format.JSONL:
+            from cleanup.reports import json_lines
+
+            yield from json_lines.pieces(reports)
         case Format.CSV:
             from cleanup.reports import csv_rows as csv
 
-            yield from csv.pieces(report)
+            yield from csv.pieces(reports, many=many)
         case Format.MARKDOWN:
             from cleanup.reports import markdown
 
-            yield from markdown.pieces(report)
+            for number, one in enumerate(reports):
+                yield "\n" if number else ""
+                yield from markdown.pieces(one)
         case Format.HTML:
             from cleanup.reports import html_page
 
-            yield from html_page.pieces([report])
+            yield from html_page.pieces(reports)
         case _:
             assert_never(format)

@@ -1,6 +1,7 @@
-"""A report as CSV for spreadsheets: a header line, then one line an image and nothing else.
+"""Reports as CSV for spreadsheets: a header line, then one line an image and nothing else.
 
-The columns are the fields of PlanRow or ResultRow. A text that a spreadsheet would take for a formula
+The columns are the fields of the rows (PlanRow, ResultRow and so on), after a first one, `target`, where there are
+many targets. A text that a spreadsheet would take for a formula
 gets a leading apostrophe, control characters are shown as escapes: scripts that need the exact
 texts take JSON.
 """
@@ -20,13 +21,28 @@ _FORMULA = re.compile(r"\s*[=+\-@\t\r＝＋－＠]")  # noqa: RUF001 - spreadshe
 _AS_IT_IS = re.compile(r"[0-9A-Za-z][ !#-+\--~]*").fullmatch  # nearly all names, ids and words
 
 
-def pieces(report: Report) -> Iterator[str]:
-    """The table in pieces of whole lines. Unknown is an empty cell, times are RFC 3339, sizes bytes."""
-    yield ",".join(report.row_type.__struct_fields__) + "\n"
-    rows = iter(report.rows)
+def pieces(reports: Sequence[Report], *, many: bool = False) -> Iterator[str]:
+    """The table in pieces of whole lines. Unknown is an empty cell, times are RFC 3339, sizes bytes.
+
+    Where there are `many`, the first report is their summary and has no lines here.
+    """
+    shown = reports[1:] if many else reports
+    names = tuple(dict.fromkeys(name for one in shown for name in one.row_type.__struct_fields__))
+    yield ",".join(("target", *names) if many else names) + "\n"
+    for one in shown:
+        start = _cell(one.target) + "," if many else ""
+        yield from _lines(one, names, start)
+
+
+def _lines(report: Report, names: Sequence[str], start: str) -> Iterator[str]:
+    """The lines of one report, each with the same beginning."""
+    own, rows = report.row_type.__struct_fields__, iter(report.rows)
     while piece := list(islice(rows, _IMAGES_A_PIECE)):
-        columns = zip(*(row.values() for row in msgspec.to_builtins(piece)), strict=True)
-        yield "".join(f"{','.join(cells)}\n" for cells in zip(*map(_cells, columns), strict=True))
+        values = zip(*(row.values() for row in msgspec.to_builtins(piece)), strict=True)
+        cells = dict(zip(own, map(_cells, values), strict=True))
+        missing = [""] * len(piece)
+        columns = [cells.get(name, missing) for name in names]
+        yield "".join(f"{start}{','.join(line)}\n" for line in zip(*columns, strict=True))
 
 
 def _cells(values: Sequence[object]) -> Sequence[str]:

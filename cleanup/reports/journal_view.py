@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -54,8 +55,8 @@ class JournalHead(msgspec.Struct, frozen=True, kw_only=True):
     take up. Where a run was cut off, `bytes_freed`, `requests` and `duration_s` are what its lines show: lower bounds.
     """
 
-    report: str = "journal"
-    schema: int = 1
+    report: Literal["journal"] = "journal"
+    schema: Literal[1] = 1
     plan_id: str
     plan: str
     policy_sha256: str

@@ -1,9 +1,10 @@
-"""A report as one JSON document: the head's fields, then `images`, one a line.
+"""Reports as one JSON document: the head's fields, then the rows, one a line; of many targets a list of documents.
 
-Nothing is left out or changed; characters that a terminal would obey are written as JSON escapes.
+Nothing is left out or changed; characters that a terminal would obey are written as JSON escapes. Its JSON
+Schema is made by `cleanup/reports/json_schema.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import msgspec
@@ -13,20 +14,45 @@ from cleanup.reports.view import Report
 _IMAGES_A_PIECE = 1000
 
 
-def pieces(report: Report) -> Iterator[str]:
-    """The document in pieces that are text as soon as they are joined."""
-    head = msgspec.json.format(msgspec.json.encode(report.head), indent=2).decode()
-    yield _inert(head.removesuffix("\n}") + ',\n  "images": [')
+def pieces(reports: Sequence[Report], *, many: bool = False) -> Iterator[str]:
+    """The document in pieces that are text as soon as they are joined.
+
+    Where there are `many`, the first report is the head and the others are listed as its `targets`.
+    """
+    first, *others = reports
+    if not many:
+        yield from _document(first)
+        return
+    yield _opened(first) + ',\n  "targets": ['
+    comma = "\n"
+    for one in others:
+        yield comma
+        yield from _document(one)
+        comma = ","
+    yield "  ]\n}\n"
+
+
+def _document(report: Report) -> Iterator[str]:
+    if report.rows_in_head:
+        yield _opened(report) + "\n}\n"
+        return
+    yield _opened(report) + ',\n  "images": ['
     encode = msgspec.json.Encoder().encode
     rows, comma = iter(report.rows), ""
     while piece := list(islice(rows, _IMAGES_A_PIECE)):
         lines = ",".join("\n    " + encode(row).decode() for row in piece)
-        yield comma + _inert(lines)
+        yield comma + inert(lines)
         comma = ","
     yield "\n  ]\n}\n"
 
 
-def _inert(document: str) -> str:
+def _opened(report: Report) -> str:
+    """The head as an object that is not closed yet."""
+    head = msgspec.json.format(msgspec.json.encode(report.head), indent=2).decode()
+    return inert(head.removesuffix("\n}"))
+
+
+def inert(document: str) -> str:
     r"""Escape what does not print, as `\uNNNN`: outside of strings JSON has only newlines of that kind."""
     if document.isascii() and "\x7f" not in document:
         return document

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -38,8 +39,8 @@ class PlanHead(msgspec.Struct, frozen=True, kw_only=True):
     """The top of the JSON document. `bytes` counts each content once and unknown sizes not at all;
     `bytes_freed` is the part that leaves SWR; `own_images` are those that are not built-in."""
 
-    report: str = "plan"
-    schema: int = 1
+    report: Literal["plan"] = "plan"
+    schema: Literal[1] = 1
     plan_id: str
     target: str
     endpoint: str

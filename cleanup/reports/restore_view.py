@@ -1,9 +1,9 @@
-"""What can be registered again from a journal, or what was: as a table or as JSON."""
+"""What can be registered again from a journal, or what was, as a report."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -25,16 +25,11 @@ _WORST_FIRST = (
 _BAD = frozenset({RestoreState.UNKNOWN, RestoreState.FAILED, RestoreState.NOT_ATTEMPTED})
 
 
-class RestoreFormat(StrEnum):
-    TABLE = "table"
-    JSON = "json"
-
-
 class RestoreHead(msgspec.Struct, frozen=True, kw_only=True):
     """The top of the JSON document; `applied` says whether anything was tried, or only looked at."""
 
-    report: str = "restore"
-    schema: int = 1
+    report: Literal["restore"] = "restore"
+    schema: Literal[1] = 1
     journal: str
     restore_journal: str
     applied: bool
@@ -64,22 +59,15 @@ class RestoreRow(msgspec.Struct, frozen=True, kw_only=True):
     old_id_used_by: tuple[str, ...] = ()
 
 
-def render_restore(
+def restore_view(
     found: Sequence[Candidate],
     results: Mapping[str, RestoreResult],
-    format: RestoreFormat,
     *,
     journal: str,
     restore_journal: str,
     applied: bool,
-    width: int = 100,
-    color: bool = False,
-    height: int | None = None,
-) -> Iterator[str]:
-    """The candidates and, by old id, what came of them; text in pieces that ends with a newline.
-
-    `width` (columns), `color` and `height` (lines, of a screen) are for the table alone.
-    """
+) -> Report:
+    """The report of the candidates and, by old id, what came of them."""
     unordered = (_row(one, results.get(one.image.id)) for one in found)
     rows = tuple(sorted(unordered, key=lambda row: _WORST_FIRST.index(row.state)))
     counted = Counter(row.state for row in rows)
@@ -89,15 +77,7 @@ def render_restore(
         applied=applied,
         by_state={state.value: counted[state] for state in RestoreState},
     )
-    report = _view(head, rows)
-    if format is RestoreFormat.JSON:
-        from cleanup.reports import json_document as json
-
-        yield from json.pieces(report)
-    else:
-        from cleanup.reports import table
-
-        yield table.text(report, width, color, height)
+    return _view(head, rows)
 
 
 def _row(one: Candidate, result: RestoreResult | None) -> RestoreRow:

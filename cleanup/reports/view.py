@@ -6,23 +6,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
-
-
-class ProseFormat(StrEnum):
-    """How an answer in sentences is shown: `explain`, `diff`, `doctor`."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-def indented(document: object) -> str:
-    """A document as JSON for people."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 
 
 class Rows(Protocol):
@@ -116,8 +103,10 @@ class Report:
     """A plan or a journal, ready to be shown. `rows` holds every image, all of type `row_type`.
 
     `verdict` says in one sentence what happened or would happen. `make_body` is only asked by formats for people:
-    it costs a look at every image. `evidence` has each of the rows once more
-    with what else can be said of it on demand, of type `evidence_type`; only the page asks for it.
+    it costs a look at every image. `evidence` has each of the rows once more with what else can be said of it on
+    demand, of type `evidence_type`; only the page asks for it. `target` is named where there are many. `prose` is
+    how people read it where tables would not do; `rows_in_head` that the JSON document has no list of them beside
+    the head.
     """
 
     title: str
@@ -128,6 +117,9 @@ class Report:
     make_body: Callable[[], Body]
     rows: Rows
     row_type: type[msgspec.Struct]
+    target: str | None = None
+    prose: str = ""
+    rows_in_head: bool = False
     rules: tuple[RuleTerms, ...] = ()
     evidence: Rows | None = None
     evidence_type: type[msgspec.Struct] | None = None

@@ -1,5 +1,9 @@
 """Many targets at once: each on its own, shared out among shards, the worst exit code for all."""
 
+import csv
+import io
+import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -77,8 +81,8 @@ def test_plan_and_apply_over_all_of_them(cli: Cli, fleet: Fleet, tmp_path: Path)
         assert {line["image_id"] for line in results} == set(cloud.deleted)
         assert {line["target"] for line in results} <= {name}
         assert cloud.deleted
-        assert f"{name}  exit  0" in applied.stdout
-    assert "3 targets: 3 done, 0 failed" in applied.stdout
+        assert re.search(rf"^{name} +0 +\d+ planned: \d+ deleted", applied.stdout, re.M)
+    assert "3 done, 0 failed" in applied.stdout
 
 
 def test_a_run_of_one_of_them_is_resumed_in_its_own_journal(cli: Cli, fleet: Fleet, tmp_path: Path) -> None:
@@ -129,13 +133,56 @@ def test_an_indexed_job_shares_out_like_the_option(
     assert [name for name, cloud in clouds.items() if cloud.deleted] == ["team-01", "team-04"]
 
 
-def test_formats_of_one_document_and_missing_plans_are_refused(
+def test_many_targets_are_one_document_and_one_that_failed_stands_in_it(
+    cli: Cli, fleet: Callable[..., dict[str, Cloud]], tmp_path: Path
+) -> None:
+    clouds = fleet(2, BROKEN)
+    run = ("run", "--targets", "targets.yaml", "--max-attempts", 1)
+    called = cli(*run, "-o", "all.json")
+    assert (called.exit_code, called.stdout) == (6, "")
+    document = json.loads((tmp_path / "all.json").read_text())
+    summary, (first, second, *failures) = document["summary"], document["targets"]
+    assert [one["target"] for one in document["targets"]] == [*clouds, "z-no-login", "z-unreachable"]
+    assert [(one["report"], one["exit_code"]) for one in failures] == [("failure", 5), ("failure", 6)]
+    assert "NOT_SET_ANYWHERE" in failures[0]["error"]
+    assert (summary["done"], summary["failed"], summary["exit_code"]) == (2, 2, 6)
+    assert summary["delete"] == first["delete"] + second["delete"] > 0
+    assert [end["exit_code"] for end in summary["ends"]] == [0, 0, 5, 6]
+
+    rows = list(csv.DictReader(io.StringIO(cli(*run, "--format", "csv").stdout)))
+    images = {name: one["images"] for name, one in zip(clouds, (first, second), strict=True)}
+    assert [(row["target"], row["id"]) for row in rows] == [
+        (name, image["id"]) for name in clouds for image in images[name]
+    ]
+    assert cli(*run, "-o", "all.ndjson").stdout == ""
+    head, *lines, last = map(json.loads, (tmp_path / "all.ndjson").read_text().splitlines())
+    assert head["summary"]["delete"] == summary["delete"]
+    assert last == {"kind": "summary", "reports": 5, "images": 4 + len(rows)}
+    assert [(one["target"], one["id"]) for one in lines if one["kind"] == "image" and "id" in one] == [
+        (row["target"], row["id"]) for row in rows
+    ]
+    for form in ("table", "markdown"):
+        shown = cli(*run, "--format", form).stdout
+        assert shown.index("2 done, 2 failed") < shown.index("Plan ") < shown.index("Target z-unreachable")
+
+
+def test_runs_of_many_targets_are_reported_from_their_journals(
     cli: Cli, fleet: Fleet, tmp_path: Path
 ) -> None:
+    clouds = fleet(2)
+    (tmp_path / "logs").mkdir()
+    called = cli(
+        "run", "--apply", "--targets", "targets.yaml", "--journal", "logs", "--format", "json"
+    )  # fmt: skip
+    document = json.loads(called.stdout)
+    assert [one["report"] for one in document["targets"]] == ["journal", "journal"]
+    assert document["summary"]["by_outcome"] == {
+        "deleted": sum(len(cloud.deleted) for cloud in clouds.values())
+    }
+
+
+def test_missing_plans_are_refused(cli: Cli, fleet: Fleet, tmp_path: Path) -> None:
     fleet(2)
-    called = cli("plan", "--targets", "targets.yaml", "--format", "json")
-    assert called.exit_code == 2
-    assert "report FOLDER/NAME.plan.jsonl --format json" in called.stderr
     called = cli("apply", "targets.yaml", "--targets", "targets.yaml")
     assert called.exit_code == 2
     assert "PLAN is the folder" in called.stderr

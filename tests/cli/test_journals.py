@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.journal.folder import Kind, StoredFile, stored_in
+from cleanup.journal.folder import StoredFile, StoredKind, stored_in
 from cleanup.journal.tidy import remove
 from tests.support.builders import lines_of, real_now
 from tests.support.cloud import Called, Cli, Serve
@@ -142,7 +142,7 @@ def test_a_restore_journal_goes_with_its_journal(later: Later, folder: Path) -> 
 
 
 def test_one_that_somebody_takes_up_meanwhile_stays(folder: Path) -> None:
-    (journal,) = (one for one in stored_in(folder) if one.kind is Kind.JOURNAL)
+    (journal,) = (one for one in stored_in(folder) if one.kind is StoredKind.JOURNAL)
     with journal.path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(OSError, match="another process is writing to it"):

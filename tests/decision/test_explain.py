@@ -12,8 +12,8 @@ from cleanup.image import Image
 from cleanup.in_use import InUse, Use
 from cleanup.policy import load
 from cleanup.policy.language import Policy
-from cleanup.reports.explain_view import render_explanation
-from cleanup.reports.view import ProseFormat
+from cleanup.reports import Format, render
+from cleanup.reports.explain_view import explanation
 from tests.support.builders import NOW, make_image
 
 X = f"sha256:{'0a' * 32}"
@@ -82,7 +82,7 @@ def test_who_shares_the_content_and_why(policy: Policy) -> None:
         ("goes", False, "the same reference"),
     ]
     assert told.decision.force_withheld == "shared-content"
-    shown = render_explanation([told], ProseFormat.TEXT, NOW)
+    shown = explanation([told], NOW).prose
     assert "content: basic/team/ocr:1\n" in shown
     assert (
         "ml-vision/trainer:dev-elsewhere (elsewhere) in workspace 5, stays: the same reference, team/ocr:1"
@@ -157,5 +157,5 @@ def test_at_most_ten_candidates_are_told() -> None:
 
 def test_the_place_in_json_is_its_number_its_group_and_how_many_that_has(policy: Policy) -> None:
     told = ask(policy, make_image("a", arch="X86_64"))
-    (document,) = json.loads(render_explanation([told], ProseFormat.JSON, NOW))
+    (document,) = json.loads("".join(render([explanation([told], NOW)], Format.JSON)))["images"]
     assert document["place"] == {"rank": 2, "size": 2, "group": "x86_64"}

@@ -40,7 +40,7 @@ from cleanup.outcome import Outcome, Verdict
 from cleanup.plan import file as plans
 from cleanup.plan.file import Header, InventoryRef, Plan, PolicyRef, in_plan_order, summarize
 from cleanup.progress import Progress
-from cleanup.reports import Format, plan_line, render, summary_line
+from cleanup.reports import Format, plan_line, render, summary_line, view
 from cleanup.reports import formatting as text
 from cleanup.reports.markdown import span
 from tests.support.builders import EVERYTHING, NOW, ROOT, make_image, run_finished, run_started
@@ -183,7 +183,7 @@ FAILED = Verdict(outcome=Outcome.FAILED, http_status=500, error_msg="internal er
 
 
 def shown(subject: Plan | JournalFile, form: Format, **options: Any) -> str:
-    return "".join(render(subject, form, **options))
+    return "".join(render([view(subject)], form, **options))
 
 
 def flat(report: str) -> str:
@@ -198,7 +198,13 @@ def check_golden(name: str, actual: str) -> None:
     assert actual == golden.read_text(encoding="utf-8")
 
 
-SUFFIXES = {Format.TABLE: "txt", Format.JSON: "json", Format.CSV: "csv", Format.MARKDOWN: "md"}
+SUFFIXES = {
+    Format.TABLE: "txt",
+    Format.JSON: "json",
+    Format.JSONL: "jsonl",
+    Format.CSV: "csv",
+    Format.MARKDOWN: "md",
+}
 every_format = pytest.mark.parametrize("form", list(Format))
 with_golden = pytest.mark.parametrize("form", list(SUFFIXES))  # the page's are in test_html_page.py
 
@@ -697,9 +703,9 @@ def test_markdown_stays_small_enough_for_a_comment() -> None:
     assert report.endswith("and 100 more: --format csv shows all\n")
 
 
-@pytest.mark.parametrize("form", [Format.JSON, Format.CSV])
+@pytest.mark.parametrize("form", [Format.JSON, Format.JSONL, Format.CSV])
 def test_a_large_plan_comes_in_pieces(form: Format) -> None:
-    pieces = list(render(make_plan([delete(str(i)) for i in range(5000)]), form))
+    pieces = list(render([view(make_plan([delete(str(i)) for i in range(5000)]))], form))
     assert max(map(len, pieces)) < sum(map(len, pieces)) / 4
 
 
