@@ -19,6 +19,7 @@ HELP = "A safe bulk cleanup for Huawei Cloud ModelArts images: plan, review, app
 # reading that from the files would import them all. A test compares.
 COMMANDS = {
     "demo": "Show the whole job on the embedded simulator; needs no credentials and no network.",
+    "init": "Write a starter policy with its test, from what the project's images are; deletes nothing.",
     "validate": "Check policy files: every problem at once, each as file:line:column and what was meant.",
     "schema": "Print the JSON Schema of a policy file, for editors, or of the reports in JSON.",
     "inventory": "Read images, their users and workspaces into one sealed file, to try policies on without a service.",

@@ -64,7 +64,7 @@ async def confirm(questions: Sequence[Question], stop: Stop, hint: str = "") -> 
     _say(f"To delete, type {' or '.join(wanted)}; anything else deletes nothing (--yes does not ask).")
     STDERR.write("> ")
     STDERR.flush()
-    answer = await stop.unless_requested(_read_answer)
+    answer = await stop.unless_requested(read_answer)
     if answer is None:
         raise Interrupted(f"{stop.why}: nothing was deleted")
     if not answer.endswith("\n"):
@@ -89,7 +89,7 @@ def _say(line: str) -> None:
     STDERR.write(plain(line) + "\n")
 
 
-async def _read_answer() -> str:
+async def read_answer() -> str:
     """A line of the terminal, empty at its end. Waiting for it lets signals through."""
     await anyio.wait_readable(sys.stdin)
     return sys.stdin.readline()

@@ -167,6 +167,11 @@ class Connecting:
         file = configuration().file
         return read_pins((*(file.pins if file else ()), *working.pins))
 
+    @property
+    def names_a_place(self) -> bool:
+        """Whether options, variables or a configuration say where any service is."""
+        return bool(self.endpoint or self.region or configuration().file)
+
     def one(self, working: "Working") -> Target:
         """The one target of a command that looks at one. Raises UsageError when the targets file has more."""
         targets = self.fleet(working)

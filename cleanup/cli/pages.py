@@ -44,6 +44,15 @@ PAGES: Final = {
     "demo": HelpPage(
         ("image-cleanup demo", "image-cleanup demo --images 50", "image-cleanup demo --seed 3 --quiet"), (7,)
     ),
+    "init": HelpPage(
+        (
+            "image-cleanup init",
+            "image-cleanup init --inventory today.inventory.jsonl -o policies",
+            "image-cleanup init --interactive",
+        ),
+        (5, 6, 7, 8),
+        {0: "written", 7: "interrupted", 8: "inventory file damaged or of another kind"},
+    ),
     "validate": HelpPage(
         (
             "image-cleanup validate policy.yaml",

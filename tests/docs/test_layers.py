@@ -21,7 +21,7 @@ LAYERS = [
     ["simulator", "image", "strict_yaml"],
     ["in_use", "outcome"],
     ["policy", "progress"],
-    ["decision"],
+    ["decision", "starter"],
     ["modelarts"],
     ["config"],
     ["plan", "journal", "doctor"],
@@ -38,7 +38,7 @@ REACHES = (
     r"\bsys\.argv",
 )
 CLOCKS_AND_CHANCE = {"time", "random", "secrets"}
-PURE = ["reference", "image", "in_use", "outcome", "decision", "apply/recheck"]
+PURE = ["reference", "image", "in_use", "outcome", "decision", "starter", "apply/recheck"]
 WORLD = {"os", "sys", "time", "random", "socket", "subprocess", "aiohttp", "structlog", "logging"}
 
 
