@@ -148,5 +148,5 @@ def test_a_room_is_named_after_what_is_in_it() -> None:
 def test_tests_mirror_the_package() -> None:
     rooms = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name != "__pycache__"}
     folders = {path.name for path in (ROOT.parent / "tests").iterdir() if path.is_dir()} - {"__pycache__"}
-    beside = {"docs", "goldens", "policies", "scenarios", "support", "benchmarks"}
+    beside = {"deploy", "docs", "goldens", "policies", "scenarios", "support", "benchmarks"}
     assert folders <= rooms | beside

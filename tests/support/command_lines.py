@@ -8,7 +8,7 @@ from typing import Any
 from cleanup.cli import build
 
 _HELP = {"-h", "--help", "--help-all"}
-_OURS = re.compile(r"(?<![\w./-])image-cleanup(?::\S+)? +([a-z]+(?: [^|&;>\n]*)?)")
+_OURS = re.compile(r"(?<![\w./-])(?<!-n )image-cleanup(?::\S+)? +([a-z]+(?: [^|&;>\n]*)?)")
 
 
 def blocks(markdown: str, language: str) -> list[str]:
