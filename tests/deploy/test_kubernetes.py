@@ -1,5 +1,7 @@
 """deploy/kubernetes/: what each overlay builds is valid, restricted, a dry run but for one, ends itself."""
 
+import os
+import re
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +16,7 @@ from cleanup.durations import parse_duration
 from cleanup.errors import PolicyError
 from cleanup.policy import load
 from tests.support import command_lines
+from tests.support.cloud import Cli, Serve
 from tests.support.manifests import KUBERNETES, Manifests, needs_kustomize
 
 pytestmark = needs_kustomize
@@ -27,11 +30,11 @@ def of(overlay: str) -> Manifests:
     return Manifests(KUBERNETES / "overlays" / overlay)
 
 
-def own_overlay(folder: Path, text: str) -> Manifests:
-    """What a user's own overlay would build beside ours."""
+def own_overlay(folder: Path, text: str, name: str = "own") -> Manifests:
+    """What a user's own overlay would build beside ours, or in the place of one."""
     shutil.copytree(KUBERNETES, folder / "kubernetes")
-    own = folder / "kubernetes" / "overlays" / "own"
-    own.mkdir()
+    own = folder / "kubernetes" / "overlays" / name
+    own.mkdir(exist_ok=True)
     (own / "kustomization.yaml").write_text(text)
     return Manifests(own)
 
@@ -117,12 +120,46 @@ def test_apply_differs_from_the_dry_run_in_that_alone() -> None:
     assert of("apply").container() == of("dry-run").container() | {"args": [*args, "--apply", "--yes"]}
 
 
-def test_a_fleet_deletes_with_the_same_component(tmp_path: Path) -> None:
-    manifests = own_overlay(tmp_path, "resources: [../fleet]\ncomponents: [../../components/delete]\n")
+def test_a_fleet_deletes_with_the_two_lines_that_are_comments_in_it(tmp_path: Path) -> None:
+    written = (KUBERNETES / "overlays" / "fleet" / "kustomization.yaml").read_text()
+    lines = re.sub(r"^# (components:|  - \.\./\.\./components/delete)", r"\1", written, flags=re.MULTILINE)
+    manifests = own_overlay(tmp_path, lines, "fleet")
     args = manifests.container()["args"]
     command_lines.check(args)
-    assert args[-2:] == ["--apply", "--yes"]
-    assert "--apply" not in manifests.container("tidy")["args"]
+    assert {"--apply", "--yes"} <= set(args)
+    assert manifests.container("tidy") == of("fleet").container("tidy")
+
+
+@pytest.mark.parametrize("overlay", ["dry-run", "apply"])
+def test_what_the_pod_runs_does_what_the_overlay_is_called(
+    overlay: str, cli: Cli, serve_cloud: Serve, tmp_path: Path
+) -> None:
+    cloud = serve_cloud(images=400)
+    policies, data = of(overlay).mounted("/policies", tmp_path / "policies"), tmp_path / "data"
+    policy = policies / "policy.yaml"
+    policy.write_text(policy.read_text().replace("sandbox-*", "sandbox*"))  # the simulator has one `sandbox`
+    data.mkdir()
+    os.chdir(data)
+    args = [str(policies) if word == "/policies" else word for word in of(overlay).container()["args"]]
+    called = cli(*args, *cloud.options)
+    assert called.exit_code == 0, called.output
+    assert bool(cloud.deleted) == (overlay == "apply")
+    left = sorted("".join(path.suffixes) for path in data.iterdir())
+    assert left == ([".jsonl", ".plan.jsonl"] if overlay == "apply" else [])
+    tidy = ["." if word == "/data" else word for word in of(overlay).container("tidy")["args"]]
+    assert cli(*tidy).exit_code == 0
+    assert len(list(data.iterdir())) == len(left)
+
+
+def test_the_pod_ends_with_exit_code_2_until_it_is_filled_in(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policies = of("dry-run").mounted("/policies", tmp_path / "policies")
+    for name, text in of("dry-run").settings().items():
+        monkeypatch.setenv(name, text)
+    called = cli("run", "-p", policies)
+    assert called.exit_code == 2
+    assert "HUAWEICLOUD_REGION is set but empty" in called.stderr
 
 
 # ---- restricted
