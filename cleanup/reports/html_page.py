@@ -20,7 +20,7 @@ from cleanup.reports.journal_view import JournalHead
 from cleanup.reports.page import charts
 from cleanup.reports.page.columns import TARGET, pieces_of
 from cleanup.reports.page.elements import Child, element, written
-from cleanup.reports.page.figures import Figures
+from cleanup.reports.page.figures import PageFigures
 from cleanup.reports.page.table import ImageTable, frame
 from cleanup.reports.plan_view import PlanHead
 from cleanup.reports.view import Report, RuleTerms, Tally
@@ -34,7 +34,7 @@ _IN_SHORT: Final = frozenset({"target", "created", "expires", "started", "took"}
 def pieces(reports: Sequence[Report]) -> Iterator[str]:
     """The page: what people read first comes first, the images last."""
     style, script = _fixed("page.css"), _fixed("page.js")
-    table, figures = ImageTable(reports), Figures()
+    table, figures = ImageTable(reports), PageFigures()
     for number, report in enumerate(reports):
         names = [_name(report)]
         for columns in pieces_of(report, _IMAGES_A_PIECE):
@@ -80,7 +80,7 @@ def _together(reports: Sequence[Report]) -> str:
     return f"{count(len(reports), 'report')}: {', '.join(map(_name, reports))}"
 
 
-def _body(reports: Sequence[Report], figures: Figures) -> Iterator[Element]:
+def _body(reports: Sequence[Report], figures: PageFigures) -> Iterator[Element]:
     yield element("header", *_summary(reports))
     drawn = list(_charts(reports, figures))
     main = element("main")
@@ -194,7 +194,7 @@ def _journal_tiles(heads: Sequence[JournalHead]) -> Iterator[tuple[str, str, str
 # ---- charts
 
 
-def _charts(reports: Sequence[Report], figures: Figures) -> Iterator[Element]:
+def _charts(reports: Sequence[Report], figures: PageFigures) -> Iterator[Element]:
     shares = {group: figures.shares(group) for group in ("target", "namespace", "rule")}
     drawn = set()
     for group, found in shares.items():

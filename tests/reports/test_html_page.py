@@ -22,7 +22,7 @@ from cleanup.reports import journal_view, plan_view
 from cleanup.reports.formatting import plain
 from cleanup.reports.html_page import pieces
 from cleanup.reports.page import table
-from cleanup.reports.page.figures import Figures
+from cleanup.reports.page.figures import PageFigures
 from cleanup.reports.view import Report
 from tests.support.builders import GOLDENS, NOW, make_image, run_started
 from tests.support.page import POLICY, Page, changes, intents_of, plan_of, some_images, some_journal
@@ -207,7 +207,7 @@ def test_several_reports_are_one_table_with_their_targets() -> None:
 
 
 def test_a_content_counts_once_and_goes_with_the_record_that_has_force() -> None:
-    figures = Figures()
+    figures = PageFigures()
     figures.add(
         {
             "action": ["delete", "delete", "keep", "delete"],
@@ -221,7 +221,7 @@ def test_a_content_counts_once_and_goes_with_the_record_that_has_force() -> None
 
 
 def test_causes_that_differ_in_ids_and_numbers_are_one() -> None:
-    figures = Figures()
+    figures = PageFigures()
     messages = [f"image {n:08x}-edda-4556-bdbb-494e868d043c: attempt {n}" for n in range(3)]
     figures.add(
         {

@@ -11,7 +11,7 @@ from cleanup.durations import format_elapsed
 from cleanup.outcome import BAD, GONE, Outcome
 from cleanup.reports.formatting import count, size
 from cleanup.reports.page.elements import Child, element
-from cleanup.reports.page.figures import FailureCause, Share, Timeline, buckets
+from cleanup.reports.page.figures import FailureCause, PageShare, Timeline, buckets
 from cleanup.reports.view import RuleTerms, Tally
 
 _RED: Final = frozenset({Reason.EXPIRED.value, *BAD, Outcome.NOT_ATTEMPTED.value, "no result"})
@@ -53,7 +53,7 @@ def _look(word: str) -> str:
     return "good" if word in GONE else "count"
 
 
-def share_bars(title: str, shares: Mapping[str, Share], field: str) -> Element:
+def share_bars(title: str, shares: Mapping[str, PageShare], field: str) -> Element:
     """Bytes by word: what leaves the registry, and what stays there."""
     most = max((one.freed + one.stays for one in shares.values()), default=0)
     entries = list(shares.items())
@@ -62,13 +62,13 @@ def share_bars(title: str, shares: Mapping[str, Share], field: str) -> Element:
         for word, one in entries[:_MOST_BARS]
     ]
     left = [one for _, one in entries[_MOST_BARS:]]
-    rest = Share(*map(sum, zip(*left, strict=True))) if left else Share(0, 0, 0)
+    rest = PageShare(*map(sum, zip(*left, strict=True))) if left else PageShare(0, 0, 0)
     keys = legend(("freed", "leaves SWR (force)"), ("stays", "stays in SWR"))
     about = element("p", "Size · number of images that go", class_="about")
     return card(title, about, _bars(rows, len(left), _told(rest)), keys)
 
 
-def _told(share: Share) -> str:
+def _told(share: PageShare) -> str:
     return f"{size(share.freed + share.stays)} · {share.images:,}"
 
 

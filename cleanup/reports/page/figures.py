@@ -1,4 +1,4 @@
-"""Figures over all images of a page: bytes, ages, causes of failure, results over time. Pieces in, sums out."""
+"""PageFigures over all images of a page: bytes, ages, causes of failure, results over time. Pieces in, sums out."""
 
 import re
 from collections import Counter, defaultdict
@@ -25,7 +25,7 @@ class FailureCause(NamedTuple):
     message: str
 
 
-class Share(NamedTuple):
+class PageShare(NamedTuple):
     """The images of one word that go, the bytes that leave the registry with them, and those that stay there."""
 
     images: int
@@ -48,7 +48,7 @@ class _Going(NamedTuple):
     content: int
 
 
-class Figures:
+class PageFigures:
     """Sums over the rows that were added, whatever report they are of."""
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ class Figures:
             if status == 429:
                 line.throttled[second] += 1
 
-    def shares(self, group: str) -> dict[str, Share]:
+    def shares(self, group: str) -> dict[str, PageShare]:
         """By the words of `namespace`, `rule` or `target`, the largest first; each content counts once.
 
         Where all records of one content go, at most one of them has `force`: the content goes with it.
@@ -119,7 +119,9 @@ class Figures:
             if going.content not in seen:
                 seen.add(going.content)
                 (freed if going.force else stays)[plain(going.groups[place] or "?")] += going.size
-        found = {word: Share(count, freed[word], stays[word]) for word, count in self._images[group].items()}
+        found = {
+            word: PageShare(count, freed[word], stays[word]) for word, count in self._images[group].items()
+        }
         return dict(sorted(found.items(), key=lambda item: (-item[1].freed - item[1].stays, -item[1].images)))
 
     @property
