@@ -1,12 +1,10 @@
-"""What a file is, told by its beginning, and which command takes it: for a command that is given another file."""
+"""What lies where a report shall be written, told by its beginning: only an older report is replaced."""
 
 import re
-import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from cleanup.errors import UsageError
 from cleanup.files import read_regular
 
 _BEGINNING: Final = 1 << 16
@@ -32,22 +30,6 @@ class PathKind(StrEnum):
     OTHER = "a file of another kind"
 
 
-_WHAT_TAKES_IT: Final = {
-    PathKind.PLAN: "`image-cleanup report {0}` shows it, `image-cleanup apply {0}` applies it",
-    PathKind.JOURNAL: "`image-cleanup report {0}` shows it, `image-cleanup resume {0}` finishes it",
-    PathKind.RESTORE_JOURNAL: "`image-cleanup restore` reads it beside the journal that it belongs to",
-    PathKind.INVENTORY: "`plan`, `explain`, `diff` and `validate` take it with --inventory {0}",
-    PathKind.POLICY: "`image-cleanup validate {0}` checks it, `image-cleanup plan -p {0}` decides by it",
-    PathKind.CASES: "`image-cleanup test {0}` runs it",
-    PathKind.TARGETS: "`plan`, `apply` and `run` take it with --targets {0}",
-    PathKind.REPORT: "it was made from a plan or a journal, give that one",
-    PathKind.PAGE: "a browser shows it",
-    PathKind.SPREADSHEET: "a spreadsheet shows it",
-    PathKind.RESULTS: "a CI server shows them",
-    PathKind.LIST: "if these are pins, --pins {0} takes them",
-    PathKind.FOLDER: "name a file in it",
-    PathKind.EMPTY: "nothing was written to it",
-}
 _STARTS: Final = (
     (rb'\{"kind":"plan"', PathKind.PLAN),
     (rb'\{"kind":"inventory"', PathKind.INVENTORY),
@@ -83,18 +65,3 @@ def _is_list(beginning: bytes) -> bool:
     """Whether every line is a comment, or one word such as an id or a reference."""
     lines = [line.strip() for line in beginning.splitlines()]
     return all(line.startswith(b"#") or re.fullmatch(rb"[\w./:@+-]*", line) for line in lines)
-
-
-def require_kind(path: Path, command: str, *wanted: PathKind) -> PathKind:
-    """What lies there: one of `wanted`, or a file that only its reader can judge.
-
-    Raises UsageError for what cannot be read, and for any other kind, with the command that takes it.
-    """
-    try:
-        found = kind_of(path)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    if found in wanted or found is PathKind.OTHER:
-        return found
-    taken = _WHAT_TAKES_IT[found].format(shlex.quote(str(path)))
-    raise UsageError(f"{path} is {found}, and `{command}` takes {' or '.join(wanted)}: {taken}")

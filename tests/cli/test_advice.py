@@ -33,7 +33,7 @@ MISTAKES = [
     ("plan", "no policy is given: name a policy file or a folder of them with -p"),
     ("plan -p policy.yaml --pins folder", "cannot read the pins folder: it is a folder"),
     ("plan -p policy.yaml --pins latin", "cannot read the pins latin: this is not UTF-8 text"),
-    ("plan -p policy.yaml --targets folder", "cannot read the targets file folder: Is a directory"),
+    ("plan -p policy.yaml --targets folder", "cannot read the targets file folder: it is a folder"),
     (
         "plan -p policy.yaml --ca-bundle latin",
         "--ca-bundle latin cannot be used: it holds no certificates in PEM",

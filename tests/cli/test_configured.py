@@ -74,7 +74,7 @@ def test_a_folder_that_cannot_be_made(cli: Cli, cloud: Cloud, place: str, told: 
 def test_a_broken_file_stops_only_who_needs_it(cli: Cli, cloud: Cloud, tmp_path: Path) -> None:
     (tmp_path / "image-cleanup.yaml").write_text("version: 1\nrat: 3\n")
     assert cli("validate", "policies").exit_code == 0
-    assert cli("schema", "--of", "targets").exit_code == 0
+    assert cli("schema", "targets").exit_code == 0
     for words in (["plan"], ["run", "--apply"], ["doctor"], ["inventory"], ["explain", "x"], ["apply", "p"]):
         called = cli(*words)
         assert called.exit_code == 2

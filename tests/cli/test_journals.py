@@ -173,7 +173,7 @@ def test_one_that_cannot_be_removed_is_named(
         (("tidy", "--keep", "90"), "--keep"),
         (("list", "--keep", "90d"), "are for `journals tidy`"),
         (("list", "nowhere"), "cannot list the folder nowhere: No such file"),
-        (("tidy", "--keep", "1d", "--format", "json"), "--format is for `journals list`"),
+        (("tidy", "--keep", "1d", "--format", "json"), "--format and -o are for `journals list`"),
         ((), "list"),
     ],
     ids=["no keep", "no unit", "keep of list", "no folder", "format of tidy", "no action"],

@@ -21,7 +21,7 @@ rules:
   - {name: old, match: {visibility: PRIVATE}, older_than: 30d}
 limits: {max_percent: 100}
 """
-SHOW = {"report", "run", "apply", "resume", "restore", "explain", "diff", "doctor"}
+SHOW = {"report", "run", "apply", "resume", "restore", "explain", "diff", "doctor", "journals"}
 
 
 @pytest.fixture

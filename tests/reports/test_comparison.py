@@ -129,5 +129,5 @@ def test_report_takes_two_plans_and_nothing_else(cli: Cli, tmp_path: Path) -> No
     assert json.loads((tmp_path / "changes.json").read_text())["report"] == "comparison"
     (tmp_path / "journal.jsonl").write_text(BEGINNINGS[PathKind.JOURNAL])
     called = cli("report", "new.jsonl", "journal.jsonl")
-    assert called.exit_code == 2
-    assert "journal.jsonl is a journal, and `report FILE OLDER` takes a plan" in called.stderr
+    assert called.exit_code == 8
+    assert "journal.jsonl is a journal, not a plan" in called.stderr

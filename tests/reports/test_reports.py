@@ -183,7 +183,8 @@ FAILED = Verdict(outcome=Outcome.FAILED, http_status=500, error_msg="internal er
 
 
 def shown(subject: Plan | JournalFile, form: Format, **options: Any) -> str:
-    return "".join(render([view(subject)], form, **options))
+    about = {name: options.pop(name) for name in ("file", "obstacle") if name in options}
+    return "".join(render([view(subject, **about)], form, **options))
 
 
 def flat(report: str) -> str:
