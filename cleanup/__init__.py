@@ -12,4 +12,4 @@ of now (apply/recheck) and lets a worker delete it (apply/executor), whose reque
 (modelarts/deletion) into an outcome (outcome), written down (journal/writer), counted into the exit code.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
