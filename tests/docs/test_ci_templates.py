@@ -160,7 +160,7 @@ def test_a_pull_request_is_checked_compared_and_commented_once(repository: Path)
     for name in ("Validate", "Test", "Compare"):
         run(repository, github_step("check", name))
     assert (repository / "policies.junit.xml").is_file()
-    report = (repository / "report.md").read_text()
+    report = (repository / "report.markdown").read_text()
     assert "|" in report
     assert (repository.parent / "summary").read_text() == report
     given = {"GITHUB_REPOSITORY": "a/b", "PULL_REQUEST": "7"}
@@ -175,7 +175,7 @@ def test_a_pull_request_is_checked_compared_and_commented_once(repository: Path)
 
 def test_without_an_inventory_the_report_says_so(repository: Path) -> None:
     run(repository, github_step("check", "Compare"))
-    assert "No inventory is saved yet" in (repository / "report.md").read_text()
+    assert "No inventory is saved yet" in (repository / "report.markdown").read_text()
 
 
 def test_a_merge_request_is_checked_compared_and_commented_once(repository: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_merge_request_is_checked_compared_and_commented_once(repository: Path
         "CI_MERGE_REQUEST_DIFF_BASE_SHA": git(repository, "rev-parse", "HEAD^1"),
     }
     run(repository, reports, NOTES="[]", **given)
-    note = (repository / "note.md").read_text()
+    note = (repository / "note.markdown").read_text()
     assert "|" in note
     assert "--request POST" in calls(repository)[-1]
     git(repository, "worktree", "remove", "../old")
