@@ -26,7 +26,8 @@ def test_the_version_stands_once_and_deploy_follows_it() -> None:
         for path in DEPLOY.rglob("*")
         if path.is_file()
         for version in re.findall(
-            r"(?:image-cleanup(?::|==)|newTag: |ARG VERSION=)(\d+\.\d+\.\d+)", path.read_text(encoding="utf-8")
+            r"(?:image-cleanup(?::|==)|newTag: |ARG VERSION=)(\d+\.\d+\.\d+)",
+            path.read_text(encoding="utf-8"),
         )
     }
     assert told == {cleanup.__version__}
