@@ -46,14 +46,19 @@ DOCUMENTS = {
         "README.md",
         "policies/README.md",
         "deploy/README.md",
-        "deploy/RUNBOOK.md",
+        "deploy/runbooks/README.md",
         "cleanup/modelarts/API.md",
         ".github/CONTRIBUTING.md",
         ".github/SECURITY.md",
         "CHANGELOG.md",
     )
 }
-README, LANGUAGE, OPERATIONS, RUNBOOK, API, CONTRIBUTING, SECURITY, CHANGELOG = DOCUMENTS.values()
+README, LANGUAGE, OPERATIONS, INDEX, API, CONTRIBUTING, SECURITY, CHANGELOG = DOCUMENTS.values()
+RUNBOOKS = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "deploy" / "runbooks").glob("*.md"))
+}
+DOCUMENTS |= RUNBOOKS
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 every_document = pytest.mark.parametrize("name", DOCUMENTS)
 # The options that every command that connects takes.
@@ -363,9 +368,11 @@ def test_every_command_line_is_understood(words: list[str]) -> None:
     command_lines.check(words)
 
 
-@pytest.mark.parametrize("document", [README + LANGUAGE + OPERATIONS, RUNBOOK], ids=["pages", "RUNBOOK"])
+@pytest.mark.parametrize(
+    "document", [README + LANGUAGE + OPERATIONS, "".join(RUNBOOKS.values())], ids=["pages", "runbooks"]
+)
 def test_the_command_lines_are_found(document: str) -> None:
-    """Every command but those that need no example of their own is shown, and in the runbook again."""
+    """Every command but those that need no example of their own is shown, and in the runbooks again."""
     found = {words[0] for words in command_lines.in_markdown(document)}
     assert found >= {"validate", "plan", "apply", "resume", "explain", "report", "restore", "doctor", "test"}
 
@@ -458,7 +465,9 @@ def implemented() -> dict[int, str]:
     }
 
 
-@pytest.mark.parametrize(("document", "header"), [(README, "code"), (RUNBOOK, "exit code")])
+@pytest.mark.parametrize(
+    ("document", "header"), [(README, "code"), (INDEX, "exit code")], ids=["README", "runbooks"]
+)
 def test_the_exit_codes_are_those_of_the_code(document: str, header: str) -> None:
     rows = {int(row[0]): row[1] for row in table(document, header)}
     assert list(rows) == sorted(implemented())
