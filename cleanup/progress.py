@@ -20,15 +20,22 @@ class Progress:
     """Shows how far a run is: what is done of how many, rate, time left, and why nothing moves.
 
     It draws on `stream` between `with` and its end, and leaves a line for each phase that has ended; on
-    anything but a terminal it draws nothing. `note` is given what the log should say meanwhile.
+    anything but a terminal it draws nothing. `note` is given what the log should say meanwhile, `begun` the name of
+    each phase, and an empty one when all is over.
     """
 
-    def __init__(self, stream: TextIO | None = None, note: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        note: Callable[[str], None] = lambda _: None,
+        begun: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._held: Callable[[], str] = lambda: ""
         self._bar = _bar(stream, self._why_held) if stream is not None and stream.isatty() else None
         self._ended: Counter[Outcome] = Counter()
         self._open: Counter[str] = Counter()  # kinds of users that have not been read
         self.note = note
+        self._begun = begun
         self.planned = 0
 
     @property
@@ -43,6 +50,7 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.pause()
+        self._begun("")
 
     def watch(self, held: Callable[[], str]) -> None:
         """Show beside the bar what `held` says: why requests have to wait, empty where they have not."""
@@ -59,6 +67,7 @@ class Progress:
 
     def begin(self, phase: str, total: int | None = None) -> None:
         """The phase before it is over; this one has so many steps, None where that is not known."""
+        self._begun(phase)
         if self._bar:
             self._end()
             self._bar.add_task(phase, total=total, counts="")

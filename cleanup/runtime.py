@@ -12,7 +12,7 @@ from datetime import datetime
 class Runtime:
     """`now` is in UTC, `clock` gives monotonic seconds, a suspend's among them, `sleep` waits seconds, `random` is
     in [0, 1); `warn` tells whoever watches one line. `trace` is told each step with its details, None where nobody
-    wants to know: it is asked at every request."""
+    wants to know: it is asked at every request. `answered` is told the status of each answer, None without one."""
 
     now: Callable[[], datetime]
     clock: Callable[[], float]
@@ -21,6 +21,7 @@ class Runtime:
     environment: Mapping[str, str]
     warn: Callable[[str], None] = lambda _: None
     trace: Callable[..., None] | None = None
+    answered: Callable[[int | None], None] | None = None
 
     def say_more(self, text: str, **details: object) -> None:
         """Tell a step to who wants to know every one."""

@@ -7,10 +7,20 @@ from typing import Annotated
 from cleanup.apply.run import apply_plan, require_complete
 from cleanup.cli import confirmation, event_loop, jobs
 from cleanup.cli.earlier_runs import EarlierRuns
-from cleanup.cli.options import Connecting, Deleting, JournalPath, Strict, Working, Yes
+from cleanup.cli.options import (
+    Connecting,
+    Deleting,
+    JournalPath,
+    Measuring,
+    Notifying,
+    Strict,
+    Working,
+    Yes,
+)
 from cleanup.cli.output import log
 from cleanup.cli.parsing import Argument, Option
 from cleanup.cli.showing import Showing
+from cleanup.cli.telling import telling, watch_of
 from cleanup.config.settings import Target
 from cleanup.errors import CleanupError, RecordRejected, UsageError
 from cleanup.plan import file as plan_file
@@ -40,6 +50,8 @@ def apply(
     working: Working,
     deleting: Deleting,
     showing: Showing,
+    measuring: Measuring,
+    notifying: Notifying,
     journal: JournalPath = None,
     yes: Yes = False,
     strict: Strict = False,
@@ -81,6 +93,7 @@ def apply(
     async def work(stop: Stop) -> list[jobs.Ended]:
         async def one(target: Target) -> jobs.Ended:
             mine = reviewed(target, lambda path: plan_file.read(path, jobs.plan_key()))
+            watch_of(target.name).planned(mine)
             asked = watched and mine.summary.delete and not mine.summary.over_limits
             if asked and confirmed.get(target.name) != mine.summary.sha256:
                 raise RecordRejected("the plan was replaced after it had been confirmed: nothing was deleted")
@@ -94,9 +107,10 @@ def apply(
 
         return await jobs.over(targets, one)
 
-    if watched:
-        event_loop.read(ask)
-    jobs.conclude(event_loop.change(work, settings), destination, strict=strict)
+    with telling(measuring, notifying, targets, settings):
+        if watched:
+            event_loop.read(ask)
+        jobs.conclude(event_loop.change(work, settings), destination, strict=strict)
 
 
 def _reviewed(

@@ -22,6 +22,7 @@ from cleanup.cli.output import (
 )
 from cleanup.cli.parsing import FolderPath
 from cleanup.cli.showing import Destination
+from cleanup.cli.telling import watch_of
 from cleanup.config.job import Job
 from cleanup.config.settings import Settings, Target
 from cleanup.config.strict import require_plain_environment
@@ -68,11 +69,13 @@ class Warnings:
         self._about = {"target": target.name} if target.from_file else {}
         self._strict = strict
         self._told: dict[str, None] = {}
+        self._watch = watch_of(target.name)
 
     def tell(self, texts: Iterable[str]) -> None:
         for text in texts:
             if text not in self._told:
                 self._told[text] = None
+                self._watch.warned()
                 log().warning(text, **self._about)
 
     def require_none(self) -> None:
@@ -129,6 +132,8 @@ def conclude(ends: Sequence[Ended], destination: Destination | None = None, *, s
     Ends the command with the worst of the exit codes.
     """
     codes = [end.exit_code for end in ends]
+    for end in ends:
+        watch_of(end.target.name).ended(end.exit_code, end.line)
     if not ends:
         log().warning(
             "this shard has no target, so nothing was done: compare --shard I/N with the targets file"
@@ -179,14 +184,19 @@ def new_job(
     elsewhere: str = ELSEWHERE,
 ) -> Job:
     """A job with an id of its own, and a progress bar unless many targets would draw at once."""
-    runtime = event_loop.runtime()
+    watch = watch_of(target.name)
+    runtime = replace(event_loop.runtime(), answered=watch.answered)
     _trace_target(target, settings, runtime)
     return Job(
         target=target,
         settings=settings,
         runtime=runtime,
         stop=stop,
-        progress=Progress(bare_stderr() if _is_drawn(target) else None, note=log().info),
+        progress=Progress(
+            bare_stderr() if _is_drawn(target) else None,
+            note=log().info,
+            begun=lambda phase: watch.begun(phase, runtime.clock()),
+        ),
         run_id=event_loop.new_id(),
         plan=plan,
         plan_key=plan_key(),
@@ -289,6 +299,7 @@ async def finish(
     with job.progress:
         async with _told_in_lines(job):
             finished = await work
+    watch_of(job.target.name).finished(finished)
     line = f"{summary_line(finished)}{warnings or ''}"
     log().info(f"{line}; journal: {job.journal}", **about(job))
     if finished.stopped:

@@ -20,6 +20,7 @@ from cleanup.modelarts.users import Scope, UserKind
 
 _CONNECTING = "Connecting"
 _WORKING = "Working"
+_TELLING = "Telling"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,6 +315,39 @@ class Deleting:
             "drain_timeout": seconds(self.drain_timeout, "--drain-timeout"),
             "breaker": self.breaker,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measuring:
+    """Where metrics go when the command has ended."""
+
+    metrics_file: Annotated[
+        Path | None,
+        Option(
+            help="Write metrics there at the end, for the textfile collector of a node exporter.",
+            metavar="FILE",
+            panel=_TELLING,
+        ),
+    ] = None
+    pushgateway: Annotated[
+        str | None,
+        Option(help="Push metrics to this Prometheus Pushgateway at the end.", metavar="URL", panel=_TELLING),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notifying:
+    """Who gets a summary when the command has ended."""
+
+    notify: Annotated[
+        tuple[str, ...],
+        Option(
+            help="Post a summary at the end: https://..., smn:TOPIC_URN, or env:NAME, a variable that holds "
+            "https://... or slack:https://...; repeatable.",
+            metavar="WHERE",
+            panel=_TELLING,
+        ),
+    ] = ()
 
 
 PolicyPaths = Annotated[

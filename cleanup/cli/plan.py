@@ -8,10 +8,11 @@ from typing import Annotated
 
 from cleanup.apply.resume import unfinished
 from cleanup.cli import event_loop, jobs
-from cleanup.cli.options import Connecting, InventoryPath, Overwrite, PolicyPaths, Strict, Working
+from cleanup.cli.options import Connecting, InventoryPath, Measuring, Overwrite, PolicyPaths, Strict, Working
 from cleanup.cli.output import log
 from cleanup.cli.parsing import FileOrFolder, Option
 from cleanup.cli.showing import Destination
+from cleanup.cli.telling import telling, watch_of
 from cleanup.config.job import Job
 from cleanup.config.settings import Target, duration
 from cleanup.durations import parse_moment
@@ -37,6 +38,7 @@ def plan(
     policy: PolicyPaths,
     connecting: Connecting,
     working: Working,
+    measuring: Measuring,
     inventory: InventoryPath = None,
     output: Annotated[
         Path | None,
@@ -105,12 +107,13 @@ def plan(
 
         return await jobs.over(targets, one)
 
-    ends = event_loop.read(work)
-    if from_file:
-        log().info(
-            f"apply the plans with: image-cleanup apply {output or Path()} and the same --targets or --config"
-        )
-    jobs.conclude(ends, destination, strict=strict)
+    with telling(measuring, None, targets, settings, dry_run=True):
+        ends = event_loop.read(work)
+        if from_file:
+            log().info(
+                f"apply the plans with: image-cleanup apply {output or Path()} and the same --targets or --config"
+            )
+        jobs.conclude(ends, destination, strict=strict)
 
 
 def _require_done_with(path: Path, job: Job) -> None:
@@ -147,6 +150,7 @@ def _is_unfinished(journal: Path, old: Plan) -> bool:
 
 def show(made: Plan, target: Target, destination: Destination, file: Path | None = None) -> Report | None:
     """Show a plan, or return its report where a summary over many targets comes first; `file` is where it lies."""
+    watch_of(target.name).planned(made)
     report = view(made, file=file)
     if target.from_file:
         return report

@@ -8,10 +8,11 @@ from cleanup.apply.resume import Refused, applicable_plan, give_up, plan_path_of
 from cleanup.apply.resume import resume as resume_run
 from cleanup.apply.settle import doubts_here
 from cleanup.cli import event_loop, jobs
-from cleanup.cli.options import Connecting, Deleting, Working
+from cleanup.cli.options import Connecting, Deleting, Measuring, Notifying, Working
 from cleanup.cli.output import log
 from cleanup.cli.parsing import Argument
-from cleanup.cli.showing import Showing
+from cleanup.cli.showing import Destination, Showing
+from cleanup.cli.telling import telling, watch_of
 from cleanup.config.settings import Settings, Target
 from cleanup.decision.types import Decision
 from cleanup.errors import RecordRejected
@@ -71,16 +72,26 @@ def resume(
     working: Working,
     deleting: Deleting,
     showing: Showing,
+    measuring: Measuring,
+    notifying: Notifying,
 ) -> None:
     """Finish an interrupted apply: settle what was in doubt first, then delete the rest.
 
     It does not ask: what it deletes was confirmed when the run began. How it ended is one line on stderr; with
     --format or -o the report of the journal is shown, too.
     """
-    destination = showing.destination()
+    destination = showing.destination() if showing.asked else None
     settings = working.settings(connecting, deleting)
     earlier = read(journal)
-    rest = Rest.of(earlier, target_of(earlier, connecting.fleet(working)))
+    target = target_of(earlier, connecting.fleet(working))
+    with telling(measuring, notifying, (target,), settings):
+        _resume(earlier, target, settings, destination)
+
+
+def _resume(
+    earlier: JournalFile, target: Target, settings: Settings, destination: Destination | None
+) -> None:
+    rest = Rest.of(earlier, target)
     if rest.todo and not isinstance(rest.plan, Refused):
         for difference in forgotten(rest.plan.header.inventory, rest.target):
             log().warning(difference)
@@ -89,11 +100,11 @@ def resume(
             f"{rest.strangers} deletes in doubt are of another project: resume once more, connected to that"
         )
     if rest.is_nothing:
-        log().info(f"nothing to resume: every image that {journal} planned has its final status")
-        if showing.asked:
+        log().info(f"nothing to resume: every image that {earlier.path} planned has its final status")
+        if destination:
             destination.show([view(earlier)])
         return
-    require_writable(journal, _ELSEWHERE)
+    require_writable(earlier.path, _ELSEWHERE)
     jobs.conclude([event_loop.change(lambda stop: go_on(rest, settings, stop), settings)])
 
 
@@ -111,6 +122,8 @@ async def go_on(
         journal=earlier.path,
         elsewhere=_ELSEWHERE,
     )
+    if isinstance(rest.plan, Plan):
+        watch_of(rest.target.name).planned(rest.plan)
     if isinstance(rest.plan, Refused):
         return await jobs.finish(job, give_up(job, earlier, rest.plan, for_good=for_good), reported=reported)
     return await jobs.finish(job, resume_run(job, earlier, rest.plan, rest.todo), reported=reported)

@@ -12,11 +12,22 @@ import anyio
 from cleanup.apply.run import run_policy
 from cleanup.cli import confirmation, event_loop, jobs
 from cleanup.cli.earlier_runs import EarlierRuns, resume_earlier
-from cleanup.cli.options import Connecting, Deleting, JournalPath, PolicyPaths, Strict, Working, Yes
+from cleanup.cli.options import (
+    Connecting,
+    Deleting,
+    JournalPath,
+    Measuring,
+    Notifying,
+    PolicyPaths,
+    Strict,
+    Working,
+    Yes,
+)
 from cleanup.cli.output import log
 from cleanup.cli.parsing import Option
 from cleanup.cli.plan import apply_line, show, what_to_know
 from cleanup.cli.showing import Destination, Showing
+from cleanup.cli.telling import telling, watch_of
 from cleanup.config.job import Job
 from cleanup.config.settings import Settings, Target
 from cleanup.errors import CleanupError
@@ -35,6 +46,8 @@ def run(
     working: Working,
     deleting: Deleting,
     showing: Showing,
+    measuring: Measuring,
+    notifying: Notifying,
     apply: Annotated[bool, Option("--apply", help="Really delete; without it this is a dry run.")] = False,
     journal: JournalPath = None,
     yes: Yes = False,
@@ -71,12 +84,13 @@ def run(
     async def real(stop: Stop) -> list[jobs.Ended]:
         return await jobs.over(targets, partial(applying.one, stop=stop))
 
-    if apply:
-        jobs.conclude(event_loop.change(real, settings), destination, strict=strict)
-        return
-    ends = event_loop.read(dry)
-    log().info("this was a dry run: nothing was deleted; --apply deletes")
-    jobs.conclude(ends, destination, strict=strict)
+    with telling(measuring, notifying, targets, settings, dry_run=not apply):
+        if apply:
+            jobs.conclude(event_loop.change(real, settings), destination, strict=strict)
+            return
+        ends = event_loop.read(dry)
+        log().info("this was a dry run: nothing was deleted; --apply deletes")
+        jobs.conclude(ends, destination, strict=strict)
 
 
 @dataclass(frozen=True)
@@ -105,6 +119,7 @@ class _Applying:
 
         async def shown(plan: Plan) -> None:
             made.append(plan)
+            watch_of(target.name).planned(plan)
             await self._show_and_ask(job, warnings, plan)
 
         try:

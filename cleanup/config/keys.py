@@ -82,6 +82,10 @@ def _text(name: str, check: Callable[[str, str], object] | None = None) -> Value
     return ValueType(read, line_schema(_ANY_LINE))
 
 
+def _checked_gateway(url: str, name: str) -> str:
+    return checked_url(url, name, plain_http=True)
+
+
 def _one_of(pattern: re.Pattern[str], what: str) -> ValueType[str]:
     def read(node: yaml.Node) -> str:
         found = line(node)
@@ -142,6 +146,9 @@ PROCESS_KEYS: Final[dict[str, Key]] = {
     "breaker": Key(integer(0), "stop after so many bad results in a row; 0 never does"),
     "ca_bundle": Key(_text("ca_bundle"), "CA certificates to trust instead of the system's"),
     "journal": Key(_text("journal"), "where to write the journal; a folder where it ends in a slash"),
+    "metrics_file": Key(_text("metrics_file"), "a file of metrics, for a textfile collector"),
+    "pushgateway": Key(_text("pushgateway", _checked_gateway), "the URL of a Prometheus Pushgateway"),
+    "notify": Key(sequence(_text("notify"), "notify"), "who is notified: https://..., env:NAME or smn:URN"),
 }
 # Of a target, or of all in `defaults`.
 DEFAULT_KEYS: Final[dict[str, Key]] = {
@@ -169,4 +176,4 @@ TARGET_KEYS: Final[dict[str, Key]] = {
     "name": Key(_one_of(_NAME, "target name: letters, digits, . _ -"), "unique", required=True),
     "project_id": Key(_text("project_id", require_project), "the project's id", required=True),
 } | DEFAULT_KEYS
-PATHS: Final = ("ca_bundle", "journal", "policies", "pins")
+PATHS: Final = ("ca_bundle", "journal", "metrics_file", "policies", "pins")

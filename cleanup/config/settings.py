@@ -159,8 +159,8 @@ def _project(project_id: str | None, name: str) -> str:
     return require_project(project_id, name)
 
 
-def checked_url(url: str, option: str) -> str:
-    """The URL without a slash at its end; https unless the host is a loopback address.
+def checked_url(url: str, option: str, *, plain_http: bool = False) -> str:
+    """The URL without a slash at its end; https unless the host is a loopback address, or `plain_http` may be.
 
     Raises UsageError for anything else.
     """
@@ -175,7 +175,7 @@ def checked_url(url: str, option: str) -> str:
         raise UsageError(f"{option} '{url}' is no URL of the form https://host[:port]")
     if parts.query or parts.fragment:
         raise UsageError(f"{option} may not carry a query or a fragment")
-    if parts.scheme == "http" and not is_loopback(url):
+    if parts.scheme == "http" and not plain_http and not is_loopback(url):
         raise UsageError(f"{option} '{url}': plain http is for loopback addresses only; use https")
     return url.rstrip("/")
 

@@ -13,7 +13,7 @@ import yaml
 
 from cleanup import errors
 from cleanup.cli.jobs import worst
-from cleanup.cli.options import Connecting, Deleting, Working
+from cleanup.cli.options import Connecting, Deleting, Measuring, Notifying, Working
 from cleanup.cli.pages import EXIT_CODES
 from cleanup.cli.plan import SOMETHING_TO_DELETE
 from cleanup.config.keys import PROCESS_KEYS, TARGET_KEYS
@@ -68,6 +68,7 @@ CONNECTING = re.findall(
     "--config --log-format --quiet --verbose --rate --concurrency --timeout --max-attempts --in-use --users "
     "--job-history --pins",
 )
+TELLING = ["--metrics-file", "--pushgateway", "--notify"]
 DELETING = ["--deadline", "--max-staleness", "--settle-timeout", "--drain-timeout", "--breaker"]
 
 
@@ -402,10 +403,10 @@ def test_the_commands_that_connect_take_what_the_contract_promises() -> None:
 
 def test_the_options_table_is_what_the_commands_take() -> None:
     rows = table(OPERATIONS, "option")
-    options, known = command_lines.options_of("run"), {*CONNECTING, *DELETING, "--journal"}
+    options, known = command_lines.options_of("run"), {*CONNECTING, *DELETING, *TELLING, "--journal"}
     named = [span.split()[0] for row in rows for span in code(row[0])]
     assert sorted(named) == sorted(known)
-    groups = (Connecting, Working, Deleting)
+    groups = (Connecting, Working, Deleting, Measuring, Notifying)
     assert len(known - {"--journal", "--log-format", "--quiet", "--verbose"}) == sum(
         len(group.__dataclass_fields__) for group in groups
     )

@@ -26,7 +26,7 @@ LAYERS = [
     ["config"],
     ["plan", "journal", "doctor"],
     ["apply"],
-    ["restore"],
+    ["restore", "telemetry"],
     ["reports"],
     ["cli"],
     ["__main__"],

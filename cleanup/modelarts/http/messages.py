@@ -13,13 +13,14 @@ T = TypeVar("T")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One HTTP request. `origin` is scheme://host[:port], `path` is percent-encoded; the body is JSON or empty."""
+    """One HTTP request. `origin` is scheme://host[:port], `path` is percent-encoded; the body is of `content_type`."""
 
     method: str
     origin: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+    content_type: str = "application/json"
 
     @property
     def host(self) -> str:
@@ -33,7 +34,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def headers(self) -> dict[str, str]:
         """What the body needs to be understood."""
-        return {"Content-Type": "application/json"} if self.body else {}
+        return {"Content-Type": self.content_type} if self.body else {}
 
     @property
     def label(self) -> str:

@@ -94,6 +94,8 @@ class Transport:
             hold = _asked_hold(response, self._runtime.now())
             self._tell_limiter(response, released, hold)
             result = _after(result, response, decode, self._runtime.now())
+            if self._runtime.answered:
+                self._runtime.answered(result.status)
             if self._runtime.trace:
                 self._trace(request, result, leaves)
             if result.status == 401 and self._credentials and allowed < 2 * self._retry.max_attempts:

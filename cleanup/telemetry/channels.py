@@ -1,0 +1,130 @@
+"""Whom to tell: options and variables in, checked places out, or a clear refusal."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+from cleanup.config.settings import checked_url
+from cleanup.config.strict import require_plain_environment
+from cleanup.errors import UsageError
+
+SMN_ENDPOINT = "SMN_ENDPOINT"
+_URN = re.compile(r"urn:smn:(?P<region>[a-z0-9-]+):(?P<project>[0-9a-fA-F]{32}):[\w-]{1,255}", re.ASCII)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Shape(StrEnum):
+    """How a summary is put for whom it is for."""
+
+    JSON = "json"
+    SLACK = "slack"
+    SMN = "smn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where to post: `origin` is scheme://host[:port] and all that is ever told; the rest may be a secret."""
+
+    origin: str
+    path: str = field(repr=False)
+    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receiver:
+    """One to notify. `project_id` is the topic's for SMN, whose requests are signed."""
+
+    shape: Shape
+    address: Address
+    project_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channels:
+    """All that are told when a command has ended."""
+
+    metrics_file: Path | None = None
+    pushgateway: Address | None = None
+    receivers: tuple[Receiver, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.metrics_file or self.pushgateway or self.receivers)
+
+
+def make_channels(
+    metrics_file: Path | None, pushgateway: str | None, notify: Sequence[str], environment: Mapping[str, str]
+) -> Channels:
+    """The places that options name. Raises UsageError, which never repeats what a variable holds."""
+    return Channels(
+        metrics_file=metrics_file,
+        pushgateway=_gateway(pushgateway) if pushgateway else None,
+        receivers=tuple(_receiver(text, environment) for text in notify),
+    )
+
+
+def _gateway(url: str) -> Address:
+    """A Pushgateway has no login of its own and stands on a private name in a cluster, so plain http is fine."""
+    return _address(checked_url(url, "--pushgateway", plain_http=True))
+
+
+def _address(url: str) -> Address:
+    parts = urlsplit(url)
+    query = tuple(parse_qsl(parts.query, keep_blank_values=True))
+    return Address(origin=f"{parts.scheme}://{parts.netloc}", path=parts.path, query=query)
+
+
+def _receiver(text: str, environment: Mapping[str, str]) -> Receiver:
+    kind, _, rest = text.partition(":")
+    if kind == Shape.SMN:
+        return _topic(rest, environment)
+    if kind == "env":
+        return _from_environment(rest, environment)
+    if kind == Shape.SLACK:
+        raise UsageError(
+            "--notify slack: the address of such a hook is a secret: put slack:https://... into a variable "
+            "and give --notify env:NAME"
+        )
+    url = checked_url(text, "--notify")
+    return Receiver(shape=Shape.JSON, address=_address(url))
+
+
+def _from_environment(name: str, environment: Mapping[str, str]) -> Receiver:
+    if not _VARIABLE.fullmatch(name):
+        raise UsageError("--notify env: takes the name of an environment variable, such as env:CLEANUP_HOOK")
+    require_plain_environment(environment, (), [name])
+    text = environment.get(name, "").rstrip("\r\n")
+    if not text:
+        raise UsageError(f"--notify env:{name}: the environment variable {name} is not set")
+    kind, _, rest = text.partition(":")
+    shape = Shape.SLACK if kind == Shape.SLACK else Shape.JSON
+    return Receiver(shape=shape, address=_secret_address(rest if shape is Shape.SLACK else text, name))
+
+
+def _secret_address(url: str, name: str) -> Address:
+    """As any address, but with a query, too; nothing of it is repeated where it is wrong."""
+    base, _, query = url.partition("?")
+    try:
+        checked_url(base, name)
+    except UsageError:
+        raise UsageError(
+            f"the environment variable {name} holds no [slack:]https://host/path, without a user (plain http is "
+            "for loopback addresses only)"
+        ) from None
+    return _address(f"{base}?{query}" if query else base)
+
+
+def _topic(urn: str, environment: Mapping[str, str]) -> Receiver:
+    found = _URN.fullmatch(urn)
+    if not found:
+        raise UsageError(
+            f"--notify smn:{urn} is no topic: it is written smn:urn:smn:REGION:PROJECT_ID:TOPIC, as the console shows"
+        )
+    require_plain_environment(environment, [SMN_ENDPOINT])
+    url = environment.get(SMN_ENDPOINT) or f"https://smn.{found['region']}.myhuaweicloud.com"
+    base = _address(checked_url(url, SMN_ENDPOINT))
+    path = f"{base.path}/v2/{found['project']}/notifications/topics/{urn}/publish"
+    address = Address(origin=base.origin, path=path)
+    return Receiver(shape=Shape.SMN, address=address, project_id=found["project"])

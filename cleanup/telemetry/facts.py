@@ -1,0 +1,128 @@
+"""What a command did to one target: noted while it happens, frozen at its end."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from cleanup.config.settings import Target
+from cleanup.journal import RunFinished
+from cleanup.outcome import Outcome, tally
+from cleanup.plan.file import Plan
+
+NO_ANSWER = "none"  # the code of a request that was not answered
+
+
+class PlanFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What was planned. `rules` says for each rule of the policy on how many images it decides."""
+
+    delete: int
+    bytes: int
+    max_deletes: int | None
+    by_reason: dict[str, int]
+    rules: dict[str, int]
+
+    @classmethod
+    def of(cls, plan: Plan) -> "PlanFacts":
+        decided = Counter(decision.rule for decision in plan.decisions)
+        return cls(
+            delete=plan.summary.delete,
+            bytes=plan.summary.bytes,
+            max_deletes=plan.policy.limits.max_deletes,
+            by_reason=dict(plan.summary.by_reason),
+            rules={rule.name: decided[rule.name] for rule in plan.policy.rules},
+        )
+
+
+class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """How a command ended for one target. `plan` is None where it ended before there was one; durations in
+    seconds; `codes` counts requests by the status of their answers, NO_ANSWER among them."""
+
+    target: str
+    project_id: str
+    endpoint: str
+    command: str
+    dry_run: bool
+    exit_code: int
+    line: str
+    started_at: datetime
+    ended_at: datetime
+    plan: PlanFacts | None = None
+    outcomes: dict[Outcome, int] = {}
+    bytes_freed: int = 0
+    warnings: int = 0
+    codes: dict[str, int] = {}
+    phases: dict[str, float] = {}
+
+    @property
+    def is_success(self) -> bool:
+        """Exit 10 says that there is something to delete (--detailed-exitcode)."""
+        return self.exit_code in (0, 10)
+
+    @property
+    def deleted(self) -> int:
+        return self.outcomes.get(Outcome.DELETED, 0)
+
+
+class Watch:
+    """Notes what is done to one target."""
+
+    def __init__(self) -> None:
+        self._plan: PlanFacts | None = None
+        self._outcomes: Counter[Outcome] = Counter()
+        self._bytes_freed = 0
+        self._warnings = 0
+        self._codes: Counter[str] = Counter()
+        self._phases: dict[str, float] = {}
+        self._phase: tuple[str, float] | None = None
+        self._ended: tuple[int, str] | None = None
+
+    def planned(self, plan: Plan) -> None:
+        """This is the plan that is shown or applied."""
+        self._plan = PlanFacts.of(plan)
+
+    def finished(self, run: RunFinished) -> None:
+        """A run has ended; there may be an earlier one that was resumed first."""
+        self._outcomes.update(run.counts)
+        self._bytes_freed += run.bytes_freed
+
+    def warned(self) -> None:
+        """People were warned once more."""
+        self._warnings += 1
+
+    def answered(self, status: int | None) -> None:
+        """One request has its answer, or will have none."""
+        self._codes[NO_ANSWER if status is None else str(status)] += 1
+
+    def begun(self, phase: str, moment: float) -> None:
+        """A phase has begun at this monotonic second, and the one before it is over."""
+        if self._phase:
+            name, began = self._phase
+            self._phases[name] = self._phases.get(name, 0.0) + moment - began
+        self._phase = (phase, moment) if phase else None
+
+    def ended(self, exit_code: int, line: str) -> None:
+        """All is over for this target, with the exit code that it would have alone."""
+        self._ended = exit_code, line
+
+    def facts(self, target: Target, command: Mapping[str, object], otherwise: tuple[int, str]) -> TargetFacts:
+        """All of it. `command` has what is the same for all targets, `otherwise` how one ended that did not say."""
+        exit_code, line = self._ended or otherwise
+        return msgspec.convert(
+            {
+                "target": target.name,
+                "project_id": target.project_id,
+                "endpoint": target.endpoint,
+                "exit_code": exit_code,
+                "line": line,
+                "plan": msgspec.to_builtins(self._plan),
+                "outcomes": tally(self._outcomes.elements()),
+                "bytes_freed": self._bytes_freed,
+                "warnings": self._warnings,
+                "codes": dict(self._codes),
+                "phases": self._phases,
+                **command,
+            },
+            TargetFacts,
+        )
