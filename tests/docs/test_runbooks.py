@@ -1,6 +1,7 @@
 """deploy/runbooks/: every command of a page runs, in order, in the scenario that its first line declares."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,7 @@ def the_records_agree(scenario: Scenario, ran: list[Ran]) -> None:
     started = json.loads(answers(ran, "jq -c")[0])
     sealed = next(one.stdout for one in ran if "summary" in one.text)
     assert sealed.strip() == started["plan_sha256"]
-    by_rule, sums, differences = answers(ran, "duckdb")
+    _, by_rule, sums, differences = answers(ran, "duckdb")
     deleted = str(len(scenario.cloud.deleted))
     assert cells(by_rule) == [["old-dev-builds", "false", "deleted", deleted]]
     assert cells(sums) == [[started["run_id"], deleted, deleted]]
@@ -162,3 +163,13 @@ def test_a_line_of_ours_ends_at_its_pipe() -> None:
         "| jq '.x > 1'",
     )
     assert parted("image-cleanup test x  # exit 2") == ("image-cleanup test x", "")
+
+
+def test_what_is_named_on_a_cluster_or_a_machine_is_in_deploy() -> None:
+    text = "".join(PAGES.values())
+    overlays = set(re.findall(r"kubectl apply -k (\S+)", text))
+    units = set(re.findall(r"systemctl \w+ (\S+)", text))
+    assert overlays
+    assert [path for path in overlays if not (ROOT / path / "kustomization.yaml").is_file()] == []
+    assert units == {"image-cleanup", "image-cleanup.timer"}
+    assert [unit for unit in units if not list((ROOT / "deploy/systemd").glob(f"{unit}*"))] == []

@@ -57,7 +57,7 @@ class RunbookShell:
             case "export":
                 return self._export(text)
             case "duckdb":
-                return Ran(text, 0, str(duckdb.sql(expanded(text)[-1])))
+                return _query(text)
             case program if program in AWAY:
                 return shell(f"if false; then {text}\nfi", text)
             case _:
@@ -84,6 +84,13 @@ class RunbookShell:
             for value in re.findall(rf"(?:^|\0){name}=([^\0]*)", ran.stdout):
                 self.monkeypatch.setenv(name, value)
         return Ran(text, ran.exit_code, stderr=ran.stderr)
+
+
+def _query(text: str) -> Ran:
+    """`duckdb FILE -c SQL`."""
+    _, file, _, sql = expanded(text)
+    with duckdb.connect(file) as database:
+        return Ran(text, 0, str(database.sql(sql) or ""))
 
 
 def commands(block: str) -> Iterator[str]:
