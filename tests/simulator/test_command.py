@@ -118,6 +118,6 @@ def test_mistakes_are_explained(tmp_path: Path) -> None:
     assert "--script " in refused("--script", str(tmp_path / "missing.yaml"))
     bad = tmp_path / "bad.yaml"
     bad.write_text("- {fault: [500\n")
-    assert "is no YAML" in refused("--script", str(bad))
+    assert "is not YAML" in refused("--script", str(bad))
     bad.write_text("- {fault: 500, tims: 2}\n")
     assert "unknown field `tims`" in refused("--script", str(bad))
