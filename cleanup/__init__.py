@@ -1,10 +1,10 @@
 """A safe bulk cleanup for Huawei Cloud ModelArts images: plan, review, apply exactly that.
 
 The rooms, in reading order; each uses only those that stand before it: errors, files, kinds, durations,
-runtime, stop, reference, spool, image, in_use, outcome, progress (the types that travel) - strict_yaml, policy (the
-language) - decision (what goes and why), starter (a first policy) - modelarts (the service) - config -
-doctor - plan (the reviewed file) - journal - apply (the doing) - restore - telemetry - reports - simulator,
-cli (the front door).
+tracing, runtime, stop, reference, spool, image, in_use, outcome, progress (the types that travel) -
+strict_yaml, policy (the language) - decision (what goes and why), starter (a first policy) - modelarts
+(the service) - config - doctor - plan (the reviewed file) - journal - apply (the doing) - restore -
+telemetry - reports - simulator, cli (the front door).
 
 One image on its way visits each room once: a page becomes an Image (modelarts/wire, paging, inventory),
 select decides (decision/select), the plan holds that (plan/build, file), apply compares it with the cloud

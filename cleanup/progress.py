@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from cleanup.durations import format_elapsed
 from cleanup.outcome import BAD, Outcome
+from cleanup.tracing import RunSpans
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -21,7 +22,7 @@ class Progress:
 
     It draws on `stream` between `with` and its end, and leaves a line for each phase that has ended; on
     anything but a terminal it draws nothing. `note` is given what the log should say meanwhile, `begun` the name of
-    each phase, and an empty one when all is over.
+    each phase, and an empty one when all is over; `spans` is told the same, and how the whole ends.
     """
 
     def __init__(
@@ -29,7 +30,9 @@ class Progress:
         stream: TextIO | None = None,
         note: Callable[[str], None] = lambda _: None,
         begun: Callable[[str], None] = lambda _: None,
+        spans: RunSpans | None = None,
     ) -> None:
+        self._spans = spans
         self._held: Callable[[], str] = lambda: ""
         self._bar = _bar(stream, self._why_held) if stream is not None and stream.isatty() else None
         self._ended: Counter[Outcome] = Counter()
@@ -49,6 +52,8 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._spans:
+            self._spans.end(error)
         self.pause()
         self._begun("")
 
@@ -61,6 +66,8 @@ class Progress:
 
     def pause(self) -> None:
         """Draw nothing until the next phase begins: something else is about to be shown."""
+        if self._spans:
+            self._spans.end_phase()
         if self._bar:
             self._end()
             self._bar.stop()
@@ -68,6 +75,8 @@ class Progress:
     def begin(self, phase: str, total: int | None = None) -> None:
         """The phase before it is over; this one has so many steps, None where that is not known."""
         self._begun(phase)
+        if self._spans:
+            self._spans.begin(phase)
         if self._bar:
             self._end()
             self._bar.add_task(phase, total=total, counts="")

@@ -20,8 +20,10 @@ from cleanup.config.settings import Settings
 from cleanup.errors import Interrupted
 from cleanup.runtime import Runtime
 from cleanup.stop import Cause, Stop
+from cleanup.tracing import RunSpans, Tracing, is_wanted, open_tracing
 
 T = TypeVar("T")
+_TRACING = "cleanup.tracing"  # where the context keeps it for all jobs of a command
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -50,6 +52,28 @@ def runtime() -> Runtime:
 def new_id() -> str:
     """An id for a plan or a run: sorts by time, and is unique."""
     return f"{runtime().now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def spans_of(target: str, run_id: str) -> RunSpans | None:
+    """Where the spans of one job go, None where nobody wants traces; a warning where they cannot be had."""
+    now = runtime()
+    if not is_wanted(now.environment):
+        return None
+    context = click.get_current_context()
+    if _TRACING not in context.meta:
+        context.meta[_TRACING] = open_tracing(now.environment, now.now, now.warn)
+    tracing: Tracing | None = context.meta[_TRACING]
+    if tracing is None:
+        return None
+    about = {"image_cleanup.target": target, "image_cleanup.run_id": run_id}
+    return tracing.run(f"image-cleanup {context.info_name}", **about)
+
+
+def _close_tracing(error: BaseException | None = None) -> None:
+    """Deliver the spans of the work that is over; of what follows they are others."""
+    if tracing := click.get_current_context().meta.get(_TRACING):
+        del click.get_current_context().meta[_TRACING]
+        tracing.close(error)
 
 
 def given_options(names: Collection[str]) -> list[str]:
@@ -101,10 +125,13 @@ def change(work: Callable[[Stop], Awaitable[T]], settings: Settings) -> T:
 def _unwrapped(main: Callable[[], Awaitable[T]]) -> T:
     """Run the loop; an error of ours comes out as itself, not wrapped in the task group's."""
     try:
-        return anyio.run(main)
-    except BaseExceptionGroup as group:
-        error = innermost(group)
+        result = anyio.run(main)
+    except BaseException as caught:
+        error = innermost(caught)
+        _close_tracing(error)
         raise error from error.__cause__
+    _close_tracing()
+    return result
 
 
 def innermost(error: BaseException) -> BaseException:

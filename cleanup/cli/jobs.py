@@ -184,8 +184,9 @@ def new_job(
     elsewhere: str = ELSEWHERE,
 ) -> Job:
     """A job with an id of its own, and a progress bar unless many targets would draw at once."""
-    watch = watch_of(target.name)
-    runtime = replace(event_loop.runtime(), answered=watch.answered)
+    watch, run_id = watch_of(target.name), event_loop.new_id()
+    spans = event_loop.spans_of(target.name, run_id)
+    runtime = replace(event_loop.runtime(), answered=watch.answered, spans=spans)
     _trace_target(target, settings, runtime)
     return Job(
         target=target,
@@ -196,8 +197,9 @@ def new_job(
             bare_stderr() if _is_drawn(target) else None,
             note=log().info,
             begun=lambda phase: watch.begun(phase, runtime.clock()),
+            spans=spans,
         ),
-        run_id=event_loop.new_id(),
+        run_id=run_id,
         plan=plan,
         plan_key=plan_key(),
         journal=journal,
@@ -299,6 +301,8 @@ async def finish(
     with job.progress:
         async with _told_in_lines(job):
             finished = await work
+        if job.runtime.spans:
+            job.runtime.spans.finished(finished.exit_code)
     watch_of(job.target.name).finished(finished)
     line = f"{summary_line(finished)}{warnings or ''}"
     log().info(f"{line}; journal: {job.journal}", **about(job))

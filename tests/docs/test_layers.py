@@ -16,6 +16,7 @@ import cleanup
 ROOT = Path(__file__).parents[2] / "cleanup"
 # A row may not import within itself; what is one row in CONTRIBUTING.md may be several here.
 LAYERS = [
+    ["tracing"],
     ["errors", "files", "durations", "runtime", "stop", "reference"],
     ["spool", "kinds"],
     ["simulator", "image", "strict_yaml"],

@@ -96,8 +96,8 @@ class Transport:
             result = _after(result, response, decode, self._runtime.now())
             if self._runtime.answered:
                 self._runtime.answered(result.status)
-            if self._runtime.trace:
-                self._trace(request, result, leaves)
+            if self._runtime.trace or self._runtime.spans:
+                self._trace(request, result, self._runtime.clock() - leaves)
             if result.status == 401 and self._credentials and allowed < 2 * self._retry.max_attempts:
                 allowed += 1
                 if await self._credentials.renew(generation):
@@ -163,13 +163,22 @@ class Transport:
             self.limiter.pause(hold)
         self.limiter.succeeded(released)
 
-    def _trace(self, request: Request, result: Result[Any], left: float) -> None:
+    def _trace(self, request: Request, result: Result[Any], seconds: float) -> None:
         """Tell of an attempt that has ended. Headers and bodies may hold secrets: nothing of them is told."""
+        if self._runtime.spans:
+            self._runtime.spans.request(
+                request.method,
+                f"{request.origin}{request.path}",
+                seconds,
+                attempt=result.attempts,
+                status=result.status,
+                request_id=result.request_id,
+            )
         self._runtime.say_more(
             f"{request.method} {request.origin}{request.target}",
             status=result.status,
             trouble=result.trouble,
-            ms=round((self._runtime.clock() - left) * 1000),
+            ms=round(seconds * 1000),
             attempt=result.attempts,
             request_id=result.request_id,
         )
