@@ -10,7 +10,8 @@ from typing import Any
 import anyio
 import pytest
 
-from cleanup.doctor import Check, CheckLevel, Diagnosis, Setting
+from cleanup.config.configuration import Setting
+from cleanup.doctor import Check, CheckLevel, Diagnosis
 from cleanup.reports.doctor_view import diagnosis
 from cleanup.simulator import (
     OTHER_WORKSPACE,

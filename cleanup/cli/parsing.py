@@ -175,10 +175,14 @@ def version_option() -> click.Option:
     """`--version`, which says it and ends; with --verbose, which is eager, what a bug report needs."""
 
     def obey(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
-        if asked:
-            from cleanup.cli import version  # it asks the system many things
+        if not asked:
+            return
+        if output.tracer() is None:
+            _say_and_exit(ctx, f"image-cleanup {__version__}")
+            return
+        from cleanup.cli import version  # it asks the system many things
 
-            _say_and_exit(ctx, version.in_full() if output.tracer() else version.LINE)
+        _say_and_exit(ctx, version.in_full())
 
     return click.Option(
         ["--version"],

@@ -13,12 +13,12 @@ from cleanup.config.configuration import (
     CONFIG_VARIABLE,
     Configuration,
     Origin,
+    Setting,
     find_configuration,
     option_of,
 )
 from cleanup.config.keys import Fields
 from cleanup.config.settings import Settings, Target
-from cleanup.doctor.checks import Setting
 from cleanup.durations import format_duration
 
 _META = "cleanup.configuration"

@@ -13,7 +13,6 @@ from pathlib import Path
 from cleanup import __version__
 
 DISTRIBUTION = "modelarts-image-cleanup"
-LINE = f"image-cleanup {__version__}"
 
 
 def in_full() -> str:
@@ -27,7 +26,9 @@ def in_full() -> str:
         "terminal": ", ".join(_terminal()),
         "libraries": ", ".join(_libraries()),
     }
-    return "\n".join([LINE, *(f"  {name:<10}{fact}" for name, fact in facts.items())])
+    return "\n".join(
+        [f"image-cleanup {__version__}", *(f"  {name:<10}{fact}" for name, fact in facts.items())]
+    )
 
 
 def _installed() -> str:

@@ -7,6 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from cleanup.config.keys import Fields, Stated
 from cleanup.config.targets import TargetsFile, read_targets_file
 from cleanup.errors import CleanupError, UsageError
@@ -17,6 +19,14 @@ NO_CONFIG: Final = "none"  # the word that names no file
 _NEARLY: Final = ("image-cleanup.yml", "image-cleanup.YAML", "image-cleanup.yaml.txt")
 _OPTIONS: Final = {"workspaces": "workspace", "policies": "policy"}
 _NO_OPTIONS: Final = ("name", "credentials", "pins")  # pins add up, so that no default hides them
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that is used, as people write it and never a secret, and where it comes from."""
+
+    name: str
+    value: str
+    origin: str
 
 
 class Origin(StrEnum):

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from cleanup.config.configuration import Setting
 from cleanup.errors import AccessDenied, InventoryError
 from cleanup.modelarts.client import describe
 from cleanup.modelarts.http.messages import Result
@@ -29,14 +30,6 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     next_step: str | None = None
     exit_code: int = 0
-
-
-class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """A value that is used, as people write it and never a secret, and where it comes from."""
-
-    name: str
-    value: str
-    origin: str
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
