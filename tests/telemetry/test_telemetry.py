@@ -10,6 +10,7 @@ import pytest
 from cleanup.errors import UsageError
 from cleanup.telemetry import make_channels
 from cleanup.telemetry.metrics import METRICS
+from tests.support.builders import needs
 from tests.support.cloud import Cli, Serve
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -22,10 +23,9 @@ def test_only_metrics_that_there_are_are_used(file: str) -> None:
     assert used <= set(METRICS)
 
 
+@needs("promtool")
 def test_the_alerts_fire_when_they_should() -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool is not there: .ci/run installs it")
+    promtool = shutil.which("promtool") or ""
     tests = DEPLOY / "prometheus" / "alerts.test.yaml"
     subprocess.run([promtool, "test", "rules", tests], check=True, capture_output=True)
 
