@@ -144,6 +144,7 @@ def test_a_terminal_that_went_away_ends_no_run_and_a_dumb_one_gets_lines(
 ) -> None:
     cloud = serve_cloud(images=12)
     (tmp_path / "policy.yaml").write_text(POLICY + "limits: {max_percent: 100}\n")
+    monkeypatch.delenv("CI", raising=False)  # where it is set no bar is drawn
     monkeypatch.setenv("TERM", kind)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr("sys.stderr", stream)

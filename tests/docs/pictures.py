@@ -13,6 +13,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -25,20 +27,25 @@ COLUMNS = 80
 _WINDOW = {"width": 1100, "height": 760}
 _FONT = re.compile(r"@font-face\s*\{[^}]*\}", re.DOTALL)  # rich would have them fetched
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
-_TOOK = re.compile(r"took [0-9.]+ s")
+_TOOK = re.compile(r"; took [0-9.]+ s")
+_ABOUT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
-def make(folder: Path) -> list[Path]:
-    """The pictures that could be made."""
+def make(folder: Path) -> None:
+    """Make the pictures that can be made."""
+    with demo() as (screen, plan):
+        draw(screen, folder / "demo.svg")
+        if shutil.which("chromium"):
+            photograph(plan, folder / "report.png")
+
+
+@contextmanager
+def demo() -> Iterator[tuple[str, Path]]:
+    """What the demo shows on a terminal, and its plan file for as long as it is looked at."""
     with tempfile.TemporaryDirectory() as place:
         screen = _screen_of_demo(Path(place))
         [plan] = Path(place).glob("image-cleanup-demo-*/plan.jsonl")
-        terminal = folder / "demo.svg"
-        terminal.write_text(_drawn(_same_every_time(screen, plan.parent)), encoding="utf-8")
-        made = [terminal]
-        if shutil.which("chromium"):
-            made.append(_photographed(plan, folder / "report.png"))
-    return made
+        yield _same_every_time(screen, plan.parent), plan
 
 
 def _screen_of_demo(place: Path) -> str:
@@ -52,14 +59,14 @@ def _screen_of_demo(place: Path) -> str:
         stderr=subprocess.DEVNULL,
         env=environment,
         cwd=ROOT,
-    ) as demo:
+    ) as process:
         os.close(theirs)
         written = b""
         while piece := _read(ours):
             written += piece
     os.close(ours)
-    if demo.returncode:
-        raise RuntimeError(f"the demo ended with {demo.returncode}")
+    if process.returncode:
+        raise RuntimeError(f"the demo ended with {process.returncode}")
     return written.decode().replace("\r\n", "\n")
 
 
@@ -74,18 +81,22 @@ def _same_every_time(screen: str, folder: Path) -> str:
     """Without what is different in each run, and without the next steps."""
     screen = screen.partition("\nPolicy, plan and journal")[0]
     screen = _RUN_ID.sub("20261130T031700Z-0a1b2c3d", screen.replace(f"{folder}/", ""))
-    return _TOOK.sub("took 1.2 s", screen)
+    return _TOOK.sub("", screen)
 
 
-def _drawn(screen: str) -> str:
+def draw(screen: str, picture: Path) -> Path:
+    """The screen as a picture of a terminal."""
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=COLUMNS, file=nowhere, force_terminal=True)
         console.print(Text.from_ansi(screen))
         drawn = console.export_svg(title="image-cleanup demo", unique_id="demo")
-    return "".join(f"{line.rstrip()}\n" for line in _FONT.sub("", drawn).splitlines() if line.strip())
+    lines = _ABOUT.sub("", _FONT.sub("", drawn)).splitlines()
+    picture.write_text("".join(f"{line.rstrip()}\n" for line in lines if line.strip()), encoding="utf-8")
+    return picture
 
 
-def _photographed(plan: Path, picture: Path) -> Path:
+def photograph(plan: Path, picture: Path) -> Path:
+    """The page of a plan as Chromium shows it."""
     from playwright.sync_api import sync_playwright
 
     page = plan.with_suffix(".html")

@@ -32,9 +32,12 @@ def test_readme_shows_what_is_there() -> None:
         is_fine(ROOT / ".github" / name)
 
 
+def test_the_picture_of_the_terminal_can_be_made(tmp_path: Path) -> None:
+    with pictures.demo() as (screen, _):
+        is_fine(pictures.draw(screen, tmp_path / "demo.svg"))
+
+
 @needs("chromium")
-def test_the_pictures_can_be_made(tmp_path: Path) -> None:
-    made = pictures.make(tmp_path)
-    assert [picture.name for picture in made] == list(PICTURES)
-    for picture in made:
-        is_fine(picture)
+def test_the_picture_of_the_page_can_be_made(tmp_path: Path) -> None:
+    with pictures.demo() as (_, plan):
+        is_fine(pictures.photograph(plan, tmp_path / "report.png"))
