@@ -11,7 +11,7 @@ _BEGINNING: Final = 1 << 16
 
 
 class PathKind(StrEnum):
-    """What may be given to a command by mistake, as people call it."""
+    """What may lie in a report's place, as people call it."""
 
     PLAN = "a plan"
     JOURNAL = "a journal"

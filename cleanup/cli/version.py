@@ -1,4 +1,4 @@
-"""`--version`, and with `--verbose` what a bug report needs: nothing in it names the user or his folders."""
+"""What `--version --verbose` says, for a bug report: nothing in it names the user or his folders."""
 
 import locale
 import os
