@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -88,6 +88,39 @@ def replacing(path: Path, check: Callable[[], None]) -> Iterator[BinaryIO]:
             partial.unlink()
         raise
     sync_folder(path.parent)
+
+
+def write_new(folder: Path, texts: Mapping[str, str]) -> None:
+    """New files of these names in a folder, all or none, each of them whole, and never in another's place.
+
+    Raises OSError, FileExistsError where there is one by now; then, and after Ctrl-C, nothing is left.
+    """
+    placed: list[Path] = []
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".image-cleanup-", suffix=".partial") as hidden:
+        for name, text in texts.items():
+            Path(hidden, name).write_text(text, encoding="utf-8")
+        try:
+            for name in texts:
+                _place(Path(hidden, name), folder / name)
+                placed.append(folder / name)
+        except BaseException:
+            for path in placed:
+                with suppress(OSError):
+                    path.unlink()
+            raise
+    sync_folder(folder)
+
+
+def _place(draft: Path, path: Path) -> None:
+    """Give a file its name, where nothing has that; a link replaces nothing, unlike a rename."""
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        raise
+    except OSError:  # this file system knows no links
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        draft.rename(path)
 
 
 def _keep_mode(path: Path, descriptor: int) -> None:

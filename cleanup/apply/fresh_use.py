@@ -10,7 +10,10 @@ from cleanup.image import Image
 from cleanup.in_use import InUse, Use
 from cleanup.modelarts.client import Client
 from cleanup.modelarts.inventory import Inventory
-from cleanup.modelarts.users import Reading, Scope, UserKind, notebooks, read_users
+from cleanup.modelarts.users import notebooks
+from cleanup.modelarts.users.kinds import Scope, UserKind
+from cleanup.modelarts.users.listing import Reading
+from cleanup.modelarts.users.reading import read_users
 
 _BETWEEN_DOUBTS = 60.0  # seconds
 

@@ -54,8 +54,9 @@ class _Commands(parsing.Helped, click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        function = getattr(import_module(f"cleanup.cli.{cmd_name}"), cmd_name)
-        return parsing.command(cmd_name, function, PAGES[cmd_name])
+        module = import_module(f"cleanup.cli.{cmd_name}")
+        asked = getattr(module, f"{cmd_name.capitalize()}Options", None) or getattr(module, cmd_name)
+        return parsing.command(cmd_name, asked, PAGES[cmd_name])
 
 
 def _first_part(text: str) -> str:

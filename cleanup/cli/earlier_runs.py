@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cleanup.cli import confirmation, jobs
 from cleanup.cli.output import complain, log
-from cleanup.cli.resume import Rest, go_on
+from cleanup.cli.work.resume import Rest, go_on
 from cleanup.config.job import Job
 from cleanup.config.settings import Settings
 from cleanup.errors import CleanupError, Interrupted, RecordRejected, UsageError

@@ -90,8 +90,8 @@ def given_options(names: Collection[str]) -> list[str]:
     return words
 
 
-def read(work: Callable[[Stop], Awaitable[T]]) -> T:
-    """Run reading work; a signal ends it at once, for it changes nothing. Raises Interrupted then."""
+def read(work: Callable[[Stop], Awaitable[T]], nothing: str = "nothing was deleted") -> T:
+    """Run reading work; a signal ends it at once, for it changes nothing. Raises Interrupted then, saying so."""
 
     async def main() -> T:
         stop = Stop()
@@ -100,7 +100,7 @@ def read(work: Callable[[Stop], Awaitable[T]]) -> T:
             result = await stop.unless_requested(lambda: work(stop))
             group.cancel_scope.cancel()
         if result is None:
-            raise Interrupted("interrupted: nothing was deleted")
+            raise Interrupted(f"interrupted: {nothing}")
         return result
 
     return _unwrapped(main)

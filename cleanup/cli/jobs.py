@@ -34,8 +34,9 @@ from cleanup.outcome import TO_RESUME
 from cleanup.plan.file import PLAN_KEY
 from cleanup.plan.sealed import require_replaceable
 from cleanup.progress import Progress
-from cleanup.reports import summary_line, view
+from cleanup.reports import view
 from cleanup.reports.formatting import count, plain
+from cleanup.reports.journal_view import summary_line
 from cleanup.reports.targets_view import TargetEnd, together
 from cleanup.reports.view import Report
 from cleanup.runtime import Runtime

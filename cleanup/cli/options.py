@@ -1,22 +1,14 @@
-"""Options that several commands share, as frozen groups; what they mean is for cleanup.config."""
+"""Options that several commands share, as frozen groups; what they come to is for cleanup.cli.fleet."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from cleanup.cli.parsing import FileOrFolder, Option
-from cleanup.cli.sources import configuration, is_given, overruled, prepare, spelled, tell_configuration
-from cleanup.config.configuration import CONFIG_VARIABLE, Origin
-from cleanup.config.pins import read_pins
-from cleanup.config.settings import Settings, Target, duration, make_target, positive, seconds, user_kinds
-from cleanup.config.strict import PLAIN_VARIABLES, require_plain_environment
-from cleanup.config.targets import SHARD_VARIABLES, TargetsFile, make_targets, parse_shard, shard_of
-from cleanup.errors import UsageError
-from cleanup.in_use import InUse
-from cleanup.modelarts.auth.choose import Auth, variables_read
-from cleanup.modelarts.users import Scope, UserKind
+from cleanup.config.strict import CONFIG_VARIABLE
+from cleanup.modelarts.auth.names import Auth
+from cleanup.modelarts.users.kinds import Scope, UserKind
 
 _CONNECTING = "Connecting"
 _WORKING = "Working"
@@ -115,94 +107,9 @@ class Connecting:
     @staticmethod
     def prepare(words: Mapping[str, Any]) -> dict[str, Any]:
         """What a configuration says, by option; `words` are those of the command line."""
+        from cleanup.cli.sources import prepare  # here, for help asks no configuration
+
         return prepare(words)
-
-    def fleet(self, working: "Working") -> tuple[Target, ...]:
-        """This process's share of a file of many targets, or the one target that the options name.
-
-        Options win over the environment and that over a configuration; of what --targets gives, the options
-        are as its targets and defaults leave it open. Raises UsageError.
-        """
-        found, options = configuration(), self._open_options(working)
-        if found.file is None or not found.is_fleet:
-            if self.shard is not None:
-                raise UsageError("--shard shares out the targets of --targets FILE: give one")
-            return _checked((self._single(found.file, options),))
-        winning = {}
-        if found.origin is not Origin.TARGETS:
-            _require_no_place(found.file)
-            winning = {
-                key: options[key] for key in ("rate", "concurrency", *_IN_USE, "auth") if is_given(key)
-            }
-            winning |= {"policies": ()} if is_given("policy") else {}
-        if self.shard is None:
-            require_plain_environment(os.environ, SHARD_VARIABLES)
-        share = parse_shard(self.shard, os.environ)
-        return _checked(shard_of(make_targets(found.file, options, winning), *share))
-
-    def _open_options(self, working: "Working") -> dict[str, Any]:
-        """What options say of a target besides where it is."""
-        return {
-            "workspaces": tuple(dict.fromkeys(self.workspace)),
-            "auth": self.auth,
-            "iam_endpoint": self.iam_endpoint,
-            "rate": working.rate,
-            "concurrency": working.concurrency,
-            "users": user_kinds(working.users, "--users"),
-            "job_history": duration(working.job_history, "--job-history"),
-            "in_use": working.in_use,
-            "pins": working.pins,
-        }
-
-    def _single(self, file: TargetsFile | None, options: dict[str, Any]) -> Target:
-        """The target that the options name, with what of a configuration is no option."""
-        said = {
-            key: one.value for key, one in configuration().fields.items() if key in ("name", "credentials")
-        }
-        place = {"endpoint": self.endpoint, "region": self.region, "project_id": self.project_id}
-        pins = {"pins": read_pins((*(file.pins if file else ()), *options["pins"]))}
-        return make_target(**options | said | place | dict.fromkeys(overruled()) | pins)
-
-    def pins(self, working: "Working") -> InUse:
-        """What is pinned by the options and, for whatever target, by a file. Raises UsageError."""
-        file = configuration().file
-        return read_pins((*(file.pins if file else ()), *working.pins))
-
-    @property
-    def names_a_place(self) -> bool:
-        """Whether options, variables or a configuration say where any service is."""
-        return bool(self.endpoint or self.region or configuration().file)
-
-    def one(self, working: "Working") -> Target:
-        """The one target of a command that looks at one. Raises UsageError when the targets file has more."""
-        targets = self.fleet(working)
-        if len(targets) != 1:
-            raise UsageError(
-                f"this command looks at one target and {configuration().origin} gives {len(targets)}: "
-                "name one with --config none, --endpoint and --project-id instead"
-            )
-        return targets[0]
-
-
-_IN_USE = ("users", "job_history", "in_use")
-
-
-def _require_no_place(file: TargetsFile) -> None:
-    """Raise UsageError where an option or a variable names one place, and the configuration many."""
-    if given := [
-        name for name in ("endpoint", "region", "project_id", "workspace", "iam_endpoint") if is_given(name)
-    ]:
-        raise UsageError(
-            f"{spelled(given[0])} is for one target and {file.path} has {len(file.targets)}: "
-            "leave it out or, to use no configuration, give --config none"
-        )
-
-
-def _checked(targets: tuple[Target, ...]) -> tuple[Target, ...]:
-    """The targets, once what else they make us read of the environment is as it should be. Raises UsageError."""
-    logins = (variables_read(target.auth, target.credentials, os.environ) for target in targets)
-    require_plain_environment(os.environ, PLAIN_VARIABLES, sorted(frozenset().union(*logins)))
-    return targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,17 +153,6 @@ class Working:
             configured=False,
         ),
     ] = ()
-
-    def settings(self, connecting: Connecting, deleting: "Deleting | None" = None) -> Settings:
-        """The settings all targets share. Raises UsageError naming the option, PolicyError of a configuration."""
-        tell_configuration()
-        own = (deleting or Deleting()).settings()
-        return Settings(
-            timeout=positive(seconds(self.timeout, "--timeout"), "--timeout"),
-            max_attempts=int(positive(self.max_attempts, "--max-attempts")),
-            ca_bundle=connecting.ca_bundle,
-            **own,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,17 +200,6 @@ class Deleting:
             panel=_WORKING,
         ),
     ] = 20
-
-    def settings(self) -> dict[str, Any]:
-        return {
-            "deadline": positive(seconds(self.deadline, "--deadline"), "--deadline")
-            if self.deadline
-            else None,
-            "max_staleness": seconds(self.max_staleness, "--max-staleness"),
-            "settle_timeout": seconds(self.settle_timeout, "--settle-timeout"),
-            "drain_timeout": seconds(self.drain_timeout, "--drain-timeout"),
-            "breaker": self.breaker,
-        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
+from importlib import import_module
 from inspect import Parameter, cleandoc, signature
 from pathlib import Path, PosixPath
 from types import NoneType
@@ -291,10 +292,15 @@ class _Command(Helped):
             words, _, _ = self.make_parser(ctx).parse_args(args)
         except click.UsageError:  # which the real reading says
             return {}
-        if words.get("help") or words.get("help_all") or self._prepare is None:
+        if self._prepare is None or any(words.get(name) for name in self._helps(ctx)):
             return {}
         takers = {one.name for one in self.params if isinstance(one, _Option) and one.configured}
         return {name: value for name, value in self._prepare(words).items() if name in takers}
+
+    def _helps(self, ctx: click.Context) -> set[str]:
+        """What the options that show help are called; click calls its own by a name of its own."""
+        own = self.get_help_option(ctx)
+        return {"help_all", own.name if own and own.name else "help"}
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """What stands after a form feed is for those who ask for all."""
@@ -329,13 +335,16 @@ class _Command(Helped):
         return (self.help or "").partition("\n")[0]
 
 
-def command(name: str, function: Callable[..., None], page: HelpPage) -> click.Command:
-    """The function as a click command."""
-    hints = get_type_hints(function, include_extras=True)
+def command(name: str, asked: Callable[..., Any], page: HelpPage) -> click.Command:
+    """What is asked for as a click command: a function, or a dataclass of options.
+
+    The function of its name in `cleanup.cli.work` takes the latter, and is imported when it is run.
+    """
+    hints = get_type_hints(asked, include_extras=True)
     groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
     params = [
         _spelled_out(name, hints[name], parameter.default)
-        for name, parameter in signature(function).parameters.items()
+        for name, parameter in signature(asked).parameters.items()
         if name not in groups
     ]
     for group in groups.values():
@@ -352,10 +361,12 @@ def command(name: str, function: Callable[..., None], page: HelpPage) -> click.C
             name: group(**{field.name: given.pop(field.name) for field in fields(group)})
             for name, group in groups.items()
         }
-        function(**given, **taken)
+        options = asked(**given, **taken)
+        if is_dataclass(asked):
+            getattr(import_module(f"cleanup.cli.work.{name}"), name)(options)
 
     params += [*log_options(), _help_all_option()]
-    text = cleandoc(function.__doc__ or "")
+    text = cleandoc(asked.__doc__ or "")
     prepare = next((group.prepare for group in groups.values() if hasattr(group, "prepare")), None)
     return _Command(name, callback=run, params=params, prepare=prepare, help=text, page=page)
 

@@ -1,129 +1,26 @@
-"""`resume`: finish an interrupted apply."""
+"""`resume`: what it takes; `cleanup.cli.work.resume` finishes an interrupted apply."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from cleanup.apply.resume import Refused, applicable_plan, give_up, plan_path_of, target_of, unfinished
-from cleanup.apply.resume import resume as resume_run
-from cleanup.apply.settle import doubts_here
-from cleanup.cli import event_loop, jobs
 from cleanup.cli.options import Connecting, Deleting, Measuring, Notifying, Working
-from cleanup.cli.output import log
 from cleanup.cli.parsing import Argument
-from cleanup.cli.showing import Destination, Showing
-from cleanup.cli.telling import telling, watch_of
-from cleanup.config.settings import Settings, Target
-from cleanup.decision.types import Decision
-from cleanup.errors import RecordRejected
-from cleanup.journal import JournalFile, read, require_writable
-from cleanup.plan.asked import forgotten
-from cleanup.plan.file import Plan, require_policy
-from cleanup.policy.language import Policy
-from cleanup.reports import view
-from cleanup.stop import Stop
-
-_ELSEWHERE = "resume a copy of it, its plan beside it, in a folder that can be written"
+from cleanup.cli.showing import Showing
 
 
-@dataclass(frozen=True)
-class Rest:
-    """What is left of a journal: `todo` of its plan, where that can be gone on with, and so many `doubts`
-    that can be settled here, so many `strangers` that cannot."""
-
-    journal: JournalFile
-    target: Target
-    plan: Plan | Refused
-    todo: tuple[Decision, ...]
-    doubts: int
-    strangers: int
-
-    @classmethod
-    def of(cls, journal: JournalFile, target: Target) -> "Rest":
-        plan = applicable_plan(journal, jobs.plan_key(), target.ref, event_loop.runtime().now())
-        doubts = len(doubts_here(journal, target.ref))
-        return cls(
-            journal=journal,
-            target=target,
-            plan=plan,
-            todo=() if isinstance(plan, Refused) else unfinished(plan, journal),
-            doubts=doubts,
-            strangers=len(journal.in_doubt) - doubts,
-        )
-
-    def under(self, policy: Policy) -> "Rest":
-        """The same, but of a plan that was made from another policy nothing more is to be deleted."""
-        if isinstance(self.plan, Refused):
-            return self
-        try:
-            require_policy(self.plan, policy)
-        except RecordRejected as error:
-            return replace(self, plan=Refused(error, self.plan), todo=())
-        return self
-
-    @property
-    def is_nothing(self) -> bool:
-        return not (isinstance(self.plan, Refused) or self.todo or self.doubts)
-
-
-def resume(
-    journal: Annotated[Path, Argument(metavar="JOURNAL", help="The journal of the interrupted run.")],
-    connecting: Connecting,
-    working: Working,
-    deleting: Deleting,
-    showing: Showing,
-    measuring: Measuring,
-    notifying: Notifying,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class ResumeOptions:
     """Finish an interrupted apply: settle what was in doubt first, then delete the rest.
 
     It does not ask: what it deletes was confirmed when the run began. How it ended is one line on stderr; with
     --format or -o the report of the journal is shown, too.
     """
-    destination = showing.destination() if showing.asked else None
-    settings = working.settings(connecting, deleting)
-    earlier = read(journal)
-    target = target_of(earlier, connecting.fleet(working))
-    with telling(measuring, notifying, (target,), settings):
-        _resume(earlier, target, settings, destination)
 
-
-def _resume(
-    earlier: JournalFile, target: Target, settings: Settings, destination: Destination | None
-) -> None:
-    rest = Rest.of(earlier, target)
-    if rest.todo and not isinstance(rest.plan, Refused):
-        for difference in forgotten(rest.plan.header.inventory, rest.target):
-            log().warning(difference)
-    if rest.strangers:
-        log().warning(
-            f"{rest.strangers} deletes in doubt are of another project: resume once more, connected to that"
-        )
-    if rest.is_nothing:
-        log().info(f"nothing to resume: every image that {earlier.path} planned has its final status")
-        if destination:
-            destination.show([view(earlier)])
-        return
-    require_writable(earlier.path, _ELSEWHERE)
-    jobs.conclude([event_loop.change(lambda stop: go_on(rest, settings, stop), settings)])
-
-
-async def go_on(
-    rest: Rest, settings: Settings, stop: Stop, *, for_good: bool = False, reported: bool = False
-) -> jobs.Ended:
-    """Finish what is left, in the same journal; `for_good` also where a plan that is refused leaves nothing
-    to find out. Raises CleanupError."""
-    earlier = rest.journal
-    job = jobs.new_job(
-        rest.target,
-        settings,
-        stop,
-        plan=plan_path_of(earlier),
-        journal=earlier.path,
-        elsewhere=_ELSEWHERE,
-    )
-    if isinstance(rest.plan, Plan):
-        watch_of(rest.target.name).planned(rest.plan)
-    if isinstance(rest.plan, Refused):
-        return await jobs.finish(job, give_up(job, earlier, rest.plan, for_good=for_good), reported=reported)
-    return await jobs.finish(job, resume_run(job, earlier, rest.plan, rest.todo), reported=reported)
+    journal: Annotated[Path, Argument(metavar="JOURNAL", help="The journal of the interrupted run.")]
+    connecting: Connecting
+    working: Working
+    deleting: Deleting
+    showing: Showing
+    measuring: Measuring
+    notifying: Notifying

@@ -10,7 +10,6 @@ from click.core import ParameterSource
 
 from cleanup.cli.output import log
 from cleanup.config.configuration import (
-    CONFIG_VARIABLE,
     Configuration,
     Origin,
     Setting,
@@ -19,6 +18,7 @@ from cleanup.config.configuration import (
 )
 from cleanup.config.keys import Fields
 from cleanup.config.settings import Settings, Target
+from cleanup.config.strict import CONFIG_VARIABLE
 from cleanup.durations import format_duration
 
 _META = "cleanup.configuration"

@@ -10,8 +10,6 @@ from cleanup.cli.parsing import Argument, Option
 from cleanup.errors import PolicyError, UsageError
 from cleanup.image import Image
 from cleanup.kinds import FileKind, kind_of, require_kind
-from cleanup.plan import file as plan_file
-from cleanup.plan.inventory_file import read_inventory_file
 from cleanup.policy import load
 from cleanup.policy.lint import lint, lint_against
 from cleanup.reports.formatting import count
@@ -56,6 +54,9 @@ def validate(
 
 def _images(file: Path) -> Sequence[Image]:
     """The images of an inventory or of a plan, told apart by the first bytes. Raises UsageError, RecordRejected."""
+    from cleanup.plan import file as plan_file  # here, for most validations read neither
+    from cleanup.plan.inventory_file import read_inventory_file
+
     require_kind(file, FileKind.INVENTORY, FileKind.PLAN)
     if kind_of(file) is FileKind.PLAN:
         return [line.image for line in plan_file.read(file).decisions]

@@ -10,10 +10,10 @@ from typing import Final
 import msgspec
 
 from cleanup.config.keys import Fields, Stated
+from cleanup.config.strict import CONFIG_VARIABLE
 from cleanup.config.targets import TargetsFile, read_targets_file
 from cleanup.errors import CleanupError, UsageError
 
-CONFIG_VARIABLE: Final = "IMAGE_CLEANUP_CONFIG"
 CONFIG_NAME: Final = "image-cleanup.yaml"
 NO_CONFIG: Final = "none"  # the word that names no file
 _NEARLY: Final = ("image-cleanup.yml", "image-cleanup.YAML", "image-cleanup.yaml.txt")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cleanup.config.settings import Settings, Target
 from cleanup.files import ELSEWHERE
-from cleanup.modelarts.users import AskedUsers
+from cleanup.modelarts.users.kinds import AskedUsers
 from cleanup.progress import Progress
 from cleanup.runtime import Runtime
 from cleanup.stop import Stop

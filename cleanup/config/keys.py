@@ -13,8 +13,8 @@ from cleanup.config.settings import checked_url
 from cleanup.config.strict import require_plain, require_project, require_region
 from cleanup.durations import SYNTAX, parse_duration
 from cleanup.errors import UsageError
-from cleanup.modelarts.auth.choose import Auth, CredentialNames
-from cleanup.modelarts.users import Scope, UserKind
+from cleanup.modelarts.auth.names import Auth, CredentialNames
+from cleanup.modelarts.users.kinds import Scope, UserKind
 from cleanup.strict_yaml.document import location_of
 from cleanup.strict_yaml.location import Location
 from cleanup.strict_yaml.mappings import Key, Keys, MappingReader, choice, mapping_schema, sequence

@@ -12,9 +12,8 @@ from cleanup.config.strict import require_project, require_region
 from cleanup.durations import parse_duration
 from cleanup.errors import UsageError
 from cleanup.in_use import InUse
-from cleanup.modelarts.auth.choose import Auth, CredentialNames
-from cleanup.modelarts.users import Scope, UserKind
-from cleanup.modelarts.users.kinds import JOB_HISTORY
+from cleanup.modelarts.auth.names import Auth, CredentialNames
+from cleanup.modelarts.users.kinds import JOB_HISTORY, Scope, UserKind
 
 
 class TargetRef(msgspec.Struct, frozen=True, kw_only=True):

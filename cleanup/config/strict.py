@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from cleanup.errors import UsageError
 
-# Read whatever the way to log in is; those of a login are told by cleanup.modelarts.auth.choose.
+# Read whatever the way to log in is; those of a login are told by cleanup.modelarts.auth.names.
+CONFIG_VARIABLE = "IMAGE_CLEANUP_CONFIG"
 PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY")
 PLAIN_VARIABLES = (*PROXY_VARIABLES, "no_proxy", "NO_PROXY")
 _PROXY_FORM = "http://[user:password@]host:port, with what is special in a password percent-encoded"

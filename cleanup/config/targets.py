@@ -24,9 +24,8 @@ from cleanup.config.settings import Target, make_target
 from cleanup.errors import PolicyError, Problem, UsageError
 from cleanup.files import read_regular
 from cleanup.kinds import FileKind
-from cleanup.modelarts.auth.choose import Auth
-from cleanup.modelarts.users import Scope, UserKind
-from cleanup.modelarts.users.kinds import JOB_HISTORY
+from cleanup.modelarts.auth.names import Auth
+from cleanup.modelarts.users.kinds import JOB_HISTORY, Scope, UserKind
 from cleanup.policy.load import require_yaml_kind
 from cleanup.strict_yaml.document import location_of, parse
 from cleanup.strict_yaml.location import Location

@@ -33,13 +33,13 @@ from cleanup.doctor.checks import (
 from cleanup.doctor.grants import ALL_NOTEBOOKS, GET_IMAGE, LIST_IMAGES, OWN_NOTEBOOKS
 from cleanup.errors import AccessDenied, InventoryError
 from cleanup.modelarts import wire
-from cleanup.modelarts.auth.choose import Auth
 from cleanup.modelarts.auth.credentials import Credentials
+from cleanup.modelarts.auth.names import Auth
 from cleanup.modelarts.client import describe
 from cleanup.modelarts.http.messages import Request, Result, segment
 from cleanup.modelarts.http.proxies import route
 from cleanup.modelarts.http.transport import HARMFUL_SKEW, Transport, as_bytes
-from cleanup.modelarts.users import AskedUsers, UserKind
+from cleanup.modelarts.users.kinds import AskedUsers, UserKind
 from cleanup.runtime import Runtime
 
 _ATTEMPTS = 3  # enough for a hiccup; whoever asks what is wrong does not want to wait for all of them

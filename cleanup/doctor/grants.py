@@ -3,7 +3,7 @@
 from itertools import chain
 from types import MappingProxyType
 
-from cleanup.modelarts.users import PERMISSIONS, UserKind
+from cleanup.modelarts.users.kinds import PERMISSIONS, UserKind
 
 OWN_NOTEBOOKS, ALL_NOTEBOOKS = PERMISSIONS[UserKind.NOTEBOOKS]
 LIST_IMAGES, GET_IMAGE = "modelarts:image:list", "modelarts:image:get"

@@ -17,7 +17,7 @@ from cleanup.doctor.checks import (
 from cleanup.modelarts import wire
 from cleanup.modelarts.client import describe
 from cleanup.modelarts.http.messages import Result, segment
-from cleanup.modelarts.users import PERMISSIONS, UserKind
+from cleanup.modelarts.users.kinds import PERMISSIONS, UserKind
 
 _MOST_NAMES = 5
 

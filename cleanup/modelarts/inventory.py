@@ -11,7 +11,9 @@ from cleanup.image import Image
 from cleanup.in_use import InUse
 from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, ListCall, ListingFailed, explained
-from cleanup.modelarts.users import AskedUsers, Reading, UserKind, read_users
+from cleanup.modelarts.users.kinds import AskedUsers, UserKind
+from cleanup.modelarts.users.listing import Reading
+from cleanup.modelarts.users.reading import read_users
 from cleanup.progress import Progress
 from cleanup.runtime import Runtime
 

@@ -13,7 +13,7 @@ from cleanup.decision.types import Action
 from cleanup.errors import Interrupted
 from cleanup.modelarts.client import Client
 from cleanup.modelarts.inventory import Inventory, read_inventory
-from cleanup.modelarts.users import UserKind
+from cleanup.modelarts.users.kinds import UserKind
 from cleanup.plan.file import Header, InventoryRef, Plan, PolicyRef, in_plan_order, summarize
 from cleanup.policy.language import Policy
 from cleanup.policy.lint import lint, lint_against

@@ -18,7 +18,7 @@ from cleanup.image import Image
 from cleanup.in_use import InUse, Use
 from cleanup.kinds import FileKind, require_kind
 from cleanup.modelarts.inventory import Inventory
-from cleanup.modelarts.users import AskedUsers, Scope, UserKind
+from cleanup.modelarts.users.kinds import AskedUsers, Scope, UserKind
 from cleanup.modelarts.wire import decode_image
 from cleanup.plan.sealed import SCHEMA, Over, read_sealed, require_version, write_sealed
 from cleanup.spool import Spool

@@ -3,16 +3,15 @@
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
-from cleanup.journal import JournalFile
-from cleanup.plan.file import Plan
-from cleanup.reports import journal_view, plan_view
-from cleanup.reports.journal_view import summary_line
-from cleanup.reports.plan_verdict import plan_line
 from cleanup.reports.view import Report
 
-__all__ = ["Format", "plan_line", "render", "summary_line", "view"]
+if TYPE_CHECKING:
+    from cleanup.journal import JournalFile
+    from cleanup.plan.file import Plan
+
+__all__ = ["Format", "render", "view"]
 
 
 class Format(StrEnum):
@@ -24,14 +23,20 @@ class Format(StrEnum):
     HTML = "html"
 
 
-def view(subject: Plan | JournalFile, *, file: Path | None = None, obstacle: str | None = None) -> Report:
+def view(subject: "Plan | JournalFile", *, file: Path | None = None, obstacle: str | None = None) -> Report:
     """What every format shows of a plan or a journal.
 
     `file` is where a plan lies; `obstacle` is why a journal's plan cannot be gone on with.
     """
-    return (
-        plan_view.view(subject, file) if isinstance(subject, Plan) else journal_view.view(subject, obstacle)
-    )
+    from cleanup.plan.file import Plan
+
+    if isinstance(subject, Plan):
+        from cleanup.reports import plan_view
+
+        return plan_view.view(subject, file)
+    from cleanup.reports import journal_view
+
+    return journal_view.view(subject, obstacle)
 
 
 def render(
@@ -52,11 +57,7 @@ def render(
     """
     match format:
         case Format.TABLE:
-            from cleanup.reports import table
-
-            yield "\n".join(
-                one.prose or table.text(one, width, color, height, short=short) for one in reports
-            )
+            yield "\n".join(one.prose or _table(one, width, color, height, short=short) for one in reports)
         case Format.JSON:
             from cleanup.reports import json_document as json
 
@@ -81,3 +82,9 @@ def render(
             yield from html_page.pieces(reports)
         case _:
             assert_never(format)
+
+
+def _table(report: Report, width: int, color: bool, height: int | None, *, short: bool) -> str:
+    from cleanup.reports import table
+
+    return table.text(report, width, color, height, short=short)

@@ -19,7 +19,8 @@ from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, describe
 from cleanup.modelarts.http.messages import Result
 from cleanup.modelarts.inventory import list_workspaces, read_images
-from cleanup.modelarts.users import Reading, read_users
+from cleanup.modelarts.users.listing import Reading
+from cleanup.modelarts.users.reading import read_users
 from cleanup.restore.candidates import (
     NEVER_RESTORED,
     Candidate,

@@ -7,10 +7,9 @@ from dataclasses import replace
 import anyio
 import msgspec
 
-from cleanup.config.connect import open_transport
+from cleanup.config.connect import new_connection, open_transport
 from cleanup.config.settings import Settings, Target
 from cleanup.errors import CleanupError
-from cleanup.modelarts.http.connection import Connection
 from cleanup.modelarts.http.messages import Request, Result, segment
 from cleanup.modelarts.http.retry import RetryPolicy
 from cleanup.modelarts.http.transport import Transport, as_bytes
@@ -74,9 +73,7 @@ async def _open(target: Target | None, settings: Settings, runtime: Runtime) -> 
         async with open_transport(target, settings, runtime) as (transport, _, _):
             yield transport
         return
-    async with Connection(
-        limit=1, timeout=settings.timeout, environment=runtime.environment, ca_bundle=settings.ca_bundle
-    ) as connection:
+    async with new_connection(1, settings, runtime) as connection:
         yield Transport(connection, runtime, RetryPolicy(settings.max_attempts))
 
 

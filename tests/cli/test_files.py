@@ -164,7 +164,7 @@ def test_what_came_there_meanwhile_stays(cli: Cli, cloud: Cloud, monkeypatch: py
         Path("new.jsonl").write_text(POLICY)  # noqa: ASYNC240 - as another process would
         return await make_plan(*arguments, **named)
 
-    monkeypatch.setattr("cleanup.cli.plan.make_plan", slowly)
+    monkeypatch.setattr("cleanup.cli.work.plan.make_plan", slowly)
     called = cli("plan", "-p", "policy.yaml", "-o", "new.jsonl", *cloud.options)
     assert called.exit_code == 2
     assert "what lies there is no plan" in called.stderr

@@ -16,7 +16,7 @@ from cleanup.cli.jobs import worst
 from cleanup.config.settings import make_target
 from cleanup.config.targets import parse_shard, read_targets, shard_of
 from cleanup.errors import PolicyError, UsageError
-from cleanup.modelarts.auth.choose import Auth
+from cleanup.modelarts.auth.names import Auth
 from cleanup.simulator import PROJECT_ID
 from tests.support.builders import events
 from tests.support.cloud import Cli, Cloud, Serve

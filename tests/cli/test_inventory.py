@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.cli.simulate import _stored_world
+from cleanup.cli.work.simulate import _stored_world
 from cleanup.plan.inventory_file import read_inventory_file
 from cleanup.simulator import Service
 from tests.support.builders import lines_of, real_now

@@ -172,7 +172,7 @@ def test_a_bug_in_one_of_many_targets_is_told_and_the_others_go_on(
     def full(_: object) -> NoReturn:
         raise UsageError("cannot write to stdout: No space left on device")
 
-    monkeypatch.setattr(import_module("cleanup.cli.plan"), "make_plan", work)
+    monkeypatch.setattr(import_module("cleanup.cli.work.plan"), "make_plan", work)
     if stdout_is_full:
         monkeypatch.setattr(showing, "emit", full)
     called = cli("plan", "--targets", "targets.yaml", "--log-format", "json")

@@ -7,10 +7,12 @@ import click
 import pytest
 
 from cleanup.cli import options, sources
+from cleanup.cli.fleet import settings_of, targets_of
 from cleanup.cli.pages import HelpPage
 from cleanup.cli.parsing import command
-from cleanup.config.configuration import CONFIG_NAME, CONFIG_VARIABLE
+from cleanup.config.configuration import CONFIG_NAME
 from cleanup.config.settings import Settings, Target
+from cleanup.config.strict import CONFIG_VARIABLE
 from cleanup.errors import PolicyError, UsageError
 
 PROJECT, OTHER = "0a1b" * 8, "1b2c" * 8
@@ -58,7 +60,7 @@ def read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Read:
             working: options.Working,
             deleting: options.Deleting,
         ) -> None:
-            seen.append((connecting.fleet(working), working.settings(connecting, deleting), policy))
+            seen.append((targets_of(connecting, working), settings_of(connecting, working, deleting), policy))
 
         command("look", look, HelpPage(("", "", ""))).main(list(words), standalone_mode=False)
         return seen[0]

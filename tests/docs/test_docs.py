@@ -15,7 +15,7 @@ from cleanup import errors
 from cleanup.cli.jobs import worst
 from cleanup.cli.options import Connecting, Deleting, Measuring, Notifying, Working
 from cleanup.cli.pages import EXIT_CODES
-from cleanup.cli.plan import SOMETHING_TO_DELETE
+from cleanup.cli.work.plan import SOMETHING_TO_DELETE
 from cleanup.config.keys import PROCESS_KEYS, TARGET_KEYS
 from cleanup.config.pins import read_pins
 from cleanup.config.targets import read_targets, read_targets_file
@@ -25,7 +25,7 @@ from cleanup.decision.select import select
 from cleanup.decision.types import Reason
 from cleanup.durations import parse_duration
 from cleanup.image import Image
-from cleanup.modelarts.auth.choose import Auth
+from cleanup.modelarts.auth.names import Auth
 from cleanup.outcome import Outcome, exit_code, tally
 from cleanup.policy import load
 from cleanup.policy.conditions import CONDITION_KEYS, ENUMERATED

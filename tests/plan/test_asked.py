@@ -10,7 +10,7 @@ import pytest
 from cleanup.config.pins import pins_digest, read_pins
 from cleanup.config.settings import Target, TargetRef
 from cleanup.in_use import InUse, Use
-from cleanup.modelarts.users import Scope, UserKind
+from cleanup.modelarts.users.kinds import Scope, UserKind
 from cleanup.plan.asked import forgotten, other_pins
 from cleanup.plan.file import InventoryRef
 

@@ -40,9 +40,11 @@ from cleanup.outcome import Outcome, Verdict
 from cleanup.plan import file as plans
 from cleanup.plan.file import Header, InventoryRef, Plan, PolicyRef, in_plan_order, summarize
 from cleanup.progress import Progress
-from cleanup.reports import Format, plan_line, render, summary_line, view
+from cleanup.reports import Format, render, view
 from cleanup.reports import formatting as text
+from cleanup.reports.journal_view import summary_line
 from cleanup.reports.markdown import span
+from cleanup.reports.plan_verdict import plan_line
 from tests.support.builders import EVERYTHING, NOW, ROOT, make_image, run_finished, run_started
 
 GOLDENS = ROOT / "tests" / "goldens" / "reports"

@@ -73,7 +73,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     def connection(**options: Any) -> Connection:
         return Connection(**options | {"timeout": 0.2})
 
-    monkeypatch.setattr("cleanup.config.connect.Connection", connection)
+    monkeypatch.setattr("cleanup.modelarts.http.connection.Connection", connection)
 
 
 class TestOneFault:

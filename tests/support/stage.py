@@ -18,7 +18,8 @@ from cleanup.modelarts.http.messages import NoResponse, Request, Response
 from cleanup.modelarts.http.rate_limit import RateLimiter
 from cleanup.modelarts.http.retry import RetryPolicy
 from cleanup.modelarts.http.transport import Transport
-from cleanup.modelarts.users import AskedUsers, Reading, Scope, UserKind
+from cleanup.modelarts.users.kinds import AskedUsers, Scope, UserKind
+from cleanup.modelarts.users.listing import Reading
 from cleanup.runtime import Runtime
 from cleanup.stop import Stop
 

@@ -1,18 +1,29 @@
-"""As whom to speak: the ways to log in, where their secrets are, and the choice between them."""
+"""As whom to speak: the choice between the ways to log in, and where each finds its secrets."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
-import msgspec
 
 from cleanup.errors import AccessDenied, UsageError
 from cleanup.modelarts.auth import provider_chain as chain
 from cleanup.modelarts.auth.credentials import Credentials, Secret
+from cleanup.modelarts.auth.names import (
+    AK,
+    DOMAIN,
+    OTHER_PROVIDERS,
+    PASSWORD,
+    SECURITY_TOKEN,
+    SK,
+    TOKEN,
+    USERNAME,
+    Auth,
+    CredentialNames,
+    meant,
+)
 from cleanup.modelarts.auth.password import User, log_in
 from cleanup.modelarts.auth.signing import Keys, sign
 from cleanup.modelarts.http.messages import Request
@@ -21,35 +32,8 @@ from cleanup.runtime import Runtime
 if TYPE_CHECKING:
     from cleanup.modelarts.http.transport import Transport
 
-_TOKEN = "MODELARTS_TOKEN"  # noqa: S105 - the name of a variable
-_USERNAME, _PASSWORD, _DOMAIN = "OS_USERNAME", "OS_PASSWORD", "OS_USER_DOMAIN_NAME"
-_PROJECT_ID = "HUAWEICLOUD_SDK_PROJECT_ID"
-_OTHER_PROVIDERS = ("HUAWEICLOUD_OIDC_PROVIDER_URN", "HUAWEICLOUD_SDK_IDP_ID")
 # Temporary keys live for 15 minutes at least, so that what is resolved this often never expires in use.
 _RESOLVE_AGAIN = timedelta(minutes=5)
-
-
-class Auth(StrEnum):
-    """The ways to log in (deploy/README.md, Connecting)."""
-
-    AUTO = "auto"
-    AKSK = "aksk"
-    TOKEN = "token"  # noqa: S105 - the name of a way to log in
-    PASSWORD = "password"  # noqa: S105 - the same
-    NONE = "none"
-
-
-class CredentialNames(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a target's secrets are: names of environment variables or of a profile, never values."""
-
-    ak_env: str | None = None
-    sk_env: str | None = None
-    security_token_env: str | None = None
-    token_env: str | None = None
-    username_env: str | None = None
-    password_env: str | None = None
-    domain_env: str | None = None
-    profile: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,64 +50,16 @@ class AuthContext:
 def choose(auth: Auth, names: CredentialNames, context: AuthContext) -> Credentials[Any]:
     """The credentials for a way to log in. Secrets are looked for when they are first needed."""
     environment, now = context.runtime.environment, context.runtime.now
-    match _decide(names, environment) if auth is Auth.AUTO else auth:
+    match meant(names, environment) if auth is Auth.AUTO else auth:
         case Auth.NONE:
             return Credentials(_nothing, lambda request, _: request.headers, now)
         case Auth.TOKEN:
-            name = names.token_env or _TOKEN
+            name = names.token_env or TOKEN
             return Credentials(lambda: _ready_token(name, environment), _with_token, now)
         case Auth.PASSWORD:
             return Credentials(lambda: _log_in(names, context), _with_token, now)
         case Auth.AKSK | Auth.AUTO:
             return Credentials(lambda: _find_keys(names, context), _signing(context), now)
-
-
-def _decide(names: CredentialNames, environment: Mapping[str, str]) -> Auth:
-    """What `auto` means: what the target names counts, then the environment, then the vendor's chain."""
-    if names.token_env:
-        return Auth.TOKEN
-    if names.username_env or names.password_env:
-        return Auth.PASSWORD
-    if names.ak_env or names.sk_env or names.profile:
-        return Auth.AKSK
-    if environment.get(_TOKEN):
-        return Auth.TOKEN
-    if environment.get(_USERNAME) and environment.get(_PASSWORD):
-        return Auth.PASSWORD
-    return Auth.AKSK
-
-
-def variables_read(auth: Auth, names: CredentialNames, environment: Mapping[str, str]) -> frozenset[str]:
-    """The environment variables that logging in may look at."""
-    if auth is Auth.AUTO and names != CredentialNames():
-        auth = _decide(names, environment)
-    token = {names.token_env or _TOKEN}
-    password = {names.username_env or _USERNAME, names.password_env or _PASSWORD, names.domain_env or _DOMAIN}
-    match auth:
-        case Auth.NONE:
-            return frozenset()
-        case Auth.TOKEN:
-            return frozenset(token)
-        case Auth.PASSWORD:
-            return frozenset(password)
-        case Auth.AKSK:
-            return _variables_of_keys(names, environment)
-        case Auth.AUTO:
-            return _variables_of_keys(names, environment) | token | password
-
-
-def _variables_of_keys(names: CredentialNames, environment: Mapping[str, str]) -> frozenset[str]:
-    if names.ak_env or names.sk_env:
-        named = (names.ak_env or chain.AK, names.sk_env or chain.SK, names.security_token_env)
-        return frozenset(name for name in named if name)
-    if names.profile:
-        return frozenset({chain.FILE})
-    # The vendor's chain reads what begins so; the project's id is an option of ours.
-    return frozenset(
-        name
-        for name in environment
-        if name in _OTHER_PROVIDERS or (name.startswith("HUAWEICLOUD_SDK_") and name != _PROJECT_ID)
-    )
 
 
 async def _nothing() -> Secret[None]:
@@ -139,8 +75,8 @@ def _with_token(request: Request, token: str) -> dict[str, str]:
 
 
 async def _log_in(names: CredentialNames, context: AuthContext) -> Secret[str]:
-    username, password = names.username_env or _USERNAME, names.password_env or _PASSWORD
-    domain = names.domain_env or _DOMAIN
+    username, password = names.username_env or USERNAME, names.password_env or PASSWORD
+    domain = names.domain_env or DOMAIN
     if context.iam_endpoint is None:
         raise UsageError("no IAM to log in to: give --iam-endpoint, set OS_AUTH_URL, or give --region")
     user = User(
@@ -157,24 +93,22 @@ async def _log_in(names: CredentialNames, context: AuthContext) -> Secret[str]:
 async def _find_keys(names: CredentialNames, context: AuthContext) -> Secret[Keys]:
     environment = context.runtime.environment
     if names.ak_env or names.sk_env:
-        return _named_keys(
-            names.ak_env or chain.AK, names.sk_env or chain.SK, names.security_token_env, environment
-        )
+        return _named_keys(names.ak_env or AK, names.sk_env or SK, names.security_token_env, environment)
     if names.profile:
         profile = names.profile
         keys, source = await _in_thread(lambda: chain.read_profile(profile, environment))
         return Secret(keys, source)
     if _plain_keys_only(environment):
-        token = names.security_token_env or (chain.TOKEN if environment.get(chain.TOKEN) else None)
-        return _named_keys(chain.AK, chain.SK, token, environment)
+        token = names.security_token_env or (SECURITY_TOKEN if environment.get(SECURITY_TOKEN) else None)
+        return _named_keys(AK, SK, token, environment)
     keys, source, temporary = await _in_thread(lambda: chain.resolve_chain(environment, context.ca_bundle))
     return Secret(keys, source, context.runtime.now() + _RESOLVE_AGAIN if temporary else None)
 
 
 def _plain_keys_only(environment: Mapping[str, str]) -> bool:
     """Where this holds the vendor's chain would find the same; it asks these other providers first."""
-    plain = environment.get(chain.AK) and environment.get(chain.SK)
-    return bool(plain) and not any(environment.get(name) for name in _OTHER_PROVIDERS)
+    plain = environment.get(AK) and environment.get(SK)
+    return bool(plain) and not any(environment.get(name) for name in OTHER_PROVIDERS)
 
 
 async def _in_thread(look_up: Callable[[], Any]) -> Any:

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from cleanup.errors import AccessDenied
+from cleanup.modelarts.auth.names import AK, PROFILES, SK
 from cleanup.modelarts.auth.signing import Keys
 
-AK, SK, TOKEN = "HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN"
-FILE = "HUAWEICLOUD_SDK_CREDENTIALS_FILE"
 _FOUND_BY = {
     "OidcStsAccessor": "temporary AK/SK for an OIDC token",
     "FederalAccessor": "temporary AK/SK for a federated identity",
@@ -30,12 +29,12 @@ def read_profile(profile: str, environment: Mapping[str, str]) -> tuple[Keys, st
     default = Path(
         environment.get("HOME") or environment.get("USERPROFILE") or ".", ".huaweicloud", "credentials"
     )
-    path = Path(environment.get(FILE) or default)
+    path = Path(environment.get(PROFILES) or default)
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, configparser.Error):
-        raise AccessDenied(f"the credentials file {path} (see {FILE}) cannot be read") from None
+        raise AccessDenied(f"the credentials file {path} (see {PROFILES}) cannot be read") from None
     section = parser[profile] if parser.has_section(profile) else {}
     ak, sk, token = (section.get(key, "") for key in ("ak", "sk", "security_token"))
     if not ak or not sk or not f"{ak}{sk}{token}".isprintable():

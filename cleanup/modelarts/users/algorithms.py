@@ -9,7 +9,7 @@ from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, ListCall
 from cleanup.modelarts.paging import Listing
 from cleanup.modelarts.users.jobs import matching
-from cleanup.modelarts.users.kinds import Reading, UserListing
+from cleanup.modelarts.users.listing import Reading, UserListing
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from cleanup.image import EPOCH_OF_SENSE
 from cleanup.in_use import Use
 from cleanup.modelarts import wire
 from cleanup.modelarts.client import ListCall
-from cleanup.modelarts.users.kinds import Reading, UserListing
+from cleanup.modelarts.users.listing import Reading, UserListing
 
 _FINAL = frozenset({"completed", "failed", "terminated"})  # any other phase, also a new one, is not over
 # The service's own jobs, which run its own images.

@@ -13,7 +13,8 @@ from cleanup.modelarts.client import Client, ListCall
 from cleanup.modelarts.gather import gather
 from cleanup.modelarts.http.messages import segment
 from cleanup.modelarts.users import services_v1
-from cleanup.modelarts.users.kinds import Reading, UserKind, UserListing
+from cleanup.modelarts.users.kinds import UserKind
+from cleanup.modelarts.users.listing import Reading, UserListing
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from cleanup.in_use import InUse, Use
 from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, ListCall, ListingFailed
 from cleanup.modelarts.gather import gather
-from cleanup.modelarts.users.kinds import Reading, Scope, UserListing
+from cleanup.modelarts.users.kinds import Scope
+from cleanup.modelarts.users.listing import Reading, UserListing
 
 _NOTEBOOK, _CODELAB = "NOTEBOOK", "DEFAULT"  # the two features a notebook can have
 _IMAGE_NAME = re.compile(r"[^/:\s]+/[^/:\s]+:[^/:\s]+")

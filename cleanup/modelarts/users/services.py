@@ -12,7 +12,7 @@ from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, ListCall, ListingFailed
 from cleanup.modelarts.gather import gather
 from cleanup.modelarts.http.messages import segment
-from cleanup.modelarts.users.kinds import Reading, UserListing
+from cleanup.modelarts.users.listing import Reading, UserListing
 
 _MOST = 500  # of a page, here and below; offsets must be multiples of it
 

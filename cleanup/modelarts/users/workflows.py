@@ -13,7 +13,7 @@ from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, ListCall
 from cleanup.modelarts.gather import gather
 from cleanup.modelarts.http.messages import segment
-from cleanup.modelarts.users.kinds import Reading, UserListing
+from cleanup.modelarts.users.listing import Reading, UserListing
 from cleanup.reference import parse_reference
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

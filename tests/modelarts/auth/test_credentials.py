@@ -17,8 +17,9 @@ from huaweicloudsdkcore.auth.internal import MetadataAccessor
 from huaweicloudsdkcore.sdk_request import SdkRequest
 
 from cleanup.errors import AccessDenied, CleanupError, InventoryError, UsageError
-from cleanup.modelarts.auth.choose import Auth, AuthContext, CredentialNames, choose
+from cleanup.modelarts.auth.choose import AuthContext, choose
 from cleanup.modelarts.auth.credentials import Credentials, Secret
+from cleanup.modelarts.auth.names import Auth, CredentialNames
 from cleanup.modelarts.auth.password import User
 from cleanup.modelarts.auth.signing import Keys, sign
 from cleanup.modelarts.http.connection import Connection

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from cleanup.modelarts.users import UserKind, Users, read_users
+from cleanup.modelarts.users.kinds import UserKind
+from cleanup.modelarts.users.reading import Users, read_users
 from tests.support.stage import NOW, Shelf, Stage, asked, error, make_reading
 
 MS = int(NOW.timestamp() * 1000)

@@ -7,7 +7,8 @@ import pytest
 
 from cleanup.errors import CredentialsLost
 from cleanup.modelarts.http.messages import Request, Response
-from cleanup.modelarts.users import UserKind, Users, read_users
+from cleanup.modelarts.users.kinds import UserKind
+from cleanup.modelarts.users.reading import Users, read_users
 from tests.support.stage import Shelf, Stage, asked, error, make_reading, reply
 
 MODELS, SERVICES = UserKind.MODELS, UserKind.SERVICES

@@ -9,8 +9,9 @@ from cleanup.errors import AccessDenied, InventoryError
 from cleanup.image import Image
 from cleanup.in_use import Use
 from cleanup.modelarts.http.messages import Request, Response
-from cleanup.modelarts.users import Scope, UserKind, read_users
+from cleanup.modelarts.users.kinds import Scope, UserKind
 from cleanup.modelarts.users.notebooks import decode_notebook, user_of
+from cleanup.modelarts.users.reading import read_users
 from cleanup.modelarts.wire import Unreadable
 from tests.support.stage import Shelf, Stage, asked, error, make_client, make_reading, reply
 

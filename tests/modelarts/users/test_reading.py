@@ -9,7 +9,8 @@ import pytest
 
 from cleanup.errors import AccessDenied, CredentialsLost
 from cleanup.modelarts.http.messages import Request, Response
-from cleanup.modelarts.users import PERMISSIONS, Scope, UserKind, read_users
+from cleanup.modelarts.users.kinds import PERMISSIONS, Scope, UserKind
+from cleanup.modelarts.users.reading import read_users
 from tests.support.stage import Shelf, Stage, asked, error, make_reading, reply
 
 EMPTY = {"data": [], "items": [], "models": [], "services": [], "total": 0, "total_count": 0, "count": 0}

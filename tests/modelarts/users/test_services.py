@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from cleanup.modelarts.http.messages import Request, Response
-from cleanup.modelarts.users import UserKind, Users, read_users
+from cleanup.modelarts.users.kinds import UserKind
+from cleanup.modelarts.users.reading import Users, read_users
 from tests.support.stage import Shelf, Stage, asked, error, make_reading, reply
 
 SERVICES = UserKind.SERVICES
