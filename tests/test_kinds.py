@@ -7,23 +7,25 @@ import pytest
 from cleanup.errors import RecordRejected
 from cleanup.kinds import FileKind, kind_in, kind_of, require_kind
 from tests.support.cloud import Cli
+from tests.support.kinds import BEGINNINGS
 
 FILES = {
-    "a.plan.jsonl": '{"kind":"plan","schema":1}\n',
-    "a.inventory.jsonl": '{"kind":"inventory","schema":1}\n',
-    "a.jsonl": '{"event":"run.started","run_id":"1"}\n',
-    "a.restore.jsonl": '{"event":"restore.started","run_id":"1"}\n',
-    "policy.yaml": "# mine\nversion: 1\nrules:\n  - name: a\n",
-    "a.test.yaml": "version: 1\npolicy: policy.yaml\nimages: []\n",
-    "targets.yaml": "version: 1\ndefaults: {rate: 1}\ntargets: []\n",
+    "a.plan.jsonl": FileKind.PLAN,
+    "a.inventory.jsonl": FileKind.INVENTORY,
+    "a.jsonl": FileKind.JOURNAL,
+    "a.restore.jsonl": FileKind.RESTORE_JOURNAL,
+    "policy.yaml": FileKind.POLICY,
+    "a.test.yaml": FileKind.TEST,
+    "targets.yaml": FileKind.TARGETS,
+    "report.json": FileKind.REPORT,
 }
-NAMES = [kind.value for kind in FileKind if kind is not FileKind.PINS]
 WRONG = [
     ("apply a.jsonl", "a.jsonl is a journal, not a plan: `report` shows it, `resume` finishes it"),
     ("apply policy.yaml", "policy.yaml is a policy, not a plan: `plan`, `run` and `explain` take it with -p"),
     ("apply empty", "empty is empty: it is not a plan"),
     ("apply binary", "binary is not a plan, or one whose beginning is damaged"),
     ("report binary", "binary is not a plan or a journal, or one whose beginning is damaged"),
+    ("apply report.json", "report.json is a report, not a plan: it was made of a plan or a journal"),
     ("resume a.plan.jsonl", "a.plan.jsonl is a plan, not a journal: `apply` applies it"),
     (
         "resume a.restore.jsonl",
@@ -53,24 +55,37 @@ WRONG = [
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    for name, text in {**FILES, "empty": "", "binary": "\0\1\n"}.items():
+    texts = {name: BEGINNINGS[kind] for name, kind in FILES.items()}
+    for name, text in {**texts, "empty": "", "binary": "\0\1\n"}.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     return tmp_path
 
 
-def test_each_kind_is_known_by_its_beginning(files: Path) -> None:
-    assert [kind_of(files / name) for name in FILES] == NAMES
+@pytest.mark.parametrize("kind", list(BEGINNINGS))
+def test_a_file_is_told_by_its_beginning(kind: FileKind, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text(BEGINNINGS[kind])
+    assert kind_of(path) is kind
+    assert kind_of(tmp_path) is FileKind.FOLDER
 
 
 @pytest.mark.parametrize(
-    "text", ["", "\0\1", "rules", "  rules: 1\n", '{"kind":', "<html>", "images:\n- a\n"]
+    "text",
+    [
+        "\0\1",
+        "  rules: 1\n",
+        '{"kind":',
+        '{"event":"login"}',
+        "<html>",
+        "images:\n- a\n",
+        "<?xml ?>\n<testsuites>",
+    ],
 )
-def test_what_is_none_of_ours_has_no_kind(text: str) -> None:
-    assert kind_in(text.encode()) is None
+def test_what_is_none_of_ours_is_of_another_kind(text: str) -> None:
+    assert kind_in(text.encode()) is FileKind.OTHER
 
 
-def test_what_cannot_be_read_has_no_kind_and_is_left_to_its_reader(tmp_path: Path) -> None:
-    assert kind_of(tmp_path) is None
+def test_what_cannot_be_read_is_left_to_its_reader(tmp_path: Path) -> None:
     require_kind(tmp_path / "missing", FileKind.PLAN)
 
 

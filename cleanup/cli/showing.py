@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
-from cleanup.cli.kinds import PathKind, kind_of
 from cleanup.cli.output import emit, log, terminal
 from cleanup.cli.parsing import Option
 from cleanup.errors import UsageError
 from cleanup.files import obstacle, replacing
+from cleanup.kinds import FileKind, kind_of
 from cleanup.reports import Format, render
 from cleanup.reports.view import Report
 
@@ -23,7 +23,7 @@ _ENDINGS: Final = {
     ".html": Format.HTML,
 }
 _STDOUT: Final = frozenset({Path("-"), Path("/dev/stdout")})
-_REPORTS: Final = frozenset({PathKind.EMPTY, PathKind.REPORT, PathKind.PAGE, PathKind.SPREADSHEET})
+_REPORTS: Final = frozenset({FileKind.EMPTY, FileKind.REPORT, FileKind.PAGE, FileKind.SPREADSHEET})
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _require_replaceable(path: Path, format: Format) -> None:
     why = obstacle(path)
     try:
         if not why and (found := kind_of(path)) not in _REPORTS:
-            why = None if format is Format.TABLE and found is PathKind.OTHER else f"{found} lies there"
+            why = None if format is Format.TABLE and found is FileKind.OTHER else f"{found} lies there"
     except FileNotFoundError:
         return
     except OSError as error:

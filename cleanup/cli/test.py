@@ -9,10 +9,11 @@ from cleanup.cli.parsing import Argument, Option
 from cleanup.decision.cases import CaseFile, Difference, case_files, compare, load_cases
 from cleanup.decision.select import select
 from cleanup.errors import PolicyError, UsageError
-from cleanup.files import obstacle, read_regular
+from cleanup.files import obstacle
+from cleanup.kinds import FileKind, kind_of
 from cleanup.policy import load
 from cleanup.reports.formatting import count
-from cleanup.reports.junit import NAME, junit
+from cleanup.reports.junit import junit
 from cleanup.strict_yaml.mappings import attempt
 
 FAILED = 2  # the policy is wrong, or its test is
@@ -62,8 +63,8 @@ def _require_replaceable(path: Path) -> None:
     """Raise UsageError where the results could not be written, or in the place of anything but results."""
     why = obstacle(path, appended=True)
     try:
-        if not why and (head := read_regular(path, 200)) and NAME.encode() not in head:
-            why = "what lies there are no test results"
+        if not why and (found := kind_of(path)) not in (FileKind.EMPTY, FileKind.RESULTS):
+            why = f"{found} lies there"
     except FileNotFoundError:
         return
     except OSError as error:

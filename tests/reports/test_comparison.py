@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cleanup.cli.kinds import PathKind
 from cleanup.decision.diff import ChangeKind, changes
 from cleanup.decision.types import Reason
 from cleanup.errors import UsageError
+from cleanup.kinds import FileKind
 from cleanup.plan import file as plan_file
 from cleanup.reports import Format, render
 from cleanup.reports.comparison_view import between_plans
@@ -127,7 +127,7 @@ def test_report_takes_two_plans_and_nothing_else(cli: Cli, tmp_path: Path) -> No
     called = cli("report", "new.jsonl", "old.jsonl", "-o", "changes.json")
     assert (called.exit_code, called.stdout) == (0, "")
     assert json.loads((tmp_path / "changes.json").read_text())["report"] == "comparison"
-    (tmp_path / "journal.jsonl").write_text(BEGINNINGS[PathKind.JOURNAL])
+    (tmp_path / "journal.jsonl").write_text(BEGINNINGS[FileKind.JOURNAL])
     called = cli("report", "new.jsonl", "journal.jsonl")
     assert called.exit_code == 8
     assert "journal.jsonl is a journal, not a plan" in called.stderr
