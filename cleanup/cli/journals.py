@@ -10,7 +10,7 @@ from cleanup.cli.parsing import Argument, Option
 from cleanup.cli.showing import Showing
 from cleanup.config.settings import duration
 from cleanup.errors import UsageError
-from cleanup.journal.folder import stored_in
+from cleanup.journal.folder import Stored, stored_in
 from cleanup.journal.tidy import judge, remove, restore_journal_of
 from cleanup.reports.folder_view import folder_view
 from cleanup.reports.formatting import count, size
@@ -46,7 +46,8 @@ def journals(
     if action is FolderAction.LIST:
         if keep is not None or dry_run:
             raise UsageError("--keep and --dry-run are for `journals tidy`")
-        showing.destination().show([folder_view(folder, stored_in(folder), event_loop.runtime().now())])
+        destination, stored = showing.destination(), _stored(folder)
+        destination.show([folder_view(folder, stored.files, event_loop.runtime().now())])
         return
     if keep is None:
         raise UsageError("give --keep, how old a file must be to be removed, such as --keep 90d")
@@ -55,11 +56,19 @@ def journals(
     _tidy(folder, keep, dry_run)
 
 
+def _stored(folder: Path) -> Stored:
+    """What lies there; what may be ours and cannot be read is warned of."""
+    stored = stored_in(folder)
+    for path, why in stored.unreadable.items():
+        log().warning(f"{path} cannot be read ({why}): it may be an unfinished journal")
+    return stored
+
+
 def _tidy(folder: Path, keep: str, dry_run: bool) -> None:
     """Say each file that is removed, and why an old one stays. Raises UsageError where one could not be."""
     removed = freed = 0
     failed: dict[Path, str] = {}
-    for one in judge(stored_in(folder), duration(keep, "--keep"), event_loop.runtime().now()):
+    for one in judge(_stored(folder), duration(keep, "--keep"), event_loop.runtime().now()):
         path = one.file.path
         if one.stays:
             log().info(f"{path} stays: {one.stays}")

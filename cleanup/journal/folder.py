@@ -1,8 +1,9 @@
 """The plans and journals that lie in a folder: what each is, and how far its run came."""
 
+import errno
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,6 +16,7 @@ from cleanup.errors import CleanupError, UsageError
 from cleanup.journal.reader import read_to_show
 from cleanup.journal.records import RunStarted
 from cleanup.journal.state import State, is_locked, state_of
+from cleanup.kinds import FileKind, kind_in
 from cleanup.outcome import tally
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -83,8 +85,16 @@ def identity_of(status: os.stat_result) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def stored_in(folder: Path) -> tuple[StoredFile, ...]:
-    """Everything of ours that lies in the folder itself, by name; links and subfolders are not followed.
+@dataclass(frozen=True)
+class Stored:
+    """Everything of ours in a folder, by name. `unreadable` may be ours, too: each with why nobody can tell."""
+
+    files: tuple[StoredFile, ...]
+    unreadable: Mapping[Path, str] = field(default_factory=dict)
+
+
+def stored_in(folder: Path) -> Stored:
+    """What lies in the folder itself; links and subfolders are not followed.
 
     Raises UsageError where it cannot be listed.
     """
@@ -92,25 +102,31 @@ def stored_in(folder: Path) -> tuple[StoredFile, ...]:
         paths = sorted(path for path in folder.iterdir() if path.suffix == ".jsonl")
     except OSError as error:
         raise UsageError(f"cannot list the folder {folder}: {error.strerror}") from error
-    return tuple(one for path in paths if (one := _stored(path)))
+    files: list[StoredFile] = []
+    unreadable: dict[Path, str] = {}
+    for path in paths:
+        try:
+            files += _stored(path)
+        except FileNotFoundError:  # it was removed meanwhile
+            continue
+        except OSError as error:
+            unreadable[path] = error.strerror or str(error)
+    return Stored(tuple(files), unreadable)
 
 
-def _stored(path: Path) -> StoredFile | None:
-    """None for what is not ours, or cannot be read."""
-    try:
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode):
-            return None
-        with path.open("rb") as file:
-            first = file.readline(_FIRST)
-            file.seek(max(0, status.st_size - _LAST))
-            last = file.read().rstrip(b"\n").rpartition(b"\n")[2]
-        for kind in (_plan, _restore_journal, _journal):
-            if found := kind(path, status, first, last):
-                return found
-    except OSError:
-        pass
-    return None
+def _stored(path: Path) -> Iterator[StoredFile]:
+    """The file, or nothing where it is not ours. Raises OSError, also for a journal whose first line is damaged."""
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        return
+    with path.open("rb") as file:
+        first = file.readline(_FIRST)
+        file.seek(max(0, status.st_size - _LAST))
+        last = file.read().rstrip(b"\n").rpartition(b"\n")[2]
+    found = [one for kind in (_plan, _restore_journal, _journal) if (one := kind(path, status, first, last))]
+    if not found and kind_in(first) in (FileKind.JOURNAL, FileKind.RESTORE_JOURNAL):
+        raise OSError(errno.EIO, "its first line is damaged")
+    yield from found
 
 
 def _plan(path: Path, status: os.stat_result, first: bytes, last: bytes) -> StoredFile | None:

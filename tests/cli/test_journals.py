@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,8 +142,31 @@ def test_a_restore_journal_goes_with_its_journal(later: Later, folder: Path) -> 
     assert "removed old.restore.jsonl" in later("tidy", "--keep", "1d").stdout
 
 
+def test_what_cannot_be_read_is_told_and_keeps_the_plans(
+    later: Later, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "a.jsonl").write_text('{"event":"run.star\n')
+    whole = Path.open
+
+    def opened(path: Path, *words: Any, **more: Any) -> Any:
+        if path.name == "old.jsonl":
+            raise PermissionError(13, "Permission denied")
+        return whole(path, *words, **more)
+
+    monkeypatch.setattr(Path, "open", opened)
+    listed = later("list")
+    assert listed.exit_code == 0
+    assert "old.jsonl cannot be read (Permission denied): it may be an unfinished journal" in listed.stderr
+    assert "a.jsonl cannot be read (its first line is damaged)" in listed.stderr
+    assert (
+        "old.plan.jsonl stays: a.jsonl may need it, and cannot be read"
+        in later("tidy", "--keep", "1d").stderr
+    )
+    assert names(folder) == {*BOTH, "a.jsonl"}
+
+
 def test_one_that_somebody_takes_up_meanwhile_stays(folder: Path) -> None:
-    (journal,) = (one for one in stored_in(folder) if one.kind is StoredKind.JOURNAL)
+    (journal,) = (one for one in stored_in(folder).files if one.kind is StoredKind.JOURNAL)
     with journal.path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(OSError, match="another process is writing to it"):
