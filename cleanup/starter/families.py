@@ -3,7 +3,8 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain, count
 from typing import Final, NamedTuple
 
 _SHARED_BY: Final = 3  # tags; fewer are chance
@@ -89,16 +90,30 @@ def shown_by(tags: Iterable[str], answers: Answers) -> tuple[Entry, ...]:
     found = Counter(match[1] for tag in set(tags) if (match := _PREFIX.match(tag)))
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     beginnings = [text for text, times in ordered if times >= _SHARED_BY and not _DEAR.search(text)]
+    shown = beginnings[:_SHOWN]
+    taken = {one.name for one in known(answers)}
     return tuple(
         _rule(
-            f"tags-{number}",
+            name,
             f"builds tagged {text} and a number",
             f"tag: {{regex: '^{text}([0-9]+([^.0-9]|$)|[0-9a-f]{{7,}}$)'}}",
             answers.days,
             answers.keep,
         )._replace(tag=text)
-        for number, text in enumerate(beginnings[:_SHOWN], 1)
+        for text, name in zip(shown, _names(shown, taken), strict=True)
     )
+
+
+def _names(beginnings: Iterable[str], taken: Collection[str]) -> Iterator[str]:
+    """A rule's name for each: `Exp_` is `exp-builds`, `exp-` after it `exp-builds-2`, and `build-` is `builds`."""
+    used = set(taken)
+    for text in beginnings:
+        words = re.findall("[a-z]+", text.lower().rstrip("-_").removesuffix("build"))
+        plain = "-".join([*words, "builds"])
+        spellings = chain([plain], (f"{plain}-{number}" for number in count(2)))
+        name = next(one for one in spellings if one not in used)
+        used.add(name)
+        yield name
 
 
 def _rule(name: str, description: str, match: str, days: int, keep_last: int) -> Entry:

@@ -2,10 +2,14 @@
 
 import os
 import pty
+import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from anyio import sleep_forever
+from anyio.lowlevel import checkpoint
 
 from tests.support.cloud import Called, Cli, Serve
 
@@ -76,6 +80,56 @@ def test_an_early_end_writes_nothing(
     assert called.exit_code == 2
     assert "nothing was written" in called.stderr
     assert not written(tmp_path)
+
+
+def test_ctrl_c_at_a_question_writes_nothing(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def waiting(_: object) -> None:
+        await checkpoint()  # until the signals are listened to
+        os.kill(os.getpid(), signal.SIGINT)
+        await sleep_forever()
+
+    monkeypatch.setattr("cleanup.cli.confirmation.anyio.wait_readable", waiting)
+    called = answered(cli, monkeypatch, "", "--interactive", "--no-inventory")
+    assert called.exit_code == 7
+    assert "interrupted: nothing was written" in called.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+@pytest.mark.parametrize(
+    ("error", "exit_code"),
+    [(OSError(28, "No space left on device"), 2), (KeyboardInterrupt(), 7)],
+    ids=["disk", "Ctrl-C"],
+)
+def test_where_the_second_file_fails_none_is_there(
+    cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    error: BaseException,
+    exit_code: int,
+    has_links: bool,
+) -> None:
+    def fail(works: Callable[..., object]) -> Callable[..., object]:
+        def place(path: Path, other: Path) -> object:
+            if {path.name, other.name} & {"policy.test.yaml"}:
+                raise error
+            return works(path, other)
+
+        return place
+
+    def no_links(path: Path, other: Path) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    link = fail(Path.hardlink_to) if has_links else no_links
+    monkeypatch.setattr(Path, "hardlink_to", link)
+    monkeypatch.setattr(Path, "rename", fail(Path.rename))
+    called = cli("init", "--no-inventory")
+    assert called.exit_code == exit_code
+    told = "cannot write policy.yaml and policy.test.yaml: No space left" if exit_code == 2 else "interrupted"
+    assert told in called.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_questions_want_a_terminal(cli: Cli, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The starter policy: whatever the inventory, it is valid, its test passes, and nothing dear is deleted."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,26 @@ def test_tags_that_share_a_beginning_are_a_family() -> None:
         for number, tag in enumerate([*shared, *few, *dear])
     ]
     made = starter(Shown(images, InUse(), NOW), "policy.yaml", WORDS, Answers())
+    assert "- name: builds\n" in made.policy
     assert "^build-(" in made.policy
     assert "In scope today: 4." in made.policy
     assert "Days since the last change: 100 to 103, half over 102." in made.policy
     assert "x-" not in made.policy
     assert "release-(" not in made.policy
     assert "ml-team/net:build-0, age: 1d" in made.test
+
+
+def test_a_rule_is_called_after_its_family_and_no_two_alike() -> None:
+    beginnings = ["exp-", "Exp_", "failed-", "feature_x-", "night-build-"]
+    tags = [f"{beginning}{number}" for beginning in beginnings for number in range(3)]
+    images = [make_image(tag, tag=tag, origin="CUSTOMIZE", age=100) for tag in tags]
+    made = starter(Shown(images, InUse(), NOW), "policy.yaml", WORDS, Answers())
+    names = re.findall(r"^  # One goes when .*\n(?:  # .*\n)*  - name: (.*)$", made.policy, re.MULTILINE)
+    assert sorted(names) == [
+        "exp-builds",
+        "exp-builds-2",
+        "failed-builds-2",
+        "feature-x-builds",
+        "night-builds",
+    ]
+    assert names == re.findall(r"- name: (.*)", made.policy)
