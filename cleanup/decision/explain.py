@@ -15,7 +15,7 @@ from cleanup.durations import format_duration
 from cleanup.errors import UsageError
 from cleanup.image import Image
 from cleanup.in_use import InUse, Use
-from cleanup.policy.language import Finding, Policy, Rule, Truth
+from cleanup.policy.language import Finding, Policy, Protection, Rule, Truth
 from cleanup.policy.match import RuleMatch, match_rules
 from cleanup.reference import Reference, parse_reference, readings
 
@@ -37,7 +37,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """One `protect` entry or rule as it was asked about the image.
 
     `truth` is None where it cannot be evaluated; `decides` marks what decided. Not `asked`: an
-    earlier rule ended the search, the truth is for information.
+    earlier rule ended the search, the truth is for information. `place` is where it stands: file and line.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     decides: bool = False
     asked: bool = True
     terms: str = ""
+    place: str = ""
 
 
 class Sharer(msgspec.Struct, frozen=True, kw_only=True):
@@ -227,6 +228,7 @@ def _protections(image: Image, policy: Policy, decision: Decision) -> tuple[Aske
                 findings=entry.match.trace(image),
                 decides=decides,
                 terms=because,
+                place=_place(entry),
             )
         )
     return tuple(asked)
@@ -242,9 +244,14 @@ def _rules(image: Image, policy: Policy, own: RuleMatch, decision: Decision) -> 
             decides=decision.rule is not None and rule is own.rule,
             asked=number <= ended_at,
             terms=terms_of(rule),
+            place=_place(rule),
         )
         for number, rule in enumerate(policy.rules)
     )
+
+
+def _place(one: Rule | Protection) -> str:
+    return f"{one.location.file}:{one.location.line}"
 
 
 def terms_of(rule: Rule) -> str:

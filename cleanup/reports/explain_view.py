@@ -121,7 +121,7 @@ class _Line(NamedTuple):
 
 
 def _asked(entry: Asked) -> Iterator[_Line]:
-    note = "decides" if entry.decides else "" if entry.asked else "not asked any more"
+    note = _decides(entry) if entry.decides else "" if entry.asked else "not asked any more"
     terms = f" [{entry.terms}]" if entry.terms else ""
     yield _Line(_sign(entry.truth), plain(f"{entry.name}{terms}"), note)
     for finding in entry.findings:
@@ -179,11 +179,15 @@ def _lines(one: Explanation, now: datetime) -> Iterator[str]:
 
 
 def _entry(entry: Asked) -> Iterator[str]:
-    decides = "  <- decides" if entry.decides else "" if entry.asked else "  (not asked any more)"
+    decides = f"  <- {_decides(entry)}" if entry.decides else "" if entry.asked else "  (not asked any more)"
     terms = f"  [{plain(entry.terms)}]" if entry.terms else ""
     yield f"    {_sign(entry.truth):8}{plain(entry.name)}{terms}{decides}"
     for finding in entry.findings:
         yield f"    {'':8}{'  ' * (finding.depth + 1)}{_sign(finding.truth)}: {plain(finding.text)}{_met(finding)}"
+
+
+def _decides(entry: Asked) -> str:
+    return plain(f"decides, {entry.place}")
 
 
 def _sign(truth: Truth) -> str:

@@ -72,6 +72,7 @@ class TestExplain:
             ("builds", True, True),
             ("rest", False, False),
         ]
+        assert [Path(rule.place).name for rule in told.rules] == ["policy.yaml:6", "policy.yaml:11"]
         protected = ask(make_image("a", namespace="prod-x"), policy)
         assert [entry.decides for entry in protected.protections] == [True]
         assert not any(rule.decides for rule in protected.rules)
@@ -126,8 +127,10 @@ def test_explain_what_is_not_there(cli: Cli, cloud: Cloud, policy: Policy) -> No
 
 def test_diff_names_what_changes(cli: Cli, cloud: Cloud, policy: Policy, tmp_path: Path) -> None:
     write(tmp_path / "new.yaml", POLICY.replace("older_than: 30d", "older_than: 10d"))
-    told = cli("diff", "-p", "policy.yaml", "-p", "new.yaml", *cloud.options)
+    told = cli("diff", "-v", "-p", "policy.yaml", "-p", "new.yaml", *cloud.options)
     assert told.exit_code == 0
+    assert "the old rule rest stands in policy.yaml:11" in told.stderr
+    assert "the new rule rest stands in new.yaml:11" in told.stderr
     assert "keep too-young (rest) -> delete expired (rest)" in told.stdout
     assert re.search(r"\d+ of \d+ images changed: \d+ newly deleted", told.stdout)
     same = cli("diff", "-p", "policy.yaml", "-p", "policy.yaml", "--format", "json", *cloud.options)
