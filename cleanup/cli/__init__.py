@@ -7,7 +7,7 @@ from importlib import import_module
 
 import click
 
-from cleanup.cli import output, parsing
+from cleanup.cli import commands, log_options, output
 from cleanup.cli.pages import FRONT, PAGES
 from cleanup.cli.refusals import refusal
 from cleanup.errors import CleanupError, Interrupted
@@ -39,7 +39,7 @@ COMMANDS = {
 }
 
 
-class _Commands(parsing.Helped, click.Group):
+class _Commands(commands.Helped, click.Group):
     """The commands, each imported when it is asked for."""
 
     page = FRONT
@@ -56,7 +56,7 @@ class _Commands(parsing.Helped, click.Group):
             return None
         module = import_module(f"cleanup.cli.{cmd_name}")
         asked = getattr(module, f"{cmd_name.capitalize()}Options", None) or getattr(module, cmd_name)
-        return parsing.command(cmd_name, asked, PAGES[cmd_name])
+        return commands.command(cmd_name, asked, PAGES[cmd_name])
 
 
 def _first_part(text: str) -> str:
@@ -72,7 +72,7 @@ def build() -> click.Group:
         no_args_is_help=False,  # the whole help would be one message
         context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     )
-    app.params += [parsing.version_option(), *parsing.log_options()]
+    app.params += [log_options.version_option(), *log_options.log_options()]
     app.commands = dict.fromkeys(COMMANDS, click.Command(None))  # click suggests names out of these
     return app
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cleanup.cli import confirmation, jobs
+from cleanup.cli import confirmation, ends, jobs
 from cleanup.cli.output import complain, log
 from cleanup.cli.work.resume import Rest, go_on
 from cleanup.config.job import Job
@@ -34,7 +34,7 @@ class EarlierRuns:
             if one.started.place.same_place(job.target.ref) and one.path.absolute() != job.journal.absolute()
         ]
 
-    def tell(self, job: Job, warnings: jobs.Warnings) -> None:
+    def tell(self, job: Job, warnings: ends.Warnings) -> None:
         """Name each that is unfinished, and the command that finishes it."""
         for one in self.of(job):
             if one.state is State.UNFINISHED:
@@ -46,7 +46,7 @@ async def resume_earlier(
     job: Job,
     settings: Settings,
     policy: Policy,
-    warnings: jobs.Warnings,
+    warnings: ends.Warnings,
     *,
     asks: bool,
 ) -> int:
@@ -77,7 +77,7 @@ async def resume_earlier(
         codes.append(await _finish(rest, settings, job.stop, warnings))
         if job.stop:
             raise Interrupted(f"{job.stop.why}: nothing was planned")
-    return jobs.worst(codes)
+    return ends.worst(codes)
 
 
 def _question(one: OpenJournal, rest: Rest) -> confirmation.Question:
@@ -88,7 +88,7 @@ def _question(one: OpenJournal, rest: Rest) -> confirmation.Question:
     return confirmation.Question(rest.target.ref, says)
 
 
-async def _finish(rest: Rest, settings: Settings, stop: Stop, warnings: jobs.Warnings) -> int:
+async def _finish(rest: Rest, settings: Settings, stop: Stop, warnings: ends.Warnings) -> int:
     """The exit code that the journal adds to that of the run."""
     try:
         ended = await go_on(rest, settings, stop.child(), for_good=True)

@@ -81,7 +81,7 @@ def settings_of(connecting: Connecting, working: Working, deleting: Deleting | N
 def _open_options(connecting: Connecting, working: Working) -> dict[str, Any]:
     """What options say of a target besides where it is."""
     return {
-        "workspaces": tuple(dict.fromkeys(connecting.workspace)),
+        "workspaces": tuple(dict.fromkeys(connecting.workspace)) or ("0",),
         "auth": connecting.auth,
         "iam_endpoint": connecting.iam_endpoint,
         "rate": working.rate,

@@ -1,32 +1,28 @@
-"""One command over its targets: a job for each, all at once; one that fails stops no other."""
+"""The job of a command on one target: its files, its progress, and how it is seen through."""
 
 import shlex
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import anyio
 
-from cleanup.cli import event_loop
+from cleanup.cli import ends, event_loop
 from cleanup.cli.options import Connecting, Deleting, Working
 from cleanup.cli.output import (
     STDERR,
     bare_stderr,
-    bug_line,
-    complain,
     is_plain,
     is_quiet,
     log,
-    report_bug,
 )
 from cleanup.cli.parsing import FolderPath
-from cleanup.cli.showing import Destination
 from cleanup.cli.telling import watch_of
 from cleanup.config.job import Job
 from cleanup.config.settings import Settings, Target
 from cleanup.config.strict import require_plain_environment
-from cleanup.errors import CleanupError, RecordRejected, UsageError
+from cleanup.errors import RecordRejected, UsageError
 from cleanup.files import ELSEWHERE
 from cleanup.journal import RunFinished, read_to_show, require_writable
 from cleanup.journal import read as read_journal
@@ -35,136 +31,16 @@ from cleanup.plan.file import PLAN_KEY
 from cleanup.plan.sealed import require_replaceable
 from cleanup.progress import Progress
 from cleanup.reports import view
-from cleanup.reports.formatting import count, plain
+from cleanup.reports.formatting import plain
 from cleanup.reports.journal_view import summary_line
-from cleanup.reports.targets_view import TargetEnd, together
-from cleanup.reports.view import Report
 from cleanup.runtime import Runtime
 from cleanup.stop import Stop
 
-AT_ONCE = 32
 _TELL_EVERY = 15.0
 # A deadline is over by then.
 _RESUMED_WITH = {field.name for group in (Connecting, Working, Deleting) for field in fields(group)} - {
     "deadline"
 }
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How one target ended: the exit code it would have had alone, one line about it, its report if asked for."""
-
-    target: Target
-    exit_code: int
-    line: str
-    report: Report | None = None
-
-
-class Warnings:
-    """What looks wrong with one target: each said once on stderr, and counted.
-
-    With --strict they end its work before anything is deleted.
-    """
-
-    def __init__(self, target: Target, *, strict: bool = False) -> None:
-        self._about = {"target": target.name} if target.from_file else {}
-        self._strict = strict
-        self._told: dict[str, None] = {}
-        self._watch = watch_of(target.name)
-
-    def tell(self, texts: Iterable[str]) -> None:
-        for text in texts:
-            if text not in self._told:
-                self._told[text] = None
-                self._watch.warned()
-                log().warning(text, **self._about)
-
-    def require_none(self) -> None:
-        """Raise UsageError where --strict was given and there was a warning."""
-        if self._strict and self._told:
-            raise UsageError(f"{count(len(self._told), 'warning')} and --strict: nothing was deleted")
-
-    def __str__(self) -> str:
-        """`; 2 warnings`, to stand at the end of a line that sums up; empty without any."""
-        return f"; {count(len(self._told), 'warning')}" if self._told else ""
-
-
-async def over(targets: Sequence[Target], work: Callable[[Target], Awaitable[Ended]]) -> list[Ended]:
-    """Do the work for every target, up to AT_ONCE at a time; in the targets' order.
-
-    An error of a target out of a file is its end; that of the one the options name is raised.
-    """
-    ends: dict[str, Ended] = {}
-    at_once = anyio.CapacityLimiter(AT_ONCE)
-
-    async def one(target: Target) -> None:
-        async with at_once:
-            ends[target.name] = await _end(target, work)
-
-    async with anyio.create_task_group() as group:
-        for target in targets:
-            group.start_soon(one, target)
-    return [ends[target.name] for target in targets]
-
-
-async def _end(target: Target, work: Callable[[Target], Awaitable[Ended]]) -> Ended:
-    try:
-        return await work(target)
-    except Exception as caught:
-        if not target.from_file:
-            raise
-        error = event_loop.innermost(caught)
-        if isinstance(error, CleanupError):
-            complain(error, target=target.name)
-            return Ended(target, error.exit_code, "; ".join(str(error).splitlines()))
-        report_bug(error, target=target.name)
-        return Ended(target, 1, bug_line(error))
-
-
-def refused(target: Target, error: CleanupError, report: Report) -> Ended:
-    """The end of a run that deleted nothing and has a plan to show for it."""
-    complain(error, **({"target": target.name} if target.from_file else {}))
-    return Ended(target, error.exit_code, "; ".join(str(error).splitlines()), report)
-
-
-def conclude(ends: Sequence[Ended], destination: Destination | None = None, *, strict: bool = False) -> None:
-    """Show the reports that the jobs left to be shown, of targets of a file with a summary over all of them.
-
-    Ends the command with the worst of the exit codes.
-    """
-    codes = [end.exit_code for end in ends]
-    for end in ends:
-        watch_of(end.target.name).ended(end.exit_code, end.line)
-    if not ends:
-        log().warning(
-            "this shard has no target, so nothing was done: compare --shard I/N with the targets file"
-        )
-        codes.append(UsageError.exit_code if strict else 0)
-    try:
-        _show(ends, destination or Destination(), worst(codes))
-    except CleanupError as error:  # a disk is full, say: that must not hide how the targets ended
-        complain(error)
-        codes.append(error.exit_code)
-    if code := worst(codes):
-        raise SystemExit(code)
-
-
-def _show(ends: Sequence[Ended], destination: Destination, exit_code: int) -> None:
-    if any(end.target.from_file for end in ends):
-        those = [TargetEnd(end.target.name, end.exit_code, end.line, end.report) for end in ends]
-        destination.show(together(those, exit_code), many=True)
-        return
-    for end in ends:
-        if end.report:
-            destination.show([end.report])
-
-
-def worst(exit_codes: Iterable[int]) -> int:
-    """The exit code that speaks for all: a bug before all else, then the highest error; 10 is no error."""
-    codes = set(exit_codes) - {0}
-    if 1 in codes:
-        return 1
-    return max(codes - {10}, default=10 if 10 in codes else 0)
 
 
 def plan_path(plan: Path | None, target: Target, run_id: str) -> Path:
@@ -293,8 +169,8 @@ def require_folder(targets: Iterable[Target], path: Path | None, option: str) ->
 
 
 async def finish(
-    job: Job, work: Awaitable[RunFinished], warnings: Warnings | None = None, *, reported: bool = False
-) -> Ended:
+    job: Job, work: Awaitable[RunFinished], warnings: ends.Warnings | None = None, *, reported: bool = False
+) -> ends.Ended:
     """See a run through: the bar or, where none can be drawn, a line every now and then; and how it ended.
 
     The report of its journal is made where that was asked for.
@@ -313,7 +189,7 @@ async def finish(
     if left and finished.exit_code != RecordRejected.exit_code:
         _tell_command("finish it with: ", resume_command(job.journal), about(job))
     report = view(read_to_show(job.journal)) if reported else None
-    return Ended(job.target, finished.exit_code, line, report)
+    return ends.Ended(job.target, finished.exit_code, line, report)
 
 
 def _tell_command(words: str, command: str, about: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ import ipaddress
 import shlex
 from datetime import timedelta
 from pathlib import Path
+from typing import TypedDict, Unpack
 from urllib.parse import urlsplit
 
 import msgspec
@@ -59,7 +60,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     `users` are asked whether they use an image, notebooks as far as `in_use` says, jobs that are over for
     `job_history`; `pins` are in use elsewhere. `from_file`: its name stands in the names of its plan and journal."""
 
-    name: str
+    name: str = "default"
     endpoint: str
     project_id: str
     workspaces: tuple[str, ...] = ("0",)
@@ -95,53 +96,52 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ca_bundle: Path | None = None
 
 
+class TargetFields(TypedDict, total=False):
+    """What may be said of a target besides where it is; what is not said is as a Target has it by itself."""
+
+    name: str
+    workspaces: tuple[str, ...]
+    auth: Auth
+    credentials: CredentialNames
+    rate: float
+    concurrency: int
+    policies: tuple[Path, ...]
+    users: tuple[UserKind, ...]
+    job_history: timedelta
+    in_use: Scope
+    pins: InUse
+    from_file: bool
+
+
 def make_target(
     *,
-    name: str = "default",
-    endpoint: str | None,
-    region: str | None,
-    project_id: str | None,
-    workspaces: tuple[str, ...],
-    auth: Auth,
-    iam_endpoint: str | None,
-    rate: float,
-    concurrency: int,
-    credentials: CredentialNames | None = None,
-    policies: tuple[Path, ...] = (),
-    users: tuple[UserKind, ...] = tuple(UserKind),
-    job_history: timedelta = JOB_HISTORY,
-    in_use: Scope = Scope.ALL,
-    pins: InUse | None = None,
-    from_file: bool = False,
+    endpoint: str | None = None,
+    region: str | None = None,
+    project_id: str | None = None,
+    iam_endpoint: str | None = None,
+    **said: Unpack[TargetFields],
 ) -> Target:
     """Fill in what follows from the region and refuse what cannot be right.
 
     Raises UsageError naming the option and the environment variable.
     """
+    from_file = said.get("from_file", False)
     if region is not None:
         require_region(region, "region" if from_file else "--region (HUAWEICLOUD_REGION)")
     endpoint = _endpoint(endpoint, region)
-    if auth is Auth.NONE and not is_loopback(endpoint):
+    if said.get("auth") is Auth.NONE and not is_loopback(endpoint):
         raise UsageError(f"--auth none is for loopback addresses only, not for {endpoint}")
     iam = iam_endpoint or (f"https://iam.{region}.myhuaweicloud.com" if region else None)
-    return Target(
-        name=name,
+    target = Target(
         endpoint=endpoint,
         project_id=_project(project_id, "project_id" if from_file else "--project-id"),
-        workspaces=workspaces or ("0",),
-        auth=auth,
         # OS_AUTH_URL often names the version, which belongs to the path of the call.
         iam_endpoint=checked_url(iam, "--iam-endpoint").removesuffix("/v3") if iam else None,
-        credentials=credentials or CredentialNames(),
-        rate=positive(rate, "--rate"),
-        concurrency=int(positive(concurrency, "--concurrency")),
-        policies=policies,
-        users=users,
-        job_history=job_history,
-        in_use=in_use,
-        pins=pins or InUse(),
-        from_file=from_file,
+        **said,
     )
+    positive(target.rate, "--rate")
+    positive(target.concurrency, "--concurrency")
+    return target
 
 
 def _endpoint(endpoint: str | None, region: str | None) -> str:

@@ -24,8 +24,7 @@ from cleanup.config.settings import Target, make_target
 from cleanup.errors import PolicyError, Problem, UsageError
 from cleanup.files import read_regular
 from cleanup.kinds import FileKind
-from cleanup.modelarts.auth.names import Auth
-from cleanup.modelarts.users.kinds import JOB_HISTORY, Scope, UserKind
+from cleanup.modelarts.users.kinds import UserKind
 from cleanup.policy.load import require_yaml_kind
 from cleanup.strict_yaml.document import location_of, parse
 from cleanup.strict_yaml.location import Location
@@ -171,24 +170,10 @@ def make_targets(
 
 
 def _target(fields: Mapping[str, Any], pins: Sequence[Path]) -> Target:
-    return make_target(
-        name=fields["name"],
-        endpoint=fields.get("endpoint"),
-        region=fields.get("region"),
-        project_id=fields["project_id"],
-        workspaces=fields.get("workspaces", ()),
-        auth=fields.get("auth", Auth.AUTO),
-        iam_endpoint=fields.get("iam_endpoint"),
-        rate=fields.get("rate", 10.0),
-        concurrency=fields.get("concurrency", 16),
-        credentials=fields.get("credentials"),
-        policies=fields.get("policies", ()),
-        users=tuple(kind for kind in UserKind if kind in fields.get("users", UserKind)),
-        job_history=fields.get("job_history", JOB_HISTORY),
-        in_use=fields.get("in_use", Scope.ALL),
-        pins=read_pins(pins),
-        from_file=True,
-    )
+    said = {key: value for key, value in fields.items() if value is not None and value != ()}
+    wanted = said.get("users", UserKind)
+    said |= {"users": tuple(kind for kind in UserKind if kind in wanted), "pins": read_pins(pins)}
+    return make_target(**said, from_file=True)
 
 
 def shard_of(targets: Sequence[Target], index: int, count: int) -> tuple[Target, ...]:

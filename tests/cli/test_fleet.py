@@ -12,11 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleanup.cli.jobs import worst
+from cleanup.cli.ends import worst
 from cleanup.config.settings import make_target
 from cleanup.config.targets import parse_shard, read_targets, shard_of
 from cleanup.errors import PolicyError, UsageError
-from cleanup.modelarts.auth.names import Auth
 from cleanup.simulator import PROJECT_ID
 from tests.support.builders import events
 from tests.support.cloud import Cli, Cloud, Serve
@@ -273,20 +272,7 @@ def test_what_a_target_leaves_open_comes_from_the_files_defaults_then_from_the_o
 
 @given(st.sets(st.text("abcdef", min_size=1, max_size=6), max_size=30), st.integers(1, 9))
 def test_shards_take_each_target_once_and_even_shares(names: set[str], count: int) -> None:
-    targets = [
-        make_target(
-            name=name,
-            endpoint=None,
-            region="cn-north-4",
-            project_id="a" * 32,
-            workspaces=(),
-            auth=Auth.AUTO,
-            iam_endpoint=None,
-            rate=1,
-            concurrency=1,
-        )
-        for name in names
-    ]
+    targets = [make_target(name=name, region="cn-north-4", project_id="a" * 32) for name in names]
     shares = [shard_of(targets, index, count) for index in range(count)]
     assert sorted(target.name for share in shares for target in share) == sorted(names)
     assert max(map(len, shares)) - min(map(len, shares)) <= 1

@@ -7,9 +7,9 @@ import click
 import pytest
 
 from cleanup.cli import options, sources
+from cleanup.cli.commands import command
 from cleanup.cli.fleet import settings_of, targets_of
 from cleanup.cli.pages import HelpPage
-from cleanup.cli.parsing import command
 from cleanup.config.configuration import CONFIG_NAME
 from cleanup.config.settings import Settings, Target
 from cleanup.config.strict import CONFIG_VARIABLE

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from cleanup import errors
-from cleanup.cli.jobs import worst
+from cleanup.cli.ends import worst
 from cleanup.cli.options import Connecting, Deleting, Measuring, Notifying, Working
 from cleanup.cli.pages import EXIT_CODES
 from cleanup.cli.work.plan import SOMETHING_TO_DELETE

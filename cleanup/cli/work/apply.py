@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cleanup.apply.run import apply_plan, require_complete
-from cleanup.cli import confirmation, event_loop, fleet, jobs
+from cleanup.cli import confirmation, ends, event_loop, fleet, jobs
 from cleanup.cli.apply import ApplyOptions
 from cleanup.cli.earlier_runs import EarlierRuns
 from cleanup.cli.output import log
@@ -26,8 +26,8 @@ def apply(asked: ApplyOptions) -> None:
     with telling(asked.measuring, asked.notifying, applying.targets, applying.settings):
         if applying.watched:
             event_loop.read(applying.ask)
-        ends = event_loop.change(applying.all, applying.settings)
-        jobs.conclude(ends, destination, strict=asked.strict)
+        ended = event_loop.change(applying.all, applying.settings)
+        ends.conclude(ended, destination, strict=asked.strict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class _Applying:
     settings: Settings
     targets: tuple[Target, ...]
     expected: Policy | None
-    warnings: Mapping[str, jobs.Warnings]
+    warnings: Mapping[str, ends.Warnings]
     watched: bool
     earlier_runs: EarlierRuns = field(default_factory=EarlierRuns)
     confirmed: dict[str, str] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class _Applying:
             settings=settings,
             targets=targets,
             expected=load(asked.policy) if asked.policy else None,
-            warnings={target.name: jobs.Warnings(target, strict=asked.strict) for target in targets},
+            warnings={target.name: ends.Warnings(target, strict=asked.strict) for target in targets},
             watched=confirmation.is_watched() and not asked.yes,
         )
 
@@ -76,10 +76,10 @@ class _Applying:
         await confirmation.confirm(questions, stop)
         return True
 
-    async def all(self, stop: Stop) -> list[jobs.Ended]:
-        return await jobs.over(self.targets, lambda target: self._one(target, stop))
+    async def all(self, stop: Stop) -> list[ends.Ended]:
+        return await ends.over(self.targets, lambda target: self._one(target, stop))
 
-    async def _one(self, target: Target, stop: Stop) -> jobs.Ended:
+    async def _one(self, target: Target, stop: Stop) -> ends.Ended:
         plan = self._reviewed(target, lambda path: plan_file.read(path, jobs.plan_key()))
         watch_of(target.name).planned(plan)
         if self.watched and _would_delete(plan) and self.confirmed.get(target.name) != plan.summary.sha256:

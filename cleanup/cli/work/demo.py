@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from cleanup.apply.run import apply_plan
-from cleanup.cli import event_loop, jobs
+from cleanup.cli import ends, event_loop, jobs
 from cleanup.cli.demo import DemoOptions
 from cleanup.cli.output import say
 from cleanup.cli.report import read
@@ -63,29 +63,19 @@ def demo(asked: DemoOptions) -> None:
     )
     _show(folder / _JOURNAL)
     say(_next_steps(folder))
-    jobs.conclude([ended])
+    ends.conclude([ended])
 
 
 async def _demo(
     folder: Path, policy_file: Path, images: int, seed: int, settings: Settings, stop: Stop
-) -> jobs.Ended:
+) -> ends.Ended:
     now = event_loop.runtime().now
     policy = load([policy_file])
     say(_in_short(policy))
     service = Service(build_world(seed=seed, images=images, now=now()), now)
     async with serve(service) as url:
         say(f"\nA simulated project with {images} images.\n")
-        target = make_target(
-            name="demo",
-            endpoint=url,
-            region=None,
-            project_id=PROJECT_ID,
-            workspaces=("0",),
-            auth=Auth.NONE,
-            iam_endpoint=None,
-            rate=100.0,
-            concurrency=16,
-        )
+        target = make_target(name="demo", endpoint=url, project_id=PROJECT_ID, auth=Auth.NONE, rate=100.0)
         planning = jobs.new_job(target, settings, stop)
         with planning.progress:
             made = await make_plan(planning, policy)

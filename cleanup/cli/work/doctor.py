@@ -4,7 +4,7 @@ import sys
 
 import msgspec
 
-from cleanup.cli import event_loop, fleet, jobs
+from cleanup.cli import ends, event_loop, fleet
 from cleanup.cli.doctor import DoctorOptions
 from cleanup.cli.output import terminal
 from cleanup.cli.sources import settings_in_words
@@ -21,19 +21,19 @@ def doctor(asked: DoctorOptions) -> None:
     targets = fleet.targets_of(asked.connecting, asked.working)
     found: dict[str, Diagnosis] = {}
 
-    async def work(_: Stop) -> list[jobs.Ended]:
-        async def one(target: Target) -> jobs.Ended:
+    async def work(_: Stop) -> list[ends.Ended]:
+        async def one(target: Target) -> ends.Ended:
             diagnosis = await diagnose(target, settings, event_loop.runtime())
             found[target.name] = msgspec.structs.replace(
                 diagnosis, settings=settings_in_words(target, settings)
             )
-            return jobs.Ended(target, found[target.name].exit_code, "")
+            return ends.Ended(target, found[target.name].exit_code, "")
 
-        return await jobs.over(targets, one)
+        return await ends.over(targets, one)
 
-    ends = event_loop.read(work)
+    ended = event_loop.read(work)
     if found:
         shown = [found[target.name] for target in targets if target.name in found]
         destination.show([diagnosis(shown, terminal()["width"] if sys.stdout.isatty() else None)])
-    if code := jobs.worst(end.exit_code for end in ends):
+    if code := ends.worst(end.exit_code for end in ended):
         raise SystemExit(code)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cleanup.apply.resume import unfinished
-from cleanup.cli import event_loop, fleet, jobs
+from cleanup.cli import ends, event_loop, fleet, jobs
 from cleanup.cli.output import log
 from cleanup.cli.plan import PlanOptions
 from cleanup.cli.showing import Destination
@@ -39,13 +39,13 @@ def plan(asked: PlanOptions) -> None:
     """Plan every target. Raises CleanupError before any request for what cannot be."""
     planning = _Planning.of(asked)
     with telling(asked.measuring, None, planning.targets, planning.settings, dry_run=True):
-        ends = event_loop.read(planning.all)
+        ended = event_loop.read(planning.all)
         if planning.from_file:
             log().info(
                 f"apply the plans with: image-cleanup apply {asked.output or Path()} "
                 "and the same --targets or --config"
             )
-        jobs.conclude(ends, planning.destination, strict=asked.strict)
+        ends.conclude(ended, planning.destination, strict=asked.strict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,12 +90,12 @@ class _Planning:
     def over(self) -> Over:
         return Over.ANY if self.asked.overwrite else Over.INTACT
 
-    async def all(self, stop: Stop) -> list[jobs.Ended]:
-        return await jobs.over(self.targets, lambda target: self._one(target, stop))
+    async def all(self, stop: Stop) -> list[ends.Ended]:
+        return await ends.over(self.targets, lambda target: self._one(target, stop))
 
-    async def _one(self, target: Target, stop: Stop) -> jobs.Ended:
+    async def _one(self, target: Target, stop: Stop) -> ends.Ended:
         job = jobs.new_job(target, self.settings, stop, elsewhere=_ELSEWHERE)
-        warnings = jobs.Warnings(target, strict=self.asked.strict)
+        warnings = ends.Warnings(target, strict=self.asked.strict)
         path = self._free_place(job)
         made = await self._made(job)
         refused = self.asked.strict and any(what_to_know(made))
@@ -108,7 +108,7 @@ class _Planning:
         log().info(f"plan written to {path}{warnings}{self._hint(made, path)}")
         something = self.asked.detailed_exitcode and made.summary.delete
         line = f"{plan_line(made.summary)}{warnings}"
-        return jobs.Ended(target, SOMETHING_TO_DELETE if something else 0, line, report)
+        return ends.Ended(target, SOMETHING_TO_DELETE if something else 0, line, report)
 
     def _free_place(self, job: Job) -> Path:
         """Where the plan will lie. Raises UsageError where that holds something else, or what is still needed."""

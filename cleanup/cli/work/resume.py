@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from cleanup.apply.resume import Refused, applicable_plan, give_up, plan_path_of, target_of, unfinished
 from cleanup.apply.resume import resume as resume_run
 from cleanup.apply.settle import doubts_here
-from cleanup.cli import event_loop, fleet, jobs
+from cleanup.cli import ends, event_loop, fleet, jobs
 from cleanup.cli.output import log
 from cleanup.cli.resume import ResumeOptions
 from cleanup.cli.showing import Destination
@@ -90,12 +90,12 @@ def _resume(
             destination.show([view(earlier)])
         return
     require_writable(earlier.path, _ELSEWHERE)
-    jobs.conclude([event_loop.change(lambda stop: go_on(rest, settings, stop), settings)])
+    ends.conclude([event_loop.change(lambda stop: go_on(rest, settings, stop), settings)])
 
 
 async def go_on(
     rest: Rest, settings: Settings, stop: Stop, *, for_good: bool = False, reported: bool = False
-) -> jobs.Ended:
+) -> ends.Ended:
     """Finish what is left, in the same journal; `for_good` also where a plan that is refused leaves nothing
     to find out. Raises CleanupError."""
     earlier = rest.journal

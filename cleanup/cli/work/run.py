@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 
 from cleanup.apply.run import run_policy
-from cleanup.cli import confirmation, event_loop, fleet, jobs
+from cleanup.cli import confirmation, ends, event_loop, fleet, jobs
 from cleanup.cli.earlier_runs import EarlierRuns, resume_earlier
 from cleanup.cli.output import log
 from cleanup.cli.run import RunOptions
@@ -38,11 +38,11 @@ def run(asked: RunOptions) -> None:
     with telling(asked.measuring, asked.notifying, targets, settings, dry_run=not asked.apply):
         if asked.apply:
             real = _RealRun.of(asked, settings, targets, policies)
-            jobs.conclude(event_loop.change(real.all, settings), destination, strict=asked.strict)
+            ends.conclude(event_loop.change(real.all, settings), destination, strict=asked.strict)
             return
-        ends = event_loop.read(_DryRun(settings, targets, policies, destination, asked.strict).all)
+        ended = event_loop.read(_DryRun(settings, targets, policies, destination, asked.strict).all)
         log().info("this was a dry run: nothing was deleted; --apply deletes")
-        jobs.conclude(ends, destination, strict=asked.strict)
+        ends.conclude(ended, destination, strict=asked.strict)
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,17 @@ class _DryRun:
     destination: Destination
     strict: bool
 
-    async def all(self, stop: Stop) -> list[jobs.Ended]:
-        return await jobs.over(self.targets, lambda target: self._one(target, stop))
+    async def all(self, stop: Stop) -> list[ends.Ended]:
+        return await ends.over(self.targets, lambda target: self._one(target, stop))
 
-    async def _one(self, target: Target, stop: Stop) -> jobs.Ended:
-        job, warnings = jobs.new_job(target, self.settings, stop), jobs.Warnings(target, strict=self.strict)
+    async def _one(self, target: Target, stop: Stop) -> ends.Ended:
+        job, warnings = jobs.new_job(target, self.settings, stop), ends.Warnings(target, strict=self.strict)
         with job.progress:
             plan = await make_plan(job, self.policies[target.name])
         report = show(plan, target, self.destination)
         warnings.tell(what_to_know(plan))
         warnings.require_none()
-        return jobs.Ended(target, 0, f"{plan_line(plan.summary)} (dry run){warnings}", report)
+        return ends.Ended(target, 0, f"{plan_line(plan.summary)} (dry run){warnings}", report)
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,12 @@ class _RealRun:
             strict=asked.strict,
         )
 
-    async def all(self, stop: Stop) -> list[jobs.Ended]:
-        return await jobs.over(self.targets, lambda target: self._one(target, stop))
+    async def all(self, stop: Stop) -> list[ends.Ended]:
+        return await ends.over(self.targets, lambda target: self._one(target, stop))
 
-    async def _one(self, target: Target, stop: Stop) -> jobs.Ended:
+    async def _one(self, target: Target, stop: Stop) -> ends.Ended:
         job = jobs.new_run(target, self.settings, stop, self.journal)
-        warnings, policy = jobs.Warnings(target, strict=self.strict), self.policies[target.name]
+        warnings, policy = ends.Warnings(target, strict=self.strict), self.policies[target.name]
         async with self.one_at_a_time if self.asks else nullcontext():
             found = self.earlier_runs.of(job)
             earlier = await resume_earlier(found, job, self.settings, policy, warnings, asks=self.asks)
@@ -127,10 +127,10 @@ class _RealRun:
             error = event_loop.innermost(caught)
             if self.shows or not (made and isinstance(error, CleanupError)):
                 raise
-            ended = jobs.refused(target, error, view(made[0], file=job.plan))
-        return replace(ended, exit_code=jobs.worst([earlier, ended.exit_code]))
+            ended = ends.refused(target, error, view(made[0], file=job.plan))
+        return replace(ended, exit_code=ends.worst([earlier, ended.exit_code]))
 
-    async def _show_and_ask(self, job: Job, warnings: jobs.Warnings, plan: Plan) -> None:
+    async def _show_and_ask(self, job: Job, warnings: ends.Warnings, plan: Plan) -> None:
         """Raises UsageError for a no, and for a warning with --strict."""
         async with self.one_at_a_time:
             job.progress.pause()
