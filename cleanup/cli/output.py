@@ -58,9 +58,9 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-def asked_for(words: list[str]) -> LogFormat:
+def asked_for(words: list[str]) -> LogFormat | None:
     """What --log-format says last, anywhere, before the command line is parsed: its errors look so, too."""
-    found = LogFormat.AUTO
+    found = None
     for word, following in pairwise([*words, ""]):
         if word == "--":
             break
@@ -78,7 +78,7 @@ class Verbosity(IntEnum):
     QUIET = 30  # --quiet: warnings and errors, no progress
 
 
-_format = ContextVar("log_format", default=LogFormat.AUTO)
+_format: ContextVar[LogFormat | None] = ContextVar("log_format", default=None)
 _verbosity = ContextVar("verbosity", default=Verbosity.NORMAL)
 
 
@@ -94,13 +94,19 @@ def open_missing_streams() -> None:
             setattr(sys, name, open(number, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115, PTH123
 
 
-def set_up_logs(wanted: LogFormat) -> None:
-    """Logs for people go to stderr: plain on a terminal, JSON otherwise, unless told."""
+def set_up_logs(wanted: LogFormat | None) -> None:
+    """Logs for people go to stderr: plain on a terminal, JSON otherwise, unless the command line says."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     _format.set(wanted)
     _verbosity.set(Verbosity.NORMAL)
+
+
+def configure_logs(wanted: LogFormat) -> None:
+    """From now on logs look so, where the command line says nothing."""
+    if _format.get() is None:
+        _format.set(wanted)
 
 
 def tell_only(least: Verbosity) -> None:
@@ -137,7 +143,7 @@ def is_json_wanted() -> bool:
 def is_plain() -> bool:
     """Whether logs are text for people, not JSON."""
     wanted = _format.get()
-    return wanted is LogFormat.PLAIN or (wanted is LogFormat.AUTO and sys.stderr.isatty())
+    return wanted is LogFormat.PLAIN or (wanted is not LogFormat.JSON and sys.stderr.isatty())
 
 
 @cache

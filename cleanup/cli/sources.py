@@ -8,7 +8,7 @@ import click
 import msgspec
 from click.core import ParameterSource
 
-from cleanup.cli.output import log
+from cleanup.cli.output import LogFormat, configure_logs, log
 from cleanup.config.configuration import (
     Configuration,
     Origin,
@@ -16,7 +16,7 @@ from cleanup.config.configuration import (
     find_configuration,
     option_of,
 )
-from cleanup.config.keys import Fields
+from cleanup.config.keys import Fields, Stated
 from cleanup.config.settings import Settings, Target
 from cleanup.config.strict import CONFIG_VARIABLE
 from cleanup.durations import format_duration
@@ -32,6 +32,8 @@ def prepare(words: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = find_configuration(words.get("config"), os.environ.get(CONFIG_VARIABLE), words.get("targets"))
     click.get_current_context().meta[_META] = found
+    if found.file and (said := found.file.process.get("log_format")):
+        configure_logs(LogFormat(said.value))
     return {name: _as_typed(name, one.words) for name, one in found.options().items()}
 
 
@@ -119,12 +121,23 @@ def settings_in_words(target: Target, settings: Settings) -> tuple[Setting, ...]
     ]
     used = {"timeout": f"{settings.timeout:g}s", "max_attempts": str(settings.max_attempts)}
     used |= {"ca_bundle": str(settings.ca_bundle)} if settings.ca_bundle else {}
-    rest = {key: str(one.words) for key, one in process.items() if key not in used}
+    rest = {key: _in_words(one) for key, one in process.items() if key not in used}
     rows += [
         Setting(name=key, value=value, origin=origin_of(key, [process], wins=True))
         for key, value in (used | rest).items()
     ]
     return tuple(rows)
+
+
+def _in_words(said: Stated) -> str:
+    return said.words if isinstance(said.words, str) else ", ".join(said.words)
+
+
+def place_of(name: str) -> str:
+    """`image-cleanup.yaml:3:9: ` where the file gave an option's value, to begin a message with; else nothing."""
+    found = configuration()
+    said = found.options().get(name)
+    return f"{said.location}: " if said and not is_given(name) else ""
 
 
 def _fields_of(found: Configuration, target: str) -> list[Fields]:

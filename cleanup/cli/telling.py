@@ -1,6 +1,6 @@
 """When a command has ended, however it did: metrics and notifications, which change nothing about how it ends."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -9,8 +9,9 @@ import click
 from cleanup.cli import event_loop
 from cleanup.cli.options import Measuring, Notifying
 from cleanup.cli.output import bug_line, log
+from cleanup.cli.sources import place_of
 from cleanup.config.settings import Settings, Target
-from cleanup.errors import CleanupError
+from cleanup.errors import CleanupError, UsageError
 from cleanup.stop import Stop
 from cleanup.telemetry import Channels, TargetFacts, Watch, make_channels, tell_all
 
@@ -34,12 +35,7 @@ def telling(
 ) -> Iterator[None]:
     """Tell, when the block has ended, whom the options name. Raises UsageError for options that cannot be."""
     runtime = event_loop.runtime()
-    channels = make_channels(
-        measuring.metrics_file,
-        measuring.pushgateway,
-        notifying.notify if notifying else (),
-        runtime.environment,
-    )
+    channels = _channels(measuring, notifying.notify if notifying else (), runtime.environment)
     began = runtime.now()
     end = (0, "nothing to do")
     try:
@@ -50,6 +46,14 @@ def telling(
     finally:
         if channels and targets:
             _tell(channels, end, _facts(targets, began, end, dry_run), targets[0], settings)
+
+
+def _channels(measuring: Measuring, notify: Sequence[str], environment: Mapping[str, str]) -> Channels:
+    """Where to tell. Raises UsageError, with its place where a configuration names a variable that is not set."""
+    try:
+        return make_channels(measuring.metrics_file, measuring.pushgateway, notify, environment)
+    except UsageError as error:
+        raise UsageError(f"{place_of('notify')}{error}") from None
 
 
 def _end_of(error: BaseException) -> tuple[int, str]:

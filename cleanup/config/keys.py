@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from cleanup.config.settings import checked_url
+from cleanup.config.settings import checked_url, require_receiver
 from cleanup.config.strict import require_plain, require_project, require_region
 from cleanup.durations import SYNTAX, parse_duration
 from cleanup.errors import UsageError
@@ -18,7 +18,7 @@ from cleanup.modelarts.users.kinds import Scope, UserKind
 from cleanup.strict_yaml.document import location_of
 from cleanup.strict_yaml.location import Location
 from cleanup.strict_yaml.mappings import Key, Keys, MappingReader, choice, mapping_schema, sequence
-from cleanup.strict_yaml.scalars import ValueType, error_at, integer, is_a, line, line_schema, parsed
+from cleanup.strict_yaml.scalars import BOOLEAN, ValueType, error_at, integer, is_a, line, line_schema, parsed
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -133,6 +133,7 @@ def _credentials(node: yaml.Node) -> CredentialNames:
 _DURATION = parsed(parse_duration, SYNTAX)
 _LASTING = parsed(_above_zero, SYNTAX)
 
+LOG_FORMATS: Final = ("auto", "plain", "json")
 # Of the process, for all targets; each is the option of its name.
 PROCESS_KEYS: Final[dict[str, Key]] = {
     "timeout": Key(_LASTING, "for one request"),
@@ -144,11 +145,17 @@ PROCESS_KEYS: Final[dict[str, Key]] = {
     ),
     "drain_timeout": Key(_DURATION, "how long requests may take after a signal"),
     "breaker": Key(integer(0), "stop after so many bad results in a row; 0 never does"),
+    "expires": Key(_LASTING, "how long a plan may be applied"),
+    "strict": Key(BOOLEAN, "a warning ends the command with exit 2 before anything is deleted"),
+    "log_format": Key(choice(LOG_FORMATS, "form of logs"), "how logs on stderr look"),
     "ca_bundle": Key(_text("ca_bundle"), "CA certificates to trust instead of the system's"),
     "journal": Key(_text("journal"), "where to write the journal; a folder where it ends in a slash"),
     "metrics_file": Key(_text("metrics_file"), "a file of metrics, for a textfile collector"),
     "pushgateway": Key(_text("pushgateway", _checked_gateway), "the URL of a Prometheus Pushgateway"),
-    "notify": Key(sequence(_text("notify"), "notify"), "who is notified: https://..., env:NAME or smn:URN"),
+    "notify": Key(
+        sequence(_text("notify", require_receiver), "notify"),
+        "who is notified: https://..., env:NAME or smn:URN",
+    ),
 }
 # Of a target, or of all in `defaults`.
 DEFAULT_KEYS: Final[dict[str, Key]] = {

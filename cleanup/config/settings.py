@@ -1,10 +1,11 @@
 """Where to connect and how hard to work: options and environment in, frozen settings out, or a clear refusal."""
 
 import ipaddress
+import re
 import shlex
 from datetime import timedelta
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Final, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,6 +16,11 @@ from cleanup.errors import UsageError
 from cleanup.in_use import InUse
 from cleanup.modelarts.auth.names import Auth, CredentialNames
 from cleanup.modelarts.users.kinds import JOB_HISTORY, Scope, UserKind
+
+TOPIC: Final = re.compile(
+    r"urn:smn:(?P<region>[a-z0-9-]+):(?P<project>[0-9a-fA-F]{32}):[\w-]{1,255}", re.ASCII
+)
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class TargetRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,6 +183,30 @@ def checked_url(url: str, option: str, *, plain_http: bool = False) -> str:
     if parts.scheme == "http" and not plain_http and not is_loopback(url):
         raise UsageError(f"{option} '{url}': plain http is for loopback addresses only; use https")
     return url.rstrip("/")
+
+
+def require_receiver(text: str, option: str) -> None:
+    """Raise UsageError for what is not of the form of one to notify; whether a variable is set is not asked."""
+    kind, _, rest = text.partition(":")
+    match kind:
+        case "env":
+            if not _VARIABLE.fullmatch(rest):
+                raise UsageError(
+                    f"{option} env: takes the name of an environment variable, such as env:CLEANUP_HOOK"
+                )
+        case "smn":
+            if not TOPIC.fullmatch(rest):
+                raise UsageError(
+                    f"{option} {text} is no topic: it is written smn:urn:smn:REGION:PROJECT_ID:TOPIC, "
+                    "as the console shows"
+                )
+        case "slack":
+            raise UsageError(
+                f"{option} slack: the address of such a hook is a secret: put slack:https://... into a variable "
+                f"and give {option} env:NAME"
+            )
+        case _:
+            checked_url(text, option)
 
 
 def is_loopback(url: str) -> bool:

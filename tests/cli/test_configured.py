@@ -1,10 +1,13 @@
 """A configuration and folders in real commands: who needs the file, where files go, what apply is told again."""
 
+import json
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from cleanup.simulator import PROJECT_ID
+from tests.support.builders import lines_of
 from tests.support.cloud import Cli, Cloud, Serve
 
 POLICY = """\
@@ -41,6 +44,34 @@ def test_a_night_without_an_option(cli: Cli, cloud: Cloud, tmp_path: Path) -> No
     (journal,) = (tmp_path / "logs").iterdir()
     assert journal.suffix == ".jsonl"
     assert cloud.deleted
+
+
+def test_what_stands_on_every_command_line_may_stand_in_it(cli: Cli, cloud: Cloud, tmp_path: Path) -> None:
+    file = tmp_path / "image-cleanup.yaml"
+    keys = "log_format: plain\nexpires: 3h\nstrict: true\nmetrics_file: m.prom\nnotify: [env:HOOK]\n"
+    file.write_text(file.read_text().replace("journal: logs/\n", f"journal: logs/\n{keys}"))
+    (tmp_path / "pins.txt").write_text("")
+    (tmp_path / "policies/policy.yaml").write_text(POLICY + "protect: [{namespace: none-such}]\n")
+    doctor = cli("doctor", "--format", "json")
+    told = {one["name"]: one for one in json.loads(doctor.stdout)["targets"][0]["settings"]}
+    assert {name: told[name]["value"] for name in ("expires", "strict", "log_format", "notify")} == {
+        "expires": "3h", "strict": "true", "log_format": "plain", "notify": "env:HOOK"
+    }  # fmt: skip
+    assert told["expires"]["origin"] == "image-cleanup.yaml:4:10"
+    planned = cli("plan", "-o", "p.jsonl")
+    assert planned.exit_code == 2
+    assert "error: 1 warning and --strict: nothing was deleted" in planned.stderr  # and no JSON
+    (tmp_path / "policies/policy.yaml").write_text(POLICY)
+    assert cli("plan", "-o", "p.jsonl").exit_code == 0
+    header = lines_of(tmp_path / "p.jsonl")[0]
+    made, ends = (datetime.fromisoformat(header[key]) for key in ("created_at", "expires_at"))
+    assert ends - made == timedelta(hours=3)
+    assert (tmp_path / "m.prom").exists()
+    applied = cli("apply", "p.jsonl", "--log-format", "json")
+    assert applied.exit_code == 2
+    said = json.loads(applied.stderr.splitlines()[-1])["event"]
+    assert said == "image-cleanup.yaml:7:9: --notify env:HOOK: the environment variable HOOK is not set"
+    assert not cloud.deleted
 
 
 def test_a_forgotten_pin_is_told(cli: Cli, cloud: Cloud) -> None:
