@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
+from cleanup.reports.formatting import folded
 from cleanup.reports.view import Report
 
 if TYPE_CHECKING:
@@ -57,7 +58,12 @@ def render(
     """
     match format:
         case Format.TABLE:
-            yield "\n".join(one.prose or _table(one, width, color, height, short=short) for one in reports)
+            yield "\n".join(
+                folded(one.prose, width if height else None)
+                if one.prose
+                else _table(one, width, color, height, short=short)
+                for one in reports
+            )
         case Format.JSON:
             from cleanup.reports import json_document as json
 

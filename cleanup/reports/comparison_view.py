@@ -153,7 +153,7 @@ def _comparison(found: Sequence[Change], sides: Sequence[ComparedSide], warnings
         verdict=_verdict(head),
         head=head,
         warnings=tuple(map(plain, warnings)),
-        facts=tuple(_facts(head)),
+        facts=(*_facts(head), *_common_why(rows)),
         make_body=lambda: _body(head, rows, found),
         rows=rows,
         row_type=ChangeRow,
@@ -169,7 +169,7 @@ def _body(head: ComparisonHead, rows: Sequence[ChangeRow], found: Sequence[Chang
         sections=(
             Section(
                 title="Images that changed, newly deleted first",
-                columns=_COLUMNS,
+                columns=_columns(rows),
                 rows=rows,
                 most=50,
                 highlighted=sum(row.change in (ChangeKind.NEWLY_DELETED, ChangeKind.FORCE) for row in rows),
@@ -231,19 +231,36 @@ def _facts(head: ComparisonHead) -> Iterator[Fact]:
     yield Fact("changed", _verdict(head))
 
 
-def _side(action: Action | None, reason: Reason | None, rule: str | None, force: bool | None) -> str:
+def _common_why(rows: Sequence[ChangeRow]) -> Iterator[Fact]:
+    """Why all changed, where that is the same for all."""
+    if len(reasons := {row.why for row in rows}) == 1:
+        yield Fact("why", plain(reasons.pop()))
+
+
+def _columns(rows: Sequence[ChangeRow]) -> tuple[Column, ...]:
+    """Without what is the same in every line: names want the room."""
+    varied = len({row.why for row in rows}) > 1
+    return tuple(column for column in _COLUMNS if varied or column.title != "why")
+
+
+def _side(action: Action | None, reason: Reason | None, force: bool | None) -> str:
     if action is None:
         return "not there"
-    told = f" ({rule})" if rule else ""
-    return plain(f"{action} {reason}{told}{', with content' if force else ''}")
+    return plain(f"{action} {reason}{', with content' if force else ''}")
 
 
 def _before(row: ChangeRow) -> str:
-    return _side(row.before_action, row.before_reason, row.before_rule, row.before_force)
+    return _side(row.before_action, row.before_reason, row.before_force)
 
 
 def _after(row: ChangeRow) -> str:
-    return _side(row.after_action, row.after_reason, row.after_rule, row.after_force)
+    return _side(row.after_action, row.after_reason, row.after_force)
+
+
+def _rule(row: ChangeRow) -> str:
+    """The rule that decides, or from which to which."""
+    rules = dict.fromkeys(rule for rule in (row.before_rule, row.after_rule) if rule)
+    return plain(" -> ".join(rules))
 
 
 def _detail(row: ChangeRow) -> str:
@@ -254,6 +271,7 @@ _COLUMNS = (
     Column(title="image", of=lambda row: plain(label(row.namespace, row.name, row.tag))),
     Column(title="before", of=_before),
     Column(title="after", of=_after),
+    Column(title="rule", of=_rule),
     Column(title="why", of=lambda row: plain(row.why)),
     Column(title="detail", of=_detail, wide=True),
 )

@@ -109,7 +109,7 @@ def _fitted(line: str, width: int | None) -> str:
     """The line, broken between words; what goes on stands below where its text began."""
     if width is None:
         return line
-    column = re.match(r" {2}\S[\w ]{12}\S[\w ]{15}| *(-> )?", line)
+    column = re.match(r" {2}\S[\w ]{12}\S[\w ]{15}| {4}[a-z_]+ {2,}| *(-> )?", line)
     indent = " " * (column.end() if column else 4)
     return textwrap.fill(
         line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False

@@ -1,5 +1,6 @@
 """Figures, times and foreign text as people read them: one spelling for every format."""
 
+import textwrap
 from collections.abc import Mapping
 
 _UNITS = ("KiB", "MiB", "GiB", "TiB")
@@ -52,3 +53,23 @@ def count(number: int, noun: str) -> str:
 def label(namespace: str | None, name: str | None, tag: str | None) -> str:
     """`namespace/name:tag`, `?` where the service did not say."""
     return f"{namespace or '?'}/{name or '?'}:{tag or '?'}"
+
+
+def folded(text: str, width: int | None) -> str:
+    """The lines, those that are longer than a screen is wide broken between words; None leaves them whole.
+
+    What goes on stands two columns further in than the line. A word is never broken: it may be copied.
+    """
+    if width is None:
+        return text
+    return "".join(_fitted(line, width) for line in text.splitlines(keepends=True))
+
+
+def _fitted(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return (
+        textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        + "\n"
+    )

@@ -169,5 +169,11 @@ _STATE = Column(title="state", of=lambda row: row.state)
 _IMAGE = Column(title="image", of=lambda row: plain(label(row.namespace, row.name, row.tag)))
 _OLD_ID = Column(title="id", of=lambda row: plain(row.image_id), right=True)
 _NEW_ID = Column(title="new id", of=lambda row: plain(row.new_image_id or ""), right=True)
-_BEFORE = (_STATE, _IMAGE, _OLD_ID, Column(title="why not", of=_as_what, prose=True))
+# Before, the state is told by why not, and names want the room.
+_BEFORE = (
+    Column(title="state", of=lambda row: row.state, wide=True),
+    _IMAGE,
+    _OLD_ID,
+    Column(title="why not", of=_as_what, prose=True),
+)
 _AFTER = (_STATE, _IMAGE, _NEW_ID, Column(title="why not, or without what", of=_without, prose=True))
