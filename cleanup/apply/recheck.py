@@ -60,27 +60,30 @@ def recheck(
     due: list[Due] = []
     left_alone: list[tuple[Decision, Verdict]] = []
     for plan in planned:
-        image, current = plan.image, decided.get(plan.image.key)
-        if current is None:
-            due.append(Due(image=image, rule=plan.rule, force=plan.force, listed=False))
-        elif trouble := _respelled(image, current.image) or _changed(image, current.image) or _kept(current):
-            left_alone.append((plan, trouble))
-        elif image.updated_at and image.updated_at > now:
-            left_alone.append(
-                (
-                    plan,
-                    _left_alone(f"its update_at is in the future: {format_moment(image.updated_at)}", image),
-                )
-            )
+        found = _compared(plan, decided.get(plan.image.key), seen_at, now)
+        if isinstance(found, Due):
+            due.append(found)
         else:
-            due.append(Due(image=image, rule=current.rule, force=plan.force, seen_at=seen_at))
-    going = {one.image.id for one in due if one.listed}
+            left_alone.append((plan, found))
     # What this run does not delete stays, also where the policy of today would let it go.
+    going = {one.image.id for one in due if one.listed}
     staying = [
         d if d.action is Action.KEEP or d.image.id in going else replace(d, action=Action.KEEP) for d in today
     ]
     forced = {d.image.id for d in with_force(staying, policy, others, all_seen=all_seen) if d.force}
     return Rechecked(due=_in_order(due, forced), left_alone=tuple(left_alone))
+
+
+def _compared(plan: Decision, current: Decision | None, seen_at: float, now: datetime) -> Due | Verdict:
+    """One planned image against today's decision on it, None where the inventory does not have it any more."""
+    image = plan.image
+    if current is None:
+        return Due(image=image, rule=plan.rule, force=plan.force, listed=False)
+    if trouble := _respelled(image, current.image) or _changed(image, current.image) or _kept(current):
+        return trouble
+    if image.updated_at and image.updated_at > now:
+        return _left_alone(f"its update_at is in the future: {format_moment(image.updated_at)}", image)
+    return Due(image=image, rule=current.rule, force=plan.force, seen_at=seen_at)
 
 
 class _Standing(msgspec.Struct, frozen=True):

@@ -1,7 +1,9 @@
 """From a plan to its outcomes: check it, look again, delete what is still due, write everything down."""
 
 import gc
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import cleanup
@@ -77,15 +79,7 @@ def check_again(
     """
     now = job.runtime.now()
     if today is None:
-        job.progress.begin("deciding again")
-        today = select(
-            inventory.images,
-            plan.policy,
-            inventory.in_use,
-            now,
-            others=inventory.others,
-            unseen=inventory.unseen,
-        )
+        today = _decide_again(job, plan, inventory, now)
     checked = recheck(
         planned,
         today,
@@ -95,17 +89,35 @@ def check_again(
         seen_at=inventory.seen_at,
         now=now,
     )
-    decided = {decision.image.id: decision for decision in today}
     job.runtime.say_more(
         f"looked again at {len(planned):,} planned images",
         due=len(checked.due),
         left_alone=len(checked.left_alone),
     )
+    _require_within_limits(plan, checked, today, inventory)
+    return checked
+
+
+def _decide_again(job: Job, plan: Plan, inventory: Inventory, now: datetime) -> tuple[Decision, ...]:
+    job.progress.begin("deciding again")
+    return select(
+        inventory.images,
+        plan.policy,
+        inventory.in_use,
+        now,
+        others=inventory.others,
+        unseen=inventory.unseen,
+    )
+
+
+def _require_within_limits(
+    plan: Plan, checked: Rechecked, today: Sequence[Decision], inventory: Inventory
+) -> None:
+    decided = {decision.image.id: decision for decision in today}
     going = [decided[one.image.id] for one in checked.due if one.listed]
     over = limits.violations(going, inventory.images, limits.RunLimits.of(plan.policy))
     if found := plan.summary.over_limits or over:
         raise LimitExceeded("nothing was deleted: " + "; ".join(found))
-    return checked
 
 
 async def delete(
@@ -126,9 +138,6 @@ async def delete(
     cannot even be begun; nothing was deleted then.
     """
 
-    def valid_for() -> float:
-        return (plan.header.expires_at - job.runtime.now()).total_seconds()
-
     began = job.runtime.clock()
     job.progress.total(len(planned))
     with Journal.of(job, read_size=resumed.size if resumed else None) as journal:
@@ -140,36 +149,57 @@ async def delete(
         due = [one for one in checked.due if one.image.id not in verdicts]
         try:
             await job.stop.unless_requested(lambda: _write_groups(job, client, journal, due))
-            for one in planned:
-                if verdict := verdicts.get(one.image.id):
-                    journal.write(DeleteResult.of(one.image, one.rule, verdict))
-                    job.progress.ended(verdict.outcome)
+            _write_known(job, journal, planned, verdicts)
         except JournalWriteError as error:
             job.stop.request(Cause.JOURNAL, str(error))
-        executor = Executor(
-            client,
-            journal,
-            FreshUse(job, client, inventory),
-            job.stop,
-            policy=plan.policy,
-            clock=job.runtime.clock,
-            concurrency=job.target.concurrency,
-            sleep=job.runtime.sleep,
-            max_staleness=job.settings.max_staleness,
-            valid_for=valid_for,
-            settle_timeout=job.settings.settle_timeout,
-            breaker=job.settings.breaker,
-            ended=job.progress.ended,
-        )
-        gc.freeze()  # what is there by now stays to the end: the collector need not walk it again and again
-        try:
+        executor = _executor(job, client, journal, plan, FreshUse(job, client, inventory))
+        with _frozen():
             verdicts = await executor.execute(due, verdicts)
-        finally:
-            gc.unfreeze()
         finished = _finished(job, client, planned, verdicts, job.runtime.clock() - began)
         if job.stop.cause is not Cause.JOURNAL:
             journal.write(finished)
     return finished
+
+
+def _write_known(
+    job: Job, journal: Journal, planned: Sequence[Decision], verdicts: Mapping[str, Verdict]
+) -> None:
+    """Write down the results of what needs no DELETE any more."""
+    for one in planned:
+        if verdict := verdicts.get(one.image.id):
+            journal.write(DeleteResult.of(one.image, one.rule, verdict))
+            job.progress.ended(verdict.outcome)
+
+
+def _executor(job: Job, client: Client, journal: Journal, plan: Plan, users: FreshUse) -> Executor:
+    def valid_for() -> float:
+        return (plan.header.expires_at - job.runtime.now()).total_seconds()
+
+    return Executor(
+        client,
+        journal,
+        users,
+        job.stop,
+        policy=plan.policy,
+        clock=job.runtime.clock,
+        concurrency=job.target.concurrency,
+        sleep=job.runtime.sleep,
+        max_staleness=job.settings.max_staleness,
+        valid_for=valid_for,
+        settle_timeout=job.settings.settle_timeout,
+        breaker=job.settings.breaker,
+        ended=job.progress.ended,
+    )
+
+
+@contextmanager
+def _frozen() -> Iterator[None]:
+    """What is there by now stays to the end: the collector need not walk it again and again."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 async def _write_groups(job: Job, client: Client, journal: Journal, due: Sequence[Due]) -> None:

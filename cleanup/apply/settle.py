@@ -11,7 +11,16 @@ from cleanup.config.job import Job
 from cleanup.config.settings import TargetRef
 from cleanup.errors import CleanupError, Interrupted, UsageError
 from cleanup.image import Image
-from cleanup.journal import DeleteIntent, DeleteResult, Journal, JournalFile, RunFinished, image_of, read
+from cleanup.journal import (
+    DeleteIntent,
+    DeleteResult,
+    Journal,
+    JournalFile,
+    RunFinished,
+    RunStarted,
+    image_of,
+    read,
+)
 from cleanup.journal.records import Level
 from cleanup.modelarts import deletion
 from cleanup.modelarts.client import Client
@@ -124,33 +133,42 @@ def _write(
     """One run that resumes the last one of this plan (its sha256) with these results, whole."""
     began = job.runtime.clock()
     chain = [run.started for run in journal.runs if run.started.plan_sha256 == plan]
-    counts = outcome.tally(result.outcome for result in results)
     with Journal.of(job, read_size=journal.size) as file:
-        file.write(
-            msgspec.structs.replace(
-                chain[0],
-                level=Level.INFO,
-                planned=len(results),
-                rate=job.target.rate,
-                concurrency=job.target.concurrency,
-                tool_version=cleanup.__version__,
-                resumes=chain[-1].run_id,
-            )
-        )
+        file.write(_started(job, chain, len(results)))
         for result in results:
             file.write(result)
-        finished = RunFinished.of(
-            counts,
-            planned=len(results),
-            bytes_freed=0,
-            requests=client.requests,
-            throttled=client.throttled,
-            rate_end=client.rate_now,
-            duration_s=round(job.runtime.clock() - began, 3),
-            exit_code=refusal.exit_code if refusal else _exit_code(counts),
-            stopped=str(refusal) if refusal else None,
-        )
+        finished = _finished(client, results, refusal, job.runtime.clock() - began)
         file.write(finished)
-    told = ", ".join(f"{number:,} {word}" for word, number in counts.items() if number)
+    told = ", ".join(f"{number:,} {word}" for word, number in finished.counts.items() if number)
     job.progress.note(f"what run {chain[-1].run_id} left open was settled by look-ups: {told}")
     return finished
+
+
+def _started(job: Job, chain: Sequence[RunStarted], planned: int) -> RunStarted:
+    """As the first run of the `chain` began, for what its last one left open."""
+    return msgspec.structs.replace(
+        chain[0],
+        level=Level.INFO,
+        planned=planned,
+        rate=job.target.rate,
+        concurrency=job.target.concurrency,
+        tool_version=cleanup.__version__,
+        resumes=chain[-1].run_id,
+    )
+
+
+def _finished(
+    client: Client, results: Sequence[DeleteResult], refusal: CleanupError | None, seconds: float
+) -> RunFinished:
+    counts = outcome.tally(result.outcome for result in results)
+    return RunFinished.of(
+        counts,
+        planned=len(results),
+        bytes_freed=0,
+        requests=client.requests,
+        throttled=client.throttled,
+        rate_end=client.rate_now,
+        duration_s=round(seconds, 3),
+        exit_code=refusal.exit_code if refusal else _exit_code(counts),
+        stopped=str(refusal) if refusal else None,
+    )
