@@ -8,6 +8,7 @@ import socket
 import ssl
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 
 from cleanup.modelarts.http.messages import Request
 from cleanup.modelarts.http.proxies import Route
@@ -42,7 +43,7 @@ def cause(error: Exception, request: Request, route: Route, timeout: float, *, s
     return _what(error, request.host, speaker, route, timeout) + _way(error, route)
 
 
-def is_before_sending(error: Exception) -> bool:
+def _is_before_sending(error: Exception) -> bool:
     """Whether it happened before anything of the request could reach the service."""
     return isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError)
 
@@ -61,7 +62,7 @@ def _what(error: Exception, host: str, speaker: str, route: Route, timeout: floa
             return f"{_peer(error, host, route)} {_socket_trouble(error.os_error)}"
         case aiohttp.ClientPayloadError():
             return f"the answer of {speaker} was cut off: its body ended too soon"
-        case aiohttp.ClientResponseError():
+        case aiohttp.ClientResponseError() | HttpProcessingError():  # of the proxy, of the service
             return _no_http(error, speaker)
         case aiohttp.ServerDisconnectedError():
             begun = not isinstance(error.message, str)
@@ -110,7 +111,7 @@ def _proxy_refusal(error: aiohttp.ClientHttpProxyError, route: Route) -> str:
     return told
 
 
-def _no_http(error: aiohttp.ClientResponseError, speaker: str) -> str:
+def _no_http(error: aiohttp.ClientResponseError | HttpProcessingError, speaker: str) -> str:
     if "Got more than" in error.message:  # of a LineTooLong, which may come as a plain BadHttpMessage
         return f"a header of the answer of {speaker} is too long: more than {LONGEST_HEADER >> 10} KiB"
     return f"what {speaker} sent is no HTTP"
@@ -120,6 +121,6 @@ def _way(error: Exception, route: Route) -> str:
     """The variable that decided on the way, wherever it may be why there is no answer."""
     if route.proxy:
         return f" (by the proxy of {route.variable}; NO_PROXY names who is reached without)"
-    if route.variable and is_before_sending(error):
+    if route.variable and _is_before_sending(error):
         return f" (reached without a proxy, for {route.variable} names it)"
     return ""
