@@ -4,19 +4,18 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from io import FileIO
 from pathlib import Path
 from typing import Self
 
-import anyio
-import anyio.to_thread
 import msgspec
 
 from cleanup.config.job import Job
 from cleanup.errors import JournalWriteError, UsageError
 from cleanup.files import ELSEWHERE, PRIVATE, obstacle, sync_folder
+from cleanup.journal.group_commit import GroupCommit
 from cleanup.journal.reader import whole_part
 from cleanup.journal.records import JournalRepaired, Line
 
@@ -71,8 +70,7 @@ class Journal:
         self._own = {"run_id": run_id, "target": target}
         self._now = now
         self._broken: JournalWriteError | None = None
-        self._syncing: anyio.Event | None = None
-        self._written = self._durable = 0  # lines
+        self._commit = GroupCommit(self._write, self.flush, self._watch)
         self._last = b""  # the line that was written last
         self._seen = (0, b"")  # where a line stands that was there at the last look, and which
         torn = self._open(read_size)
@@ -134,11 +132,21 @@ class Journal:
 
     def write(self, line: Line) -> None:
         """Write one line; its time, run and target are filled in."""
+        self._write([self._spelled(line)])
+
+    async def write_ahead(self, line: Line) -> None:
+        """Write down what is about to be asked of the service, and return once it is on disk."""
         if self._broken:
             raise self._broken
-        whole = msgspec.structs.replace(line, timestamp=self._now(), **self._own)
-        self._last = _encode(whole) + b"\n"
-        rest = memoryview(self._last)
+        await self._commit.append(self._spelled(line))
+
+    def _spelled(self, line: Line) -> bytes:
+        return _encode(msgspec.structs.replace(line, timestamp=self._now(), **self._own)) + b"\n"
+
+    def _write(self, lines: Sequence[bytes]) -> None:
+        if self._broken:
+            raise self._broken
+        rest = b"".join(lines)
         try:
             while rest:
                 done = self._file.write(rest)
@@ -147,29 +155,8 @@ class Journal:
         except OSError as error:
             self._broken = self._failed(error)
             raise self._broken from error
-        self._written += 1
-
-    async def write_ahead(self, line: Line) -> None:
-        """Write down what is about to be asked of the service, and return once it is on disk.
-
-        The first who waits syncs for all that is written by then; the others wait for that, and one of
-        those who came too late for it is the next.
-        """
-        self.write(line)
-        mine = self._written
-        while self._durable < mine:
-            if self._syncing:
-                await self._syncing.wait()
-                continue
-            self._syncing = anyio.Event()
-            upto = self._written
-            try:
-                await anyio.to_thread.run_sync(self.flush)
-                self._watch()
-                self._durable = upto
-            finally:
-                self._syncing.set()
-                self._syncing = None
+        if lines:
+            self._last = lines[-1]
 
     def flush(self) -> None:
         """Wait until everything written is on disk, where there is one to wait for."""
@@ -216,6 +203,7 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         try:
+            self._commit.close()
             if self._broken is None:
                 self.flush()
                 self._watch()

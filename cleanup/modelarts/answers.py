@@ -4,7 +4,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, NamedTuple
+
+import msgspec
 
 from cleanup.image import Image, Status, same_word
 from cleanup.modelarts import wire
@@ -87,8 +90,7 @@ _THEN = {
 }
 
 
-@dataclass(frozen=True)
-class _Said:
+class _Said(msgspec.Struct, frozen=True):
     """An answer with what its body says, read once; `http` is 0 where no answer came."""
 
     answer: Result[Any]
@@ -179,7 +181,10 @@ TABLE = (  # the first row that holds counts
 def read_answer(answer: Result[Any], image_id: str) -> Row:
     """The row for what the DELETE of this image was answered."""
     said = _said(answer, image_id)
-    return next(row for row in TABLE if row.holds(said))
+    for row in TABLE:
+        if row.holds(said):
+            break
+    return row  # the last one always holds
 
 
 def says_not_found(answer: Result[Any]) -> bool:
@@ -206,13 +211,19 @@ def explain(answer: Result[Any], meaning: Meaning, image_id: str) -> str | None:
             return None
 
 
+@lru_cache(maxsize=1)  # what it means and what the journal says of it rest on the same
+def decoded(body: bytes) -> object:
+    """The body of an answer as plain values, not to be changed; None when it is no JSON."""
+    return wire.decode_json(body)
+
+
 def _said(answer: Result[Any], image_id: str) -> _Said:
     told = wire.ServiceError(None, None) if answer.ok else wire.decode_error(answer.body)
     return _Said(
         answer=answer,
         image_id=image_id,
         http=answer.status or 0,
-        body=wire.decode_json(answer.body) if answer.ok else None,
+        body=decoded(answer.body) if answer.ok else None,
         code=told.code or "",
         message=told.message or "",
     )

@@ -15,7 +15,16 @@ from cleanup.errors import CleanupError, InventoryError
 from cleanup.image import Image, Status
 from cleanup.in_use import Use
 from cleanup.modelarts import wire
-from cleanup.modelarts.answers import FOREIGN, Look, Meaning, explain, is_going, read_answer, says_not_found
+from cleanup.modelarts.answers import (
+    FOREIGN,
+    Look,
+    Meaning,
+    decoded,
+    explain,
+    is_going,
+    read_answer,
+    says_not_found,
+)
 from cleanup.modelarts.client import Client, describe
 from cleanup.modelarts.http.messages import Result
 from cleanup.outcome import Outcome, Verdict
@@ -276,7 +285,7 @@ def _verdict(
     answer: Result[Any], outcome: Outcome, why: str | None = None, attempts: int | None = None
 ) -> Verdict:
     """The verdict with its evidence; `why` is our own word where the service's is not enough."""
-    said = wire.decode_json(answer.body)
+    said = decoded(answer.body)
     status = said.get("status") if isinstance(said, dict) else None
     told = None if answer.ok else wire.decode_error(answer.body)
     return Verdict(

@@ -35,26 +35,31 @@ def sign(request: Request, keys: Keys, headers: Mapping[str, str], moment: datet
     Signed is the SHA-256 of method, path, query, headers by name, and the SHA-256 of the body, each in
     its one spelling (SDK of the vendor, `signer.Signer`).
     """
-    date = _stamp(moment.replace(microsecond=0))
-    signed = {**headers, "X-Sdk-Date": date, "Host": request.host}
-    if keys.security_token:
-        signed["X-Security-Token"] = keys.security_token
-    by_name = sorted([(name.lower(), value.strip()) for name, value in signed.items()])
-    names = ";".join([name for name, _ in by_name])
-    told = "".join([f"{name}:{value}\n" for name, value in by_name])
+    date, signed, names, told = _signed_headers(
+        tuple(headers.items()), request.host, keys.security_token, int(moment.timestamp())
+    )
     body = sha256(request.body).hexdigest() if request.body else _OF_NOTHING
-    query = request.target.partition("?")[2]
+    query = request.target.partition("?")[2] if request.query else ""
     canonical = f"{request.method}\n{_canonical_path(request.path)}\n{query}\n{told}\n{names}\n{body}"
     digest = sha256(canonical.encode()).hexdigest()
     text = f"{_ALGORITHM}\n{date}\n{digest}"
     signature = hmac.digest(keys.sk.encode(), text.encode(), "sha256").hex()
-    signed["Authorization"] = f"{_ALGORITHM} Access={keys.ak}, SignedHeaders={names}, Signature={signature}"
-    return signed
+    told = f"{_ALGORITHM} Access={keys.ak}, SignedHeaders={names}, Signature={signature}"
+    return {**signed, "Authorization": told}
 
 
-@lru_cache(maxsize=4)
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+@lru_cache(maxsize=4)  # nearly all requests of one second have the same
+def _signed_headers(
+    given: tuple[tuple[str, str], ...], host: str, security_token: str | None, second: int
+) -> tuple[str, Mapping[str, str], str, str]:
+    """The date of this second since 1970, all headers that are signed, their names, and their canonical form."""
+    date = datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
+    signed = {**dict(given), "X-Sdk-Date": date, "Host": host}
+    if security_token:
+        signed["X-Security-Token"] = security_token
+    by_name = sorted([(name.lower(), value.strip()) for name, value in signed.items()])
+    names = ";".join([name for name, _ in by_name])
+    return date, signed, names, "".join([f"{name}:{value}\n" for name, value in by_name])
 
 
 def _canonical_path(path: str) -> str:
