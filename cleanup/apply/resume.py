@@ -3,17 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
 
+from cleanup.apply.earlier_plan import plan_path_of
 from cleanup.apply.run import check_again, delete, require_complete
 from cleanup.apply.settle import Open, doubts_here, settle
 from cleanup.config.connect import connect
 from cleanup.config.job import Job
 from cleanup.config.settings import Target, TargetRef
 from cleanup.decision.types import Decision
-from cleanup.durations import format_moment
 from cleanup.errors import Interrupted, RecordRejected, UsageError
 from cleanup.image import Image
 from cleanup.journal import JournalFile, RunFinished, read
@@ -76,21 +75,6 @@ def applicable_plan(
     except RecordRejected as error:
         return Refused(error, plan)
     return plan
-
-
-def plan_path_of(journal: JournalFile) -> Path:
-    """Where the journal says its plan lies."""
-    return journal.path.absolute().parent / journal.chain[0].started.plan
-
-
-def obstacle_to(journal: JournalFile, now: datetime) -> str | None:
-    """Why `resume` cannot go on with the journal's plan, as far as the first line of that says; None where it may."""
-    path = plan_path_of(journal)
-    try:
-        expires = plan_file.expiry(path)
-    except (UsageError, RecordRejected):
-        return f"its plan {path} cannot be read"
-    return f"its plan expired at {format_moment(expires)}" if now >= expires else None
 
 
 def unfinished(plan: Plan, journal: JournalFile) -> tuple[Decision, ...]:

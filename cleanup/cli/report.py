@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cleanup import journal
-from cleanup.apply.resume import obstacle_to
+from cleanup.apply.earlier_plan import obstacle_to
 from cleanup.cli import event_loop
 from cleanup.cli.parsing import Argument
 from cleanup.cli.showing import Showing

@@ -21,7 +21,7 @@ from markdown_it import MarkdownIt
 from rich.cells import cell_len
 
 import cleanup.reports
-from cleanup.apply.resume import obstacle_to
+from cleanup.apply.earlier_plan import obstacle_to
 from cleanup.config.settings import TargetRef
 from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.durations import format_elapsed

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from cleanup.apply.resume import Refused, applicable_plan, give_up, plan_path_of, target_of, unfinished
+from cleanup.apply.earlier_plan import plan_path_of
+from cleanup.apply.resume import Refused, applicable_plan, give_up, target_of, unfinished
 from cleanup.apply.resume import resume as resume_run
 from cleanup.apply.settle import doubts_here
 from cleanup.cli import ends, event_loop, fleet, jobs
