@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import cleanup
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span, Tracer
 
@@ -37,7 +38,7 @@ def open_tracing(
     """What spans are made with; None, and a warning, where there can be none."""
     why = _not_spoken(environment)
     try:
-        return None if why else Tracing(now, warn)
+        return None if why else Tracing(now, warn, environment)
     except ImportError:
         why = _MISSING
     except Exception as error:  # a variable that makes no sense to the library
@@ -62,17 +63,20 @@ def _not_spoken(environment: Mapping[str, str]) -> str:
 class Tracing:
     """The spans of one command, delivered in batches by a thread of their own. Raises ImportError without the extra."""
 
-    def __init__(self, now: Callable[[], datetime], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, now: Callable[[], datetime], warn: Callable[[str], None], environment: Mapping[str, str]
+    ) -> None:
         self._now = now
         self._warn = warn
+        self._within = _outer_span(environment)
         self._complaints = _Complaints()
         self._provider = _provider()
         self._tracer = self._provider.get_tracer("image-cleanup", cleanup.__version__)
         self._runs: list[RunSpans] = []
 
     def run(self, name: str, **attributes: str) -> "RunSpans":
-        """Begin the span of one run on one target."""
-        run = RunSpans(self._tracer, self._now, name, attributes)
+        """Begin the span of one run on one target, within that of whoever called us."""
+        run = RunSpans(self._tracer, self._now, self._within, name, attributes)
         self._runs.append(run)
         return run
 
@@ -94,15 +98,17 @@ class RunSpans:
     """The span of a run, within it the phase that it is in, within that its requests."""
 
     def __init__(
-        self, tracer: "Tracer", now: Callable[[], datetime], name: str, attributes: Mapping[str, str]
+        self,
+        tracer: "Tracer",
+        now: Callable[[], datetime],
+        within: "Context",
+        name: str,
+        attributes: Mapping[str, str],
     ) -> None:
         self._tracer = tracer
         self._now = now
-        self._run = self._begin(name, attributes)
+        self._run = tracer.start_span(name, within, attributes=attributes, start_time=_nanoseconds(now()))
         self._phase: Span | None = None
-
-    def _begin(self, name: str, attributes: Mapping[str, str]) -> "Span":
-        return self._tracer.start_span(name, attributes=attributes, start_time=_nanoseconds(self._now()))
 
     def begin(self, phase: str) -> None:
         """The phase before it is over."""
@@ -190,6 +196,16 @@ def _mark(span: "Span", error_type: str) -> None:
 
 def _nanoseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1e6) * 1000
+
+
+def _outer_span(environment: Mapping[str, str]) -> "Context":
+    """The span that TRACEPARENT names, as W3C writes it; none where it makes no sense."""
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    names = ("traceparent", "tracestate")
+    return TraceContextTextMapPropagator().extract(
+        {name: environment[name.upper()] for name in names if environment.get(name.upper())}
+    )
 
 
 def _provider() -> "TracerProvider":

@@ -30,6 +30,7 @@ class Collector(ThreadingHTTPServer):
         self.answers = 200
         self.bodies: list[bytes] = []
         self.paths: list[str] = []
+        self.logins: list[str | None] = []
 
     @property
     def url(self) -> str:
@@ -57,6 +58,7 @@ class _Receiver(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.paths.append(self.path)
+        self.server.logins.append(self.headers["authorization"])
         self.send_response(self.server.answers)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -160,6 +162,50 @@ def test_the_end_waits_for_no_collector_for_long(
     opened.run("image-cleanup plan")
     opened.close()
     assert len(warned) == 1
+
+
+OUTER = "0af7651916cd43dd8448eb211c80319c"
+
+
+@pytest.mark.parametrize(
+    ("parent", "sent", "within"),
+    [
+        (f"00-{OUTER}-b7ad6b7169203331-01", 2, True),
+        (f"00-{OUTER}-b7ad6b7169203331-00", 0, True),
+        ("x", 2, False),
+    ],
+    ids=["sampled", "not-sampled", "nonsense"],
+)
+def test_a_run_is_within_the_span_that_traceparent_names(
+    parent: str, sent: int, within: bool, collector: Collector
+) -> None:
+    warned: list[str] = []
+    opened = tracing.open_tracing(ON | {"TRACEPARENT": parent}, lambda: NOW, warned.append)
+    assert opened
+    opened.run("image-cleanup run").begin("deciding")
+    opened.close()
+    assert (len(collector.spans), warned) == (sent, [])
+    for span in collector.spans:
+        assert (span.trace_id.hex() == OUTER) is within
+        assert (span.parent_span_id.hex() == "b7ad6b7169203331") is (
+            within and span.name == "image-cleanup run"
+        )
+
+
+def test_the_standard_variables_reach_the_collector_and_secrets_nobody_else(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=canary,of no form canary")
+    warned: list[str] = []
+    for sampler, sent in (("always_on", 1), ("always_off", 1)):
+        monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
+        opened = tracing.open_tracing(ON, lambda: NOW, warned.append)
+        assert opened
+        opened.run("image-cleanup run")
+        opened.close()
+        assert len(collector.spans) == sent
+    assert collector.logins == ["canary"]
+    assert "canary" not in "".join([*capfd.readouterr(), *warned])
 
 
 def test_without_the_extra_there_is_a_warning_with_the_fix(
