@@ -8,9 +8,8 @@ from cleanup.cli.options import (
     Connecting,
     Deleting,
     JournalPath,
-    Measuring,
-    Notifying,
     Strict,
+    Telling,
     Working,
     Yes,
 )
@@ -45,8 +44,7 @@ class ApplyOptions:
     working: Working
     deleting: Deleting
     showing: Showing
-    measuring: Measuring
-    notifying: Notifying
+    telling: Telling
     journal: JournalPath = None
     yes: Yes = False
     strict: Strict = False

@@ -3,6 +3,7 @@
 import re
 import textwrap
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import fields, is_dataclass
 from importlib import import_module
 from inspect import cleandoc, signature
@@ -17,7 +18,7 @@ from cleanup.cli import output
 from cleanup.cli.log_options import log_options, say_and_exit
 from cleanup.cli.pages import HelpPage
 from cleanup.cli.parsing import ConfigurableOption, spelled_out
-from cleanup.errors import UsageError
+from cleanup.errors import CleanupError, UsageError
 
 
 class Helped(click.Command):
@@ -75,29 +76,46 @@ def _named(title: str, options: list[str], width: int) -> str:
 
 
 class _Command(Helped):
-    """`prepare` is given the words of the command line by option, and gives values that stand behind the options."""
+    """`prepare` is given the words of the command line by option, and gives values that stand behind the options.
+
+    `refuse` is given both and what is wrong, where that is refused.
+    """
 
     def __init__(
         self,
         *args: Any,
         page: HelpPage,
         prepare: Callable[[Mapping[str, Any]], dict[str, Any]] | None,
+        refuse: Callable[[Mapping[str, Any], Exception], None] | None,
         **says: Any,
     ) -> None:
         super().__init__(*args, **says)
         self.page = page
         self._prepare = prepare
+        self._refuse = refuse
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if self._prepare and not ctx.resilient_parsing:
-            ctx.default_map = self._values_behind(ctx, list(args))
-        return super().parse_args(ctx, args)
-
-    def _values_behind(self, ctx: click.Context, args: list[str]) -> dict[str, Any]:
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
+        words = self._words(ctx, list(args))
+        ctx.default_map = self._values_behind(ctx, words)
         try:
-            words, _, _ = self.make_parser(ctx).parse_args(args)
+            return super().parse_args(ctx, args)
+        except (click.UsageError, CleanupError) as error:
+            if self._refuse:
+                self._refuse(ctx.default_map | words, error)
+            raise
+
+    def _words(self, ctx: click.Context, args: list[str]) -> dict[str, Any]:
+        """What stands on the command line by option, as far as that can be read."""
+        parser = self.make_parser(ctx)
+        parser.ignore_unknown_options = True
+        try:
+            return parser.parse_args(args)[0]
         except click.UsageError:  # which the real reading says
             return {}
+
+    def _values_behind(self, ctx: click.Context, words: Mapping[str, Any]) -> dict[str, Any]:
         if self._prepare is None or any(words.get(name) for name in self._helps(ctx)):
             return {}
         takers = {one.name for one in self.params if isinstance(one, ConfigurableOption) and one.configured}
@@ -161,20 +179,28 @@ def command(name: str, asked: Callable[..., Any], page: HelpPage) -> click.Comma
         params += shared
 
     def run(**given: Any) -> None:
-        _require_folder()
-        _trace_call(click.get_current_context())
+        words = dict(given)
         taken = {
             name: group(**{field.name: given.pop(field.name) for field in fields(group)})
             for name, group in groups.items()
         }
-        options = asked(**given, **taken)
-        if is_dataclass(asked):
-            getattr(import_module(f"cleanup.cli.work.{name}"), name)(options)
+        with ExitStack() as around:
+            for group in taken.values():
+                if hasattr(group, "around"):
+                    around.enter_context(group.around(words))
+            _require_folder()
+            _trace_call(click.get_current_context())
+            options = asked(**given, **taken)
+            if is_dataclass(asked):
+                getattr(import_module(f"cleanup.cli.work.{name}"), name)(options)
 
     params += [*log_options(), _help_all_option()]
     text = cleandoc(asked.__doc__ or "")
-    prepare = next((group.prepare for group in groups.values() if hasattr(group, "prepare")), None)
-    return _Command(name, callback=run, params=params, prepare=prepare, help=text, page=page)
+    prepare, refuse = (
+        next((getattr(group, hook) for group in groups.values() if hasattr(group, hook)), None)
+        for hook in ("prepare", "refuse")
+    )
+    return _Command(name, callback=run, params=params, prepare=prepare, refuse=refuse, help=text, page=page)
 
 
 def _trace_call(ctx: click.Context) -> None:

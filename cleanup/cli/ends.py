@@ -114,6 +114,8 @@ def conclude(ends: Sequence[Ended], destination: Destination | None = None, *, s
     except CleanupError as error:  # a disk is full, say: that must not hide how the targets ended
         complain(error)
         codes.append(error.exit_code)
+        for end in ends:
+            watch_of(end.target.name).ended(worst([end.exit_code, error.exit_code]), f"{end.line}; {error}")
     if code := worst(codes):
         raise SystemExit(code)
 

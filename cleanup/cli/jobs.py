@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 
 from cleanup.cli import ends, event_loop
-from cleanup.cli.options import Connecting, Deleting, Working
+from cleanup.cli.options import Connecting, Deleting, Telling, Working
 from cleanup.cli.output import (
     STDERR,
     bare_stderr,
@@ -38,9 +38,9 @@ from cleanup.stop import Stop
 
 _TELL_EVERY = 15.0
 # A deadline is over by then.
-_RESUMED_WITH = {field.name for group in (Connecting, Working, Deleting) for field in fields(group)} - {
-    "deadline"
-}
+_RESUMED_WITH = {
+    field.name for group in (Connecting, Working, Deleting, Telling) for field in fields(group)
+} - {"deadline"}
 
 
 def plan_path(plan: Path | None, target: Target, run_id: str) -> Path:

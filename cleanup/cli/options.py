@@ -1,7 +1,8 @@
 """Options that several commands share, as frozen groups; what they come to is for cleanup.cli.fleet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -204,7 +205,7 @@ class Deleting:
 
 @dataclass(frozen=True, kw_only=True)
 class Measuring:
-    """Where metrics go when the command has ended."""
+    """Where metrics go when the command has ended, however it does."""
 
     metrics_file: Annotated[
         Path | None,
@@ -219,10 +220,24 @@ class Measuring:
         Option(help="Push metrics to this Prometheus Pushgateway at the end.", metavar="URL", panel=_TELLING),
     ] = None
 
+    def around(self, words: Mapping[str, Any]) -> AbstractContextManager[None]:
+        """In which the command runs; `words` are all of its options."""
+        from cleanup.cli.telling import telling  # it needs what requests need
+
+        return telling(self, words)
+
+    @classmethod
+    def refuse(cls, words: Mapping[str, Any], error: Exception) -> None:
+        """Tell whom the words of a command line name that it was refused."""
+        if any(words.get(one.name) for one in fields(cls)):
+            from cleanup.cli.telling import tell_refused
+
+            tell_refused(cls, words, error)
+
 
 @dataclass(frozen=True, kw_only=True)
-class Notifying:
-    """Who gets a summary when the command has ended."""
+class Telling(Measuring):
+    """Who is told when the command has ended, however it does."""
 
     notify: Annotated[
         tuple[str, ...],

@@ -1,7 +1,8 @@
 """Options and arguments as annotations: of a command's parameters, and of the fields of option groups.
 
 `Annotated[float, Option(help="Requests a second.")] = 10.0` says all that click needs: name, type and default
-come from the field. A parameter whose type is a dataclass is an option group: its fields are options too.
+come from the field. A parameter whose type is a dataclass is an option group: its fields are options too. A group
+may have `prepare` and `refuse`, which see the command line before it is read, and `around`, in which the command runs.
 """
 
 import os

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from cleanup.cli.options import Connecting, Deleting, Measuring, Notifying, Working
+from cleanup.cli.options import Connecting, Deleting, Telling, Working
 from cleanup.cli.parsing import Argument
 from cleanup.cli.showing import Showing
 
@@ -22,5 +22,4 @@ class ResumeOptions:
     working: Working
     deleting: Deleting
     showing: Showing
-    measuring: Measuring
-    notifying: Notifying
+    telling: Telling

@@ -7,10 +7,9 @@ from cleanup.cli.options import (
     Connecting,
     Deleting,
     JournalPath,
-    Measuring,
-    Notifying,
     PolicyPaths,
     Strict,
+    Telling,
     Working,
     Yes,
 )
@@ -33,8 +32,7 @@ class RunOptions:
     working: Working
     deleting: Deleting
     showing: Showing
-    measuring: Measuring
-    notifying: Notifying
+    telling: Telling
     apply: Annotated[bool, Option("--apply", help="Really delete; without it this is a dry run.")] = False
     journal: JournalPath = None
     yes: Yes = False

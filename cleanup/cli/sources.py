@@ -17,8 +17,8 @@ from cleanup.config.configuration import (
     option_of,
 )
 from cleanup.config.keys import Fields, Stated
-from cleanup.config.settings import Settings, Target
-from cleanup.config.strict import CONFIG_VARIABLE
+from cleanup.config.settings import DEFAULT_NAME, Settings, Target, TargetRef
+from cleanup.config.strict import CONFIG_VARIABLE, is_project
 from cleanup.durations import format_duration
 
 _META = "cleanup.configuration"
@@ -48,6 +48,17 @@ def configuration() -> Configuration:
     if found.problem:
         raise found.problem
     return found
+
+
+def place_in_words(words: Mapping[str, Any]) -> TargetRef | None:
+    """Which target the words of a command line mean, where it ended before that was settled; None where many or
+    none could be meant."""
+    found: Configuration = click.get_current_context().meta.get(_META, Configuration())
+    project = words.get("project_id") or os.environ.get("HUAWEICLOUD_SDK_PROJECT_ID", "")
+    if found.problem or found.is_fleet or not is_project(project):
+        return None
+    name = found.fields["name"].value if "name" in found.fields else DEFAULT_NAME
+    return TargetRef(name=name, endpoint="", project_id=project, workspaces=())
 
 
 def source_of(name: str) -> ParameterSource:

@@ -1,51 +1,93 @@
 """When a command has ended, however it did: metrics and notifications, which change nothing about how it ends."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import click
 
 from cleanup.cli import event_loop
-from cleanup.cli.options import Measuring, Notifying
+from cleanup.cli.options import Measuring
 from cleanup.cli.output import bug_line, log
-from cleanup.cli.sources import place_of
-from cleanup.config.settings import Settings, Target
-from cleanup.errors import CleanupError, UsageError
+from cleanup.cli.refusals import refusal
+from cleanup.cli.sources import place_in_words, place_of
+from cleanup.config.settings import Settings, Target, TargetRef
+from cleanup.config.strict import require_plain
+from cleanup.errors import CleanupError, PolicyError, UsageError
 from cleanup.stop import Stop
-from cleanup.telemetry import Channels, TargetFacts, Watch, make_channels, tell_all
+from cleanup.telemetry import NOBODY, Channels, TargetFacts, Watch, make_channels, tell_all
 
-_META = "cleanup.watches"
+_META = "cleanup.told"
+_READ_ONLY = ("plan", "run")  # without --apply
+_PROBLEMS = 5  # of a policy are told
+
+
+@dataclass
+class _Told:
+    """What a command has said of itself so far; `targets` is None before it knows them."""
+
+    targets: tuple[Target, ...] | None = None
+    settings: Settings | None = None
+    watches: dict[str, Watch] = field(default_factory=dict)
+
+
+def _told() -> _Told:
+    told: _Told = click.get_current_context().meta.setdefault(_META, _Told())
+    return told
 
 
 def watch_of(target: str) -> Watch:
     """What notes how the command fares with the target of this name."""
-    watches: dict[str, Watch] = click.get_current_context().meta.setdefault(_META, {})
-    return watches.setdefault(target, Watch())
+    return _told().watches.setdefault(target, Watch())
+
+
+def about(targets: Sequence[Target], settings: Settings) -> None:
+    """These are the targets that the end of the command is about; none where a shard has no share."""
+    _told().targets, _told().settings = tuple(targets), settings
 
 
 @contextmanager
-def telling(
-    measuring: Measuring,
-    notifying: Notifying | None,
-    targets: Sequence[Target],
-    settings: Settings,
-    *,
-    dry_run: bool = False,
-) -> Iterator[None]:
-    """Tell, when the block has ended, whom the options name. Raises UsageError for options that cannot be."""
+def telling(measuring: Measuring, words: Mapping[str, Any]) -> Iterator[None]:
+    """Tell, when the block has ended, whom the options name; `words` are all options, as far as they are known.
+
+    Raises UsageError for options that cannot be, once all others were told of it.
+    """
     runtime = event_loop.runtime()
-    channels = _channels(measuring, notifying.notify if notifying else (), runtime.environment)
-    began = runtime.now()
-    end = (0, "nothing to do")
+    channels = make_channels(
+        measuring.metrics_file, measuring.pushgateway, getattr(measuring, "notify", ()), runtime.environment
+    )
+    began, end = runtime.now(), (0, "nothing to do")
     try:
+        if channels.problem:
+            raise UsageError(f"{place_of('notify')}{channels.problem}")
         yield
     except BaseException as error:
         end = _end_of(error)
         raise
     finally:
-        if channels and targets:
-            _tell(channels, end, _facts(targets, began, end, dry_run), targets[0], settings)
+        if channels:
+            _tell(channels, end, _facts(words, began, end), words)
+
+
+def tell_refused(group: type[Measuring], words: Mapping[str, Any], error: Exception) -> None:
+    """Tell that a command line was refused, whom its words name."""
+    known = {one.name: words[one.name] for one in fields(group) if _is_plain(words.get(one.name))}
+    if "metrics_file" in known:
+        known["metrics_file"] = Path(known["metrics_file"])
+    with suppress(type(error)), telling(group(**known), words):
+        raise error
+
+
+def _is_plain(words: str | Sequence[str] | None) -> bool:
+    try:
+        for word in [words] if isinstance(words, str) else words or ("",):
+            require_plain("", word)
+    except UsageError:
+        return False
+    return True
 
 
 def _channels(measuring: Measuring, notify: Sequence[str], environment: Mapping[str, str]) -> Channels:
@@ -60,27 +102,39 @@ def _end_of(error: BaseException) -> tuple[int, str]:
     """The exit code that an error leads to, and a line about it."""
     if isinstance(error, SystemExit):
         return (error.code if isinstance(error.code, int) else 1), "ended"
+    if isinstance(error, click.ClickException):
+        error = refusal(error)
+    if isinstance(error, PolicyError):
+        more = len(error.problems) - _PROBLEMS
+        lines = [*map(str, error.problems[:_PROBLEMS]), *([f"{more} more"] if more > 0 else [])]
+        return error.exit_code, "; ".join(lines)
     if isinstance(error, CleanupError):
         return error.exit_code, "; ".join(str(error).splitlines())
     return (7, "interrupted") if isinstance(error, KeyboardInterrupt | click.Abort) else (1, bug_line(error))
 
 
-def _facts(
-    targets: Sequence[Target], began: datetime, end: tuple[int, str], dry_run: bool
-) -> list[TargetFacts]:
+def _facts(words: Mapping[str, Any], began: datetime, end: tuple[int, str]) -> list[TargetFacts]:
+    name, told = click.get_current_context().info_name, _told()
     command = {
-        "command": click.get_current_context().info_name,
-        "dry_run": dry_run,
+        "command": name,
+        "dry_run": name in _READ_ONLY and not words.get("apply"),
         "started_at": began,
         "ended_at": event_loop.runtime().now(),
     }
-    return [watch_of(target.name).facts(target, command, end) for target in targets]
+    places: list[TargetRef] = [place_in_words(words) or NOBODY]
+    if told.targets is not None:
+        places = [target.ref for target in told.targets]
+    return [watch_of(place.name).facts(place, command, end) for place in places]
 
 
 def _tell(
-    channels: Channels, end: tuple[int, str], all_facts: list[TargetFacts], login: Target, settings: Settings
+    channels: Channels, end: tuple[int, str], all_facts: list[TargetFacts], words: Mapping[str, Any]
 ) -> None:
     """Whatever goes wrong is a warning: the command has done what it did, and its exit code says so."""
+    told = _told()
+    login = told.targets[0] if told.targets else None
+    ca_bundle = words.get("ca_bundle")
+    settings = told.settings or Settings(ca_bundle=Path(ca_bundle) if ca_bundle else None)
 
     async def tell(_: Stop) -> bool:
         await tell_all(channels, end[0], all_facts, login, settings, event_loop.runtime())

@@ -22,6 +22,8 @@ TOPIC: Final = re.compile(
 )
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+DEFAULT_NAME: Final = "default"
+
 
 class TargetRef(msgspec.Struct, frozen=True, kw_only=True):
     """Which project at which endpoint a plan or a journal is about."""

@@ -95,9 +95,14 @@ def _is_proxy(address: str) -> bool:
     return bool(re.fullmatch(r"[\w.:-]+", host)) and host not in _NO_HOSTS and port != 0 and not more
 
 
+def is_project(text: str) -> bool:
+    """Whether it is 32 hexadecimal digits."""
+    return _PROJECT.fullmatch(text) is not None
+
+
 def require_project(text: str, name: str) -> str:
-    """The project id itself. Raises UsageError unless it is 32 hexadecimal digits."""
-    if not _PROJECT.fullmatch(text):
+    """The project id itself. Raises UsageError unless it is one."""
+    if not is_project(text):
         raise UsageError(
             f"{name} '{text}' is no project id: it is 32 hexadecimal digits, as the console shows under "
             "My Credentials (not the project's name)"

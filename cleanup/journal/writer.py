@@ -15,7 +15,6 @@ import msgspec
 from cleanup.config.job import Job
 from cleanup.errors import JournalWriteError, UsageError
 from cleanup.files import ELSEWHERE, PRIVATE, obstacle, sync_folder
-from cleanup.journal.group_commit import GroupCommit
 from cleanup.journal.reader import whole_part
 from cleanup.journal.records import JournalRepaired, Line
 
@@ -64,6 +63,8 @@ class Journal:
         journal was, in bytes, when it was read: who acts on what it said must not find it grown. Raises
         UsageError when it cannot be opened.
         """
+        from cleanup.journal.group_commit import GroupCommit  # asyncio: readers of journals need none
+
         self.path = path
         self._elsewhere = elsewhere
         self._finish_with = finish_with or f"image-cleanup resume {path}"

@@ -1,15 +1,17 @@
 """Whom to tell: options and variables in, checked places out, or a clear refusal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from cleanup.config.settings import TOPIC, checked_url, require_receiver
 from cleanup.config.strict import require_plain_environment
 from cleanup.errors import UsageError
 
+T = TypeVar("T")
 SMN_ENDPOINT = "SMN_ENDPOINT"
 
 
@@ -31,21 +33,30 @@ class Address:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Topic:
+    """Where a topic of the cloud is."""
+
+    region: str
+    project_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Receiver:
-    """One to notify. `project_id` is the topic's for SMN, whose requests are signed."""
+    """One to notify. `topic` is there for SMN, whose requests are signed."""
 
     shape: Shape
     address: Address
-    project_id: str | None = None
+    topic: Topic | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Channels:
-    """All that are told when a command has ended."""
+    """All that are told when a command has ended; `problem` is what is wrong with one more that was named."""
 
     metrics_file: Path | None = None
     pushgateway: Address | None = None
     receivers: tuple[Receiver, ...] = ()
+    problem: UsageError | None = None
 
     def __bool__(self) -> bool:
         return bool(self.metrics_file or self.pushgateway or self.receivers)
@@ -54,12 +65,24 @@ class Channels:
 def make_channels(
     metrics_file: Path | None, pushgateway: str | None, notify: Sequence[str], environment: Mapping[str, str]
 ) -> Channels:
-    """The places that options name. Raises UsageError, which never repeats what a variable holds."""
+    """The places that options name; no problem of one repeats what a variable holds."""
+    problems: list[UsageError] = []
+    receivers = [_unless(problems, _receiver, text, environment) for text in notify]
     return Channels(
         metrics_file=metrics_file,
-        pushgateway=_gateway(pushgateway) if pushgateway else None,
-        receivers=tuple(_receiver(text, environment) for text in notify),
+        pushgateway=_unless(problems, _gateway, pushgateway) if pushgateway else None,
+        receivers=tuple(filter(None, receivers)),
+        problem=problems[0] if problems else None,
     )
+
+
+def _unless(problems: list[UsageError], make: Callable[..., T], *given: object) -> T | None:
+    """What is made, or None and one problem more: the others shall hear of it."""
+    try:
+        return make(*given)
+    except UsageError as error:
+        problems.append(error)
+        return None
 
 
 def _gateway(url: str) -> Address:
@@ -114,4 +137,5 @@ def _topic(urn: str, environment: Mapping[str, str]) -> Receiver:
     base = _address(checked_url(url, SMN_ENDPOINT))
     path = f"{base.path}/v2/{found['project']}/notifications/topics/{urn}/publish"
     address = Address(origin=base.origin, path=path)
-    return Receiver(shape=Shape.SMN, address=address, project_id=found["project"])
+    topic = Topic(region=found["region"], project_id=found["project"])
+    return Receiver(shape=Shape.SMN, address=address, topic=topic)

@@ -6,12 +6,16 @@ from datetime import datetime
 
 import msgspec
 
-from cleanup.config.settings import Target
+from cleanup.config.settings import TargetRef
 from cleanup.journal import RunFinished
 from cleanup.outcome import Outcome, tally
 from cleanup.plan.file import Plan
 
+WELL = (0, 10)  # 10 says that there is something to delete (--detailed-exitcode)
 NO_ANSWER = "none"  # the code of a request that was not answered
+UNKNOWN = "unknown"
+# Where a command ended before it knew its targets.
+NOBODY = TargetRef(name=UNKNOWN, endpoint="", project_id=UNKNOWN, workspaces=())
 
 
 class PlanFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +41,8 @@ class PlanFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
     """How a command ended for one target. `plan` is None where it ended before there was one; durations in
-    seconds; `codes` counts requests by the status of their answers, NO_ANSWER among them."""
+    seconds; `codes` counts requests by the status of their answers, NO_ANSWER among them; `project_id` is UNKNOWN
+    and `endpoint` empty where the command ended before it knew them."""
 
     target: str
     project_id: str
@@ -57,8 +62,8 @@ class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_success(self) -> bool:
-        """Exit 10 says that there is something to delete (--detailed-exitcode)."""
-        return self.exit_code in (0, 10)
+        """Whether it ended well for this target."""
+        return self.exit_code in WELL
 
     @property
     def deleted(self) -> int:
@@ -106,14 +111,15 @@ class Watch:
         """All is over for this target, with the exit code that it would have alone."""
         self._ended = exit_code, line
 
-    def facts(self, target: Target, command: Mapping[str, object], otherwise: tuple[int, str]) -> TargetFacts:
-        """All of it. `command` has what is the same for all targets, `otherwise` how one ended that did not say."""
-        exit_code, line = self._ended or otherwise
+    def facts(self, place: TargetRef, command: Mapping[str, object], end: tuple[int, str]) -> TargetFacts:
+        """All of it. `command` has what is the same for all targets, `end` is how the command ended: so did a
+        target that did not say."""
+        exit_code, line = self._ended or end
         return msgspec.convert(
             {
-                "target": target.name,
-                "project_id": target.project_id,
-                "endpoint": target.endpoint,
+                "target": place.name,
+                "project_id": place.project_id,
+                "endpoint": place.endpoint,
                 "exit_code": exit_code,
                 "line": line,
                 "plan": msgspec.to_builtins(self._plan),

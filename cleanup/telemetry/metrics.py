@@ -111,14 +111,14 @@ def is_ours(text: bytes) -> bool:
 
 
 def read_past(text: bytes) -> dict[tuple[str, str], Past]:
-    """What an earlier file says, by project and target. Raises ValueError for what is no such file."""
+    """What an earlier file says of every target in it, by project and name. Raises ValueError for no such file."""
     from prometheus_client.parser import text_string_to_metric_families
 
     found: dict[tuple[str, str], dict[str, float]] = {}
     for family in text_string_to_metric_families(text.decode()):
         for sample in family.samples:
-            key = {LAST_SUCCESS: "success", LAST_DELETE: "delete"}.get(sample.name)
-            if key:
-                place = (sample.labels.get("project", ""), sample.labels.get("target", ""))
-                found.setdefault(place, {})[key] = sample.value
+            place = (sample.labels.get("project", ""), sample.labels.get("target", ""))
+            values = found.setdefault(place, {})
+            if key := {LAST_SUCCESS: "success", LAST_DELETE: "delete"}.get(sample.name):
+                values[key] = sample.value
     return {place: Past(**values) for place, values in found.items()}

@@ -8,13 +8,14 @@ import anyio
 import msgspec
 
 from cleanup.config.connect import new_connection, open_transport
-from cleanup.config.settings import Settings, Target
+from cleanup.config.settings import Settings, Target, make_target
 from cleanup.errors import CleanupError
+from cleanup.modelarts.auth.names import Auth
 from cleanup.modelarts.http.messages import Request, Result, segment
 from cleanup.modelarts.http.retry import RetryPolicy
 from cleanup.modelarts.http.transport import Transport, as_bytes
 from cleanup.runtime import Runtime
-from cleanup.telemetry.channels import Address, Channels, Receiver, Shape
+from cleanup.telemetry.channels import Address, Channels, Receiver, Shape, Topic
 from cleanup.telemetry.facts import TargetFacts
 from cleanup.telemetry.metrics import exposition
 from cleanup.telemetry.metrics_file import write_metrics
@@ -29,11 +30,11 @@ async def tell_all(
     channels: Channels,
     exit_code: int,
     all_facts: Sequence[TargetFacts],
-    login: Target,
+    login: Target | None,
     settings: Settings,
     runtime: Runtime,
 ) -> None:
-    """Write the file, push to the gateway, notify; `login` is as whom a topic is published to.
+    """Write the file, push to the gateway, notify; `login` is as whom a topic is published to, where that is known.
 
     What fails is told as a warning that names no more than a host.
     """
@@ -55,15 +56,29 @@ async def tell_all(
             if channels.pushgateway:
                 pushes = [_push(channels.pushgateway, facts) for facts in all_facts]
                 group.start_soon(post, "metrics were not pushed", pushes)
-            for one in channels.receivers:
-                target = None
-                if one.project_id:
-                    target = msgspec.structs.replace(login, project_id=one.project_id)
+            for one in channels.receivers if all_facts else ():
+                target = _logged_in(one.topic, login) if one.topic else None
                 group.start_soon(
                     post, "a notification was not sent", [_post(one, exit_code, all_facts)], target
                 )
     if scope.cancelled_caught:
         runtime.warn(f"metrics or notifications took more than {_IN_ALL:.0f} s and were given up")
+
+
+def _logged_in(topic: Topic, login: Target | None) -> Target:
+    """As whom a topic is published to: the first target's login, else whatever the environment holds."""
+    if login:
+        return msgspec.structs.replace(login, project_id=topic.project_id)
+    return make_target(
+        endpoint=None,
+        region=topic.region,
+        project_id=topic.project_id,
+        workspaces=(),
+        auth=Auth.AUTO,
+        iam_endpoint=None,
+        rate=1,
+        concurrency=1,
+    )
 
 
 @asynccontextmanager

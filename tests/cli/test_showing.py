@@ -127,6 +127,10 @@ def test_plan_run_apply_and_report_show_the_same_in_a_file(cli: Cli, cloud: Clou
     assert (tmp_path / "run.csv").read_text() == cli("report", "j.jsonl", "--format", "csv").stdout
     again = cli("resume", "j.jsonl", "--format", "json", *cloud.options)
     assert json.loads(again.stdout)["by_outcome"]["deleted"] == dry["delete"] > 0
+    *kept, _, _ = (tmp_path / "j.jsonl").read_text().splitlines(keepends=True)  # killed at its last image
+    (tmp_path / "j.jsonl").write_text("".join(kept))
+    resumed = cli("resume", "j.jsonl", "--format", "json", *cloud.options)
+    assert sum(json.loads(resumed.stdout)["by_outcome"].values()) == dry["delete"]
 
 
 def test_apply_says_one_line_unless_asked(cli: Cli, cloud: Cloud) -> None:

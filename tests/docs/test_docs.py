@@ -13,7 +13,7 @@ import yaml
 
 from cleanup import errors
 from cleanup.cli.ends import worst
-from cleanup.cli.options import Connecting, Deleting, Measuring, Notifying, Working
+from cleanup.cli.options import Connecting, Deleting, Telling, Working
 from cleanup.cli.pages import EXIT_CODES
 from cleanup.cli.work.plan import SOMETHING_TO_DELETE
 from cleanup.config.keys import PROCESS_KEYS, TARGET_KEYS
@@ -406,7 +406,7 @@ def test_the_options_table_is_what_the_commands_take() -> None:
     options, known = command_lines.options_of("run"), {*CONNECTING, *DELETING, *TELLING, "--journal"}
     named = [span.split()[0] for row in rows for span in code(row[0])]
     assert sorted(named) == sorted(known)
-    groups = (Connecting, Working, Deleting, Measuring, Notifying)
+    groups = (Connecting, Working, Deleting, Telling)
     assert len(known - {"--journal", "--log-format", "--quiet", "--verbose"}) == sum(
         len(group.__dataclass_fields__) for group in groups
     )

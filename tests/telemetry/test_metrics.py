@@ -105,11 +105,12 @@ def gateway(tmp_path: Path) -> Iterator[str]:
     """A real Pushgateway on a port that was free."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [shutil.which("prometheus-pushgateway") or "", f"--web.listen-address=127.0.0.1:{port}"]
+    options = [f"--web.listen-address=127.0.0.1:{port}", "--persistence.file="]  # Debian's would keep a file
+    command = [shutil.which("prometheus-pushgateway") or "", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     assert process.stderr
     try:
-        while "listen" not in process.stderr.readline().lower():
+        while "listening" not in process.stderr.readline().lower():
             assert process.poll() is None
         yield f"http://127.0.0.1:{port}"
     finally:

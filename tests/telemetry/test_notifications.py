@@ -1,9 +1,12 @@
 """Notifications as they arrive at a receiver: their shapes, their signature, and what never leaves with them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from cleanup.simulator import PROJECT_ID, Access, AuthMode, SimulatedLogin
@@ -49,6 +52,25 @@ def test_a_run_is_told_as_json(cli: Cli, serve_cloud: Serve, receiver: Receiver)
     assert target["outcomes"]["deleted"] == target["planned"] == len(cloud.deleted) > 0
     assert target["unmatched_rules"] == ["none"]
     assert target["warnings"] > 0
+
+
+def test_apply_and_resume_are_told_and_who_does_not_answer_changes_nothing(
+    cli: Cli, serve_cloud: Serve, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GONE", "http://127.0.0.1:9/canary")
+    cli.runtime = replace(cli.runtime, sleep=lambda _: anyio.lowlevel.checkpoint())
+    cloud = serve_cloud(images=5)
+    to = ["--notify", "env:GONE", "--notify", receiver.url]
+    assert cli("plan", "-p", "policy.yaml", "-o", "p.jsonl", *cloud.options).exit_code == 0
+    applied = cli("apply", "p.jsonl", "--journal", "j.jsonl", *cloud.options, *to)
+    receiver.statuses = [500] * 9
+    resumed = cli("resume", "j.jsonl", "--format", "json", *cloud.options, *to)
+    assert [called.exit_code for called in (applied, resumed)] == [0, 0]
+    assert [told["command"] for told in receiver.bodies()] == ["apply", *["resume"] * 3]
+    assert receiver.bodies()[0]["targets"][0]["outcomes"]["deleted"] == len(cloud.deleted)
+    assert "was not sent: 127.0.0.1:9 has no answer" in applied.stderr
+    assert "answered 500" in resumed.stderr
+    assert "canary" not in applied.output + resumed.output
 
 
 def test_a_run_that_fails_is_told(cli: Cli, serve_cloud: Serve, receiver: Receiver) -> None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cleanup.apply.run import apply_plan, require_complete
-from cleanup.cli import confirmation, ends, event_loop, fleet, jobs
+from cleanup.cli import confirmation, ends, event_loop, fleet, jobs, telling
 from cleanup.cli.apply import ApplyOptions
 from cleanup.cli.earlier_runs import EarlierRuns
 from cleanup.cli.output import log
-from cleanup.cli.telling import telling, watch_of
+from cleanup.cli.telling import watch_of
 from cleanup.config.settings import Settings, Target
 from cleanup.errors import CleanupError, RecordRejected, UsageError
 from cleanup.plan import file as plan_file
@@ -22,12 +22,12 @@ from cleanup.stop import Stop
 
 def apply(asked: ApplyOptions) -> None:
     """Apply the plan of every target, once a person has confirmed where one sits there."""
-    destination, applying = asked.showing.destination(), _Applying.of(asked)
-    with telling(asked.measuring, asked.notifying, applying.targets, applying.settings):
-        if applying.watched:
-            event_loop.read(applying.ask)
-        ended = event_loop.change(applying.all, applying.settings)
-        ends.conclude(ended, destination, strict=asked.strict)
+    applying = _Applying.of(asked)
+    destination = asked.showing.destination()
+    if applying.watched:
+        event_loop.read(applying.ask)
+    ended = event_loop.change(applying.all, applying.settings)
+    ends.conclude(ended, destination, strict=asked.strict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,7 @@ class _Applying:
     def of(cls, asked: ApplyOptions) -> "_Applying":
         settings = fleet.settings_of(asked.connecting, asked.working, asked.deleting)
         targets = fleet.targets_of(asked.connecting, asked.working)
+        telling.about(targets, settings)
         if any(target.from_file for target in targets) and not asked.plan.is_dir():
             raise UsageError(
                 f"{asked.plan} is no folder: with --targets, PLAN is the folder that `plan -o` wrote to"

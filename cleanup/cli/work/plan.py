@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cleanup.apply.resume import unfinished
-from cleanup.cli import ends, event_loop, fleet, jobs
+from cleanup.cli import ends, event_loop, fleet, jobs, telling
 from cleanup.cli.output import log
 from cleanup.cli.plan import PlanOptions
 from cleanup.cli.showing import Destination
-from cleanup.cli.telling import telling, watch_of
+from cleanup.cli.telling import watch_of
 from cleanup.config.job import Job
 from cleanup.config.settings import Settings, Target, duration
 from cleanup.durations import parse_moment
@@ -38,14 +38,13 @@ _ELSEWHERE = "choose another place with -o"
 def plan(asked: PlanOptions) -> None:
     """Plan every target. Raises CleanupError before any request for what cannot be."""
     planning = _Planning.of(asked)
-    with telling(asked.measuring, None, planning.targets, planning.settings, dry_run=True):
-        ended = event_loop.read(planning.all)
-        if planning.from_file:
-            log().info(
-                f"apply the plans with: image-cleanup apply {asked.output or Path()} "
-                "and the same --targets or --config"
-            )
-        ends.conclude(ended, planning.destination, strict=asked.strict)
+    ended = event_loop.read(planning.all)
+    if planning.from_file:
+        log().info(
+            f"apply the plans with: image-cleanup apply {asked.output or Path()} "
+            "and the same --targets or --config"
+        )
+    ends.conclude(ended, planning.destination, strict=asked.strict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +62,11 @@ class _Planning:
     @classmethod
     def of(cls, asked: PlanOptions) -> "_Planning":
         settings = fleet.settings_of(asked.connecting, asked.working)
-        lifetime, moment = duration(asked.expires, "--expires"), _moment(asked.as_of) if asked.as_of else None
         pins = fleet.pins_of(asked.working) if asked.inventory else None
         stored = read_inventory_file(asked.inventory, pins) if asked.inventory else None
         targets = (stored.target,) if stored else fleet.targets_of(asked.connecting, asked.working)
+        telling.about(targets, settings)
+        lifetime, moment = duration(asked.expires, "--expires"), _moment(asked.as_of) if asked.as_of else None
         jobs.require_folder(targets, asked.output, "-o")
         return cls(
             asked=asked,

@@ -6,11 +6,10 @@ from cleanup.apply.earlier_plan import plan_path_of
 from cleanup.apply.resume import Refused, applicable_plan, give_up, target_of, unfinished
 from cleanup.apply.resume import resume as resume_run
 from cleanup.apply.settle import doubts_here
-from cleanup.cli import ends, event_loop, fleet, jobs
+from cleanup.cli import ends, event_loop, fleet, jobs, telling
 from cleanup.cli.output import log
 from cleanup.cli.resume import ResumeOptions
-from cleanup.cli.showing import Destination
-from cleanup.cli.telling import telling, watch_of
+from cleanup.cli.telling import watch_of
 from cleanup.config.settings import Settings, Target
 from cleanup.decision.types import Decision
 from cleanup.errors import RecordRejected
@@ -66,17 +65,14 @@ class Rest:
 
 def resume(asked: ResumeOptions) -> None:
     """Go on with the journal that is named, on the target that it is about."""
-    destination = asked.showing.destination() if asked.showing.asked else None
     settings = fleet.settings_of(asked.connecting, asked.working, asked.deleting)
+    targets = fleet.targets_of(asked.connecting, asked.working)
+    if len(targets) == 1:
+        telling.about(targets, settings)
+    destination = asked.showing.destination() if asked.showing.asked else None
     earlier = read(asked.journal)
-    target = target_of(earlier, fleet.targets_of(asked.connecting, asked.working))
-    with telling(asked.measuring, asked.notifying, (target,), settings):
-        _resume(earlier, target, settings, destination)
-
-
-def _resume(
-    earlier: JournalFile, target: Target, settings: Settings, destination: Destination | None
-) -> None:
+    target = target_of(earlier, targets)
+    telling.about((target,), settings)
     rest = Rest.of(earlier, target)
     if rest.todo and not isinstance(rest.plan, Refused):
         for difference in forgotten(rest.plan.header.inventory, rest.target):
@@ -91,7 +87,9 @@ def _resume(
             destination.show([view(earlier)])
         return
     require_writable(earlier.path, _ELSEWHERE)
-    ends.conclude([event_loop.change(lambda stop: go_on(rest, settings, stop), settings)])
+    reported = asked.showing.asked
+    ended = event_loop.change(lambda stop: go_on(rest, settings, stop, reported=reported), settings)
+    ends.conclude([ended], destination)
 
 
 async def go_on(

@@ -8,12 +8,12 @@ from pathlib import Path
 import anyio
 
 from cleanup.apply.run import run_policy
-from cleanup.cli import confirmation, ends, event_loop, fleet, jobs
+from cleanup.cli import confirmation, ends, event_loop, fleet, jobs, telling
 from cleanup.cli.earlier_runs import EarlierRuns, resume_earlier
 from cleanup.cli.output import log
 from cleanup.cli.run import RunOptions
 from cleanup.cli.showing import Destination
-from cleanup.cli.telling import telling, watch_of
+from cleanup.cli.telling import watch_of
 from cleanup.cli.work.plan import apply_line, show, what_to_know
 from cleanup.config.job import Job
 from cleanup.config.settings import Settings, Target
@@ -30,19 +30,19 @@ from cleanup.stop import Stop
 
 def run(asked: RunOptions) -> None:
     """Plan every target and, with --apply, delete; else show the plans."""
-    destination = asked.showing.destination()
     settings = fleet.settings_of(asked.connecting, asked.working, asked.deleting)
     targets = fleet.targets_of(asked.connecting, asked.working)
+    telling.about(targets, settings)
+    destination = asked.showing.destination()
     jobs.require_folder(targets, asked.journal, "--journal")
     policies = {target.name: load(target.policies or asked.policy) for target in targets}
-    with telling(asked.measuring, asked.notifying, targets, settings, dry_run=not asked.apply):
-        if asked.apply:
-            real = _RealRun.of(asked, settings, targets, policies)
-            ends.conclude(event_loop.change(real.all, settings), destination, strict=asked.strict)
-            return
-        ended = event_loop.read(_DryRun(settings, targets, policies, destination, asked.strict).all)
-        log().info("this was a dry run: nothing was deleted; --apply deletes")
-        ends.conclude(ended, destination, strict=asked.strict)
+    if asked.apply:
+        real = _RealRun.of(asked, settings, targets, policies)
+        ends.conclude(event_loop.change(real.all, settings), destination, strict=asked.strict)
+        return
+    ended = event_loop.read(_DryRun(settings, targets, policies, destination, asked.strict).all)
+    log().info("this was a dry run: nothing was deleted; --apply deletes")
+    ends.conclude(ended, destination, strict=asked.strict)
 
 
 @dataclass(frozen=True)
