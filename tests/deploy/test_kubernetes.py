@@ -17,7 +17,7 @@ from cleanup.errors import PolicyError
 from cleanup.policy import load
 from tests.support import command_lines
 from tests.support.cloud import Cli, Serve
-from tests.support.manifests import KUBERNETES, Manifests, needs_kustomize
+from tests.support.manifests import KUBERNETES, TELLING, Manifests, needs_kustomize
 
 pytestmark = needs_kustomize
 
@@ -84,7 +84,7 @@ def test_every_object_is_in_the_namespace_and_every_name_leads_to_one(overlay: s
                 assert ("ConfigMap", volume["configMap"]["name"]) in names
             if "persistentVolumeClaim" in volume:
                 assert ("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"]) in names
-    assert manifests.settings()
+    assert bool(manifests.settings()) == (overlay != "fleet")
 
 
 def test_the_fleet_takes_no_name_of_the_others() -> None:
@@ -221,8 +221,9 @@ def test_one_run_at_a_time_and_none_repeated(overlay: str) -> None:
 @overlays
 def test_the_run_ends_itself_before_kubernetes_ends_it(overlay: str) -> None:
     deadline, drain = option("--deadline", overlay), option("--drain-timeout", overlay)
-    assert deadline + drain < timedelta(seconds=of(overlay).job()["activeDeadlineSeconds"])
-    assert drain < timedelta(seconds=of(overlay).pod()["terminationGracePeriodSeconds"])
+    start = timedelta(minutes=5)  # of a pod whose image must be fetched
+    assert start + deadline + drain + TELLING < timedelta(seconds=of(overlay).job()["activeDeadlineSeconds"])
+    assert drain + TELLING < timedelta(seconds=of(overlay).pod()["terminationGracePeriodSeconds"])
 
 
 # ---- what it reads and leaves
@@ -284,15 +285,34 @@ def test_every_target_of_the_fleet_names_its_own_keys(tmp_path: Path) -> None:
     assert len(names) == 2 * len(targets)
 
 
+def shares_of(targets: Any, manifests: Manifests) -> list[Any]:
+    """What each pod takes, by the environment that it gets."""
+    environment = {one["name"]: one["value"] for one in manifests.container()["env"]}
+    return [
+        shard_of(targets, *parse_shard(None, environment | {"JOB_COMPLETION_INDEX": str(index)}))
+        for index in range(manifests.job()["completions"])
+    ]
+
+
+@pytest.mark.parametrize("pods", [1, 5])
+def test_another_number_of_pods_is_said_in_one_place(pods: int, tmp_path: Path) -> None:
+    """Else targets would have no pod, and nobody would be told."""
+    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    fleet = tmp_path / "kubernetes" / "overlays" / "fleet"
+    written = (fleet / "indexed.yaml").read_text()
+    (fleet / "indexed.yaml").write_text(written.replace("completions: 2 ", f"completions: {pods} "))
+    manifests, targets = Manifests(fleet), filled_in(tmp_path)
+    assert manifests.job()["completions"] == manifests.job()["parallelism"] == pods
+    taken = [target.name for share in shares_of(targets, manifests) for target in share]
+    assert sorted(taken) == sorted(target.name for target in targets)
+
+
 def test_the_fleets_pods_take_every_target_once(tmp_path: Path) -> None:
     targets, job = filled_in(tmp_path), of("fleet").job()
     assert job["completionMode"] == "Indexed"
     assert job["parallelism"] <= job["completions"]
-    assert of("fleet").settings() == {"IMAGE_CLEANUP_SHARDS": str(job["completions"])}
-    shares = [
-        shard_of(targets, *parse_shard(None, of("fleet").settings() | {"JOB_COMPLETION_INDEX": str(index)}))
-        for index in range(job["completions"])
-    ]
+    assert of("fleet").settings() == {}
+    shares = shares_of(targets, of("fleet"))
     assert all(shares)
     assert sorted(target.name for share in shares for target in share) == sorted(t.name for t in targets)
     args = of("fleet").container()["args"]

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
+from cleanup import tracing
+from cleanup.telemetry import tell
 from tests.support.builders import ROOT
 
 _KUBECTL = shutil.which("kubectl") or ""
 KUBERNETES = ROOT / "deploy" / "kubernetes"
+# What metrics, notifications and traces may take after a run, at the most.
+TELLING = timedelta(seconds=tell._IN_ALL + tracing._LONGEST_END)
 _SINCE = 27  # the first whose kustomize is version 5
 
 
@@ -75,7 +80,7 @@ class Manifests:
 
     def config(self, name: str) -> dict[str, str]:
         [found] = [one for one in self.every("ConfigMap") if one["metadata"]["name"] == name]
-        return dict(found["data"])
+        return dict(found.get("data", {}))
 
     def mounted(self, path: str, folder: Path) -> Path:
         """A ConfigMap that the run mounts, in a folder as Kubernetes lays it: links into a hidden folder."""
