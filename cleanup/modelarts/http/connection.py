@@ -5,6 +5,7 @@ import ssl
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -208,7 +209,9 @@ def _spellings(*secrets: str) -> set[bytes]:
     }
 
 
+@cache
 def _trusting(ca_bundle: Path | None) -> ssl.SSLContext:
+    """One a bundle, for all connections of the process: to read the system's takes 40 ms of CPU."""
     try:
         return ssl.create_default_context(cafile=ca_bundle)
     except (OSError, ssl.SSLError) as error:
