@@ -6,7 +6,7 @@ What is missing or of a wrong kind becomes None, for unknown is never "no", neve
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -52,7 +52,7 @@ class ServiceError(msgspec.Struct, frozen=True):
     message: str | None
 
 
-class _Record(msgspec.Struct, gc=False):
+class Record(msgspec.Struct, gc=False):
     """What is read of an image record, nearly always of these very kinds."""
 
     id: str | None = None
@@ -86,7 +86,7 @@ class _Texts(dict[str | None, str | None]):
 
 
 _NUMBERS = ("size", "create_at", "update_at")
-_records = msgspec.json.Decoder(_Record)
+_records = msgspec.json.Decoder(Record)
 _texts = _Texts()  # names, words and the like: few, in very many records
 _objects = msgspec.json.Decoder(dict[str, object])
 
@@ -231,7 +231,7 @@ def decode_group(body: bytes, namespace: str, name: str) -> str:
     found = [one.get("id") for one in groups if (one.get("namespace"), one.get("name")) == (namespace, name)]
     if len(found) != 1:
         raise Unreadable(f"it shows {len(found)} groups {clean(namespace)}/{clean(name)}")
-    return _usable_id(found[0])
+    return usable_id(found[0])
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -261,7 +261,7 @@ def decode_image(raw: msgspec.Raw | bytes, spool: Spool | None = None) -> Image:
     created_at = as_moment(record.create_at)
     unchanged = record.update_at == record.create_at  # most are, and a million times take much room
     return Image(
-        id=_usable_id(record.id),
+        id=usable_id(record.id),
         namespace=_texts[record.namespace],
         name=_texts[record.name],
         tag=as_text(record.tag),
@@ -285,50 +285,46 @@ def decode_image(raw: msgspec.Raw | bytes, spool: Spool | None = None) -> Image:
     )
 
 
-def decode_proven(raw: msgspec.Raw | bytes) -> Image:
-    """The same image with nothing but what a plan is proven by: in a third of the time."""
+def decode_part(raw: msgspec.Raw | bytes, part: Callable[[Record], Image]) -> Image:
+    """The same image with nothing but a `part` of it; of a record that is not as documented all that can be read."""
     try:
-        record = _records.decode(raw)
+        return part(_records.decode(raw))
     except (ValueError, RecursionError):
         return decode_image(raw)
+
+
+def proven(record: Record) -> Image:
+    """An image with nothing but what a plan is proven by, of a record that has been read: in a third of the time."""
     return Image(
-        id=_usable_id(record.id),
-        namespace=as_text(record.namespace),
+        id=usable_id(record.id),
+        namespace=_texts[record.namespace],
         swr_path=as_text(record.swr_path),
-        swr_instance_id=as_text(record.swr_instance_id),
-        type=as_text(record.type),
-        visibility=as_text(record.visibility),
-        status=as_text(record.status),
-        workspace_id=as_text(record.workspace_id),
+        swr_instance_id=_texts[record.swr_instance_id],
+        type=_texts[record.type],
+        visibility=_texts[record.visibility],
+        status=_texts[record.status],
+        workspace_id=_texts[record.workspace_id],
     )
 
 
-def decode_shown(raw: msgspec.Raw | bytes) -> Image:
-    """The same image with nothing but what a report of a plan shows."""
-    try:
-        record = _records.decode(raw)
-    except (ValueError, RecursionError):
-        return decode_image(raw)
+def shown(record: Record) -> Image:
+    """An image with nothing but what a report of a plan shows, of a record that has been read."""
     return Image(
-        id=_usable_id(record.id),
-        namespace=as_text(record.namespace),
-        name=as_text(record.name),
+        id=usable_id(record.id),
+        namespace=_texts[record.namespace],
+        name=_texts[record.name],
         tag=as_text(record.tag),
         swr_path=as_text(record.swr_path),
-        visibility=as_text(record.visibility),
+        visibility=_texts[record.visibility],
         size=as_count(record.size),
         updated_at=as_moment(record.update_at),
     )
 
 
-def decode_evidence(raw: msgspec.Raw | bytes) -> Image:
-    """The same image with all that a policy can ask about it, without its record: for a page about very many."""
-    try:
-        record = _records.decode(raw)
-    except (ValueError, RecursionError):
-        return decode_image(raw)
+def evidence(record: Record) -> Image:
+    """An image with all that a policy can ask about it, but its record: for a page about very many."""
     return Image(
-        id=_usable_id(record.id),
+        id=usable_id(record.id),
         namespace=_texts[record.namespace],
         name=_texts[record.name],
         tag=as_text(record.tag),
@@ -348,7 +344,7 @@ def decode_evidence(raw: msgspec.Raw | bytes) -> Image:
     )
 
 
-def _decode_record(raw: msgspec.Raw | bytes) -> tuple[_Record, bytes, str | None]:
+def _decode_record(raw: msgspec.Raw | bytes) -> tuple[Record, bytes, str | None]:
     """The fields, the record to keep, and what of it cannot be read (None: nothing). Raises Unreadable.
 
     What is kept is a copy, for a page must not live on in its records, and is strict JSON.
@@ -366,10 +362,10 @@ def _decode_record(raw: msgspec.Raw | bytes) -> tuple[_Record, bytes, str | None
     return record, kept, f"its size has {len(str(size))} digits" if absurd else None
 
 
-def _known(members: Mapping[str, object]) -> _Record:
+def _known(members: Mapping[str, object]) -> Record:
     """The fields of a record, of whatever kinds its members are: one of a wrong kind is missing."""
-    fields: dict[str, Any] = {name: members.get(name) for name in _Record.__struct_fields__}
-    return _Record(**{name: value if _is_right(name, value) else None for name, value in fields.items()})
+    fields: dict[str, Any] = {name: members.get(name) for name in Record.__struct_fields__}
+    return Record(**{name: value if _is_right(name, value) else None for name, value in fields.items()})
 
 
 def _is_right(name: str, value: object) -> bool:
@@ -378,7 +374,7 @@ def _is_right(name: str, value: object) -> bool:
     return name == "tags" or isinstance(value, str)
 
 
-def _decode_parts(raw: bytes) -> tuple[_Record, bytes, str]:
+def _decode_parts(raw: bytes) -> tuple[Record, bytes, str]:
     """Field by field, so that one value that cannot be read costs that field alone, which is left out."""
     try:
         raw.decode()
@@ -402,12 +398,13 @@ def _value(raw: msgspec.Raw | bytes) -> object:
         return None
 
 
-def _usable_id(value: object) -> str:
+def usable_id(value: object) -> str:
+    """An id that may stand in a URL. Raises Unreadable."""
+    if isinstance(value, str) and _ORDINARY_ID.fullmatch(value):
+        return value
     text = as_text(value)
     if text is None:
         raise Unreadable("it has no id")
-    if _ORDINARY_ID.fullmatch(text):
-        return text
     if not text.isprintable() or _NOT_IN_URLS.search(text) or text.strip(".") == "":
         raise Unreadable(f"its id {clean(text)!r} cannot stand in a URL")
     return text

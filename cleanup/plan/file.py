@@ -22,7 +22,7 @@ from cleanup.errors import PolicyError, RecordRejected, UsageError
 from cleanup.files import ELSEWHERE, open_regular
 from cleanup.image import Image
 from cleanup.kinds import FileKind, require_kind
-from cleanup.modelarts.wire import decode_evidence, decode_image, decode_proven, decode_shown
+from cleanup.modelarts.wire import Record, decode_image, evidence, proven, shown, usable_id
 from cleanup.plan.proof import Proof
 from cleanup.plan.sealed import SCHEMA, Over, SealedFile, require_version, write_sealed
 from cleanup.policy.language import Policy
@@ -75,17 +75,25 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="p
     as_of: Moment | None = None
 
 
-class DecisionLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="decision"):
+class _Decided(msgspec.Struct, frozen=True, kw_only=True):
     action: Action
     reason: Reason
     rule: str | None
     force: bool
     force_withheld: Withheld | None
     detail: str
+
+
+class DecisionLine(_Decided, frozen=True, kw_only=True, tag_field="kind", tag="decision"):
     image: msgspec.Raw
 
 
-_lines_read = msgspec.json.Decoder(DecisionLine)
+class _ReadLine(_Decided, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="decision"):
+    image: Record
+
+
+_lines_read = msgspec.json.Decoder(_ReadLine)
+_raw_lines = msgspec.json.Decoder(DecisionLine)
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="summary"):
@@ -237,21 +245,19 @@ def _kept(image: Image) -> msgspec.Raw:
 class StoredDecisions(Sequence[Decision]):
     """Decisions of a plan that was proven, read from its file once more each time they are gone through.
 
-    Their images say what a report shows, or all that a policy may ask with the other `decode`. Raises UsageError,
+    Their images say what a report shows, or all that a policy may ask. Raises UsageError,
     RecordRejected when the file was changed meanwhile.
     """
 
-    def __init__(
-        self, file: SealedFile, places: range, decode: Callable[[msgspec.Raw], Image] = decode_shown
-    ) -> None:
+    def __init__(self, file: SealedFile, places: range, image: Callable[[Record], Image] = shown) -> None:
         self._file = file
         self._places = places
-        self._decode = decode
+        self._image = image
 
     @property
     def evidence(self) -> "StoredDecisions":
         """The same decisions, their images with all that a policy may ask."""
-        return StoredDecisions(self._file, self._places, decode_evidence)
+        return StoredDecisions(self._file, self._places, evidence)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -262,12 +268,12 @@ class StoredDecisions(Sequence[Decision]):
     def __getitem__(self, place: slice) -> "StoredDecisions": ...
     def __getitem__(self, place: int | slice) -> "Decision | StoredDecisions":
         if isinstance(place, slice):
-            return StoredDecisions(self._file, self._places[place], self._decode)
+            return StoredDecisions(self._file, self._places[place], self._image)
         line = self._places[place]
-        return next(iter(StoredDecisions(self._file, range(line, line + 1), self._decode)))
+        return next(iter(StoredDecisions(self._file, range(line, line + 1), self._image)))
 
     def __iter__(self) -> Iterator[Decision]:
-        return (_decision(line, self._decode) for line in self.lines())
+        return (_decision(line, self._image) for line in self.lines())
 
     def lines(self) -> Iterator[bytes]:
         """Their lines, as they stand in the file."""
@@ -276,7 +282,7 @@ class StoredDecisions(Sequence[Decision]):
     @staticmethod
     def decode(line: bytes) -> Decision:
         """The decision of a line, as it is shown."""
-        return _decision(line, decode_shown)
+        return _decision(line, shown)
 
 
 def shown_from(path: Path, plan: Plan) -> Plan:
@@ -353,10 +359,10 @@ def _contents(file: SealedFile, lines: Iterator[bytes], to_show: bool) -> _Unsea
     policy = from_document(carried.document, carried.files, carried.sha256)
     proof = Proof(file.path, header.target)
     if not to_show:
-        decisions = tuple(proof.asked(_decision(line, decode_image) for line in lines))
+        decisions = tuple(map(proof.asked, map(_whole_decision, lines)))
         return _Unsealed(header, policy, decisions, proof)
-    for _ in proof.asked(_decision(line, decode_proven) for line in lines):
-        pass
+    for line in lines:
+        _prove(line, proof)
     return _Unsealed(header, policy, StoredDecisions(file, range(1, 1 + proof.decisions)), proof)
 
 
@@ -380,16 +386,40 @@ def _summary(file: SealedFile, key: str | None) -> Summary:
     return summary
 
 
-def _decision(line: bytes, decode: Callable[[msgspec.Raw], Image]) -> Decision:
-    read_line = _lines_read.decode(line)
+def _prove(line: bytes, proof: Proof) -> None:
+    """Ask of a line what a plan is proven by: of a keep, as most are, that is its id."""
+    try:
+        told = _lines_read.decode(line)
+        if told.action is Action.KEEP and not told.force:
+            proof.kept(usable_id(told.image.id))
+            return
+    except (ValueError, RecursionError):
+        pass
+    proof.asked(_decision(line, proven))
+
+
+def _decision(line: bytes, image: Callable[[Record], Image]) -> Decision:
+    try:
+        told = _lines_read.decode(line)
+        return _decided(told, image(told.image))
+    except (ValueError, RecursionError):  # a value in its record is not as documented: field by field
+        return _whole_decision(line)
+
+
+def _whole_decision(line: bytes) -> Decision:
+    told = _raw_lines.decode(line)
+    return _decided(told, decode_image(told.image))
+
+
+def _decided(told: _Decided, image: Image) -> Decision:
     return Decision(
-        image=decode(read_line.image),
-        action=read_line.action,
-        reason=read_line.reason,
-        rule=read_line.rule,
-        force=read_line.force,
-        force_withheld=read_line.force_withheld,
-        detail=read_line.detail,
+        image=image,
+        action=told.action,
+        reason=told.reason,
+        rule=told.rule,
+        force=told.force,
+        force_withheld=told.force_withheld,
+        detail=told.detail,
     )
 
 

@@ -1,12 +1,11 @@
 """What a plan must be, whoever wrote and sealed it: asked of one decision after the other."""
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cleanup.config.settings import TargetRef
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.errors import RecordRejected
-from cleanup.image import never_deleted
+from cleanup.image import id_key, never_deleted
 
 
 class Proof:
@@ -23,21 +22,24 @@ class Proof:
         self._forces_public = False
         self._misplaced: str | None = None
 
-    def asked(self, decisions: Iterable[Decision]) -> Iterator[Decision]:
-        """The decisions as they come, looked at on their way."""
-        see, take = self._ids.add, self._contents.add
-        for self.decisions, decision in enumerate(decisions, 1):
-            image = decision.image
-            see(image.key)
-            if decision.force:
-                self._forced += 1
-                take(image.content)
-                self._forces_public = self._forces_public or not image.is_private
-            if decision.action is Action.DELETE:
-                self.deletes += 1
-                if self._misplaced is None and (trouble := _misplaced(decision, self._target)):
-                    self._misplaced = f"deletes image {image.id}, which must not be: {trouble}; plan again"
-            yield decision
+    def kept(self, image_id: str) -> None:
+        """Look at one that is kept, with its content."""
+        self.decisions += 1
+        self._ids.add(id_key(image_id))
+
+    def asked(self, decision: Decision) -> Decision:
+        """The decision, looked at."""
+        image = decision.image
+        self.kept(image.id)
+        if decision.force:
+            self._forced += 1
+            self._contents.add(image.content)
+            self._forces_public = self._forces_public or not image.is_private
+        if decision.action is Action.DELETE:
+            self.deletes += 1
+            if self._misplaced is None and (trouble := _misplaced(decision, self._target)):
+                self._misplaced = f"deletes image {image.id}, which must not be: {trouble}; plan again"
+        return decision
 
     def conclude(self, delete: int, keep: int) -> None:
         """Raise RecordRejected unless all was right and the counts are these."""

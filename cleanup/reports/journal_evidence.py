@@ -9,7 +9,7 @@ from cleanup.errors import CleanupError
 from cleanup.files import open_regular
 from cleanup.image import id_key
 from cleanup.journal import DeleteIntent, DeleteResult, JournalFile
-from cleanup.modelarts.wire import decode_shown
+from cleanup.modelarts.wire import decode_part, shown
 
 _INTENT = b'"event":"delete.intent"'
 
@@ -49,6 +49,6 @@ def _sizes(journal: JournalFile) -> Iterator[tuple[str, int | None]]:
             for line in file:
                 if _INTENT in line:
                     intent = decode(line)
-                    yield id_key(intent.image_id), decode_shown(intent.image).size
+                    yield id_key(intent.image_id), decode_part(intent.image, shown).size
     except (OSError, ValueError, CleanupError):
         return

@@ -4,7 +4,8 @@ Nothing is left out or changed; characters that a terminal would obey are writte
 Schema is made by `cleanup/reports/json_schema.py`.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from cleanup.reports.view import Report
 
 _IMAGES_A_PIECE = 1000
+_UNPRINTED = re.compile(r"[^ -~\n\w]")  # among them is all that does not print
 
 
 def pieces(reports: Sequence[Report], *, many: bool = False) -> Iterator[str]:
@@ -37,13 +39,18 @@ def _document(report: Report) -> Iterator[str]:
         yield _opened(report) + "\n}\n"
         return
     yield _opened(report) + ',\n  "images": ['
-    encode = msgspec.json.Encoder().encode
-    rows, comma = iter(report.rows), ""
-    while piece := list(islice(rows, _IMAGES_A_PIECE)):
-        lines = ",".join("\n    " + encode(row).decode() for row in piece)
-        yield comma + inert(lines)
-        comma = ","
+    between = ""
+    for lines in encoded(report.rows):
+        yield f"{between}\n    " + lines.removesuffix("\n").replace("\n", ",\n    ")
+        between = ","
     yield "\n  ]\n}\n"
+
+
+def encoded(rows: Iterable[msgspec.Struct]) -> Iterator[str]:
+    """Rows as JSON, a line each, many lines at a time: line breaks stand between rows only."""
+    encode, rest = msgspec.json.Encoder().encode_lines, iter(rows)
+    while piece := list(islice(rest, _IMAGES_A_PIECE)):
+        yield inert(encode(piece).decode())
 
 
 def _opened(report: Report) -> str:
@@ -56,7 +63,7 @@ def inert(document: str) -> str:
     r"""Escape what does not print, as `\uNNNN`: outside of strings JSON has only newlines of that kind."""
     if document.isascii() and "\x7f" not in document:
         return document
-    return "".join(char if char.isprintable() or char == "\n" else _unit(char) for char in document)
+    return _UNPRINTED.sub(lambda found: found[0] if found[0].isprintable() else _unit(found[0]), document)
 
 
 def _unit(char: str) -> str:

@@ -6,14 +6,11 @@ noticed. Of many targets each row says its `target`.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 import msgspec
 
-from cleanup.reports.json_document import inert
+from cleanup.reports.json_document import encoded, inert
 from cleanup.reports.view import Report
-
-_ROWS_A_PIECE = 1000
 
 
 def pieces(reports: Sequence[Report]) -> Iterator[str]:
@@ -21,9 +18,9 @@ def pieces(reports: Sequence[Report]) -> Iterator[str]:
     encode, rows = msgspec.json.Encoder().encode, 0
     for report in reports:
         yield inert('{"kind":"report",' + encode(report.head).decode()[1:] + "\n")
-        target = f'"target":{encode(report.target).decode()},' if report.target else ""
-        start, those = f'{{"kind":"image",{target}', iter(report.rows)
-        while piece := list(islice(those, _ROWS_A_PIECE)):
-            rows += len(piece)
-            yield inert("".join(f"{start}{encode(row).decode()[1:]}\n" for row in piece))
+        target = f'"target":{inert(encode(report.target).decode())},' if report.target else ""
+        start = f'{{"kind":"image",{target}'
+        for lines in encoded(report.rows):
+            rows += lines.count("\n")
+            yield start + lines[1:-1].replace("\n{", f"\n{start}") + "\n"
     yield f'{{"kind":"summary","reports":{len(reports)},"images":{rows}}}\n'

@@ -185,7 +185,7 @@ def planning(url: str, images: int) -> Iterator[Row]:
         words = ["-p", str(policy), "-o", str(plan), "--endpoint", url, "--auth", "aksk", "--rate", "100000"]
         made = run("-m", "cleanup", "plan", *words, folder=folder, **LOGIN)
         yield {"what": f"plan of {images} images", "of": "ours", "CPU s": made.cpu, "MiB": made.memory}
-        for form in ("table", "json", "csv", "markdown"):
+        for form in ("table", "markdown", "json", "jsonl", "csv", "html"):
             cost = run("-m", "cleanup", "report", str(plan), "--format", form, folder=folder)
             what = f"report of {images} images"
             yield {"what": what, "of": form, "seconds": cost.wall, "CPU s": cost.cpu, "MiB": cost.memory}
