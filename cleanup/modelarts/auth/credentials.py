@@ -56,19 +56,25 @@ class Credentials(Generic[S]):
 
         Raises AccessDenied or InventoryError when there never was a secret.
         """
-        held = await self._current()
+        held = self._held
+        if held is None or self._is_due():
+            held = await self._current()
         return self._authenticate(request, held.value), self._generation
 
     async def _current(self) -> Secret[S]:
         if self._held is None:
             async with self._renewing:
                 return self._held or self._hold(await self._fetch())
-        if self._renew_at is not None and self._now() >= self._renew_at:
+        if self._is_due():
             self._renew_at = self._now() + _TRY_AGAIN  # the others go on with what they have
             async with self._renewing:
                 with suppress(CleanupError):  # it is used on; should it be refused, `renew` will be asked
                     self._hold(await self._fetch())
         return self._held
+
+    def _is_due(self) -> bool:
+        """Whether it is time for another secret."""
+        return self._renew_at is not None and self._now() >= self._renew_at
 
     def _hold(self, secret: Secret[S]) -> Secret[S]:
         if self._held is None or secret.value != self._held.value:

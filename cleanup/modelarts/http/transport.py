@@ -91,23 +91,16 @@ class Transport:
                 return msgspec.structs.replace(result, stale=True)
             on_send(result.attempts + 1)
             response = await self.connection.send(request, headers, max_bytes=max_bytes)
-            hold = _asked_hold(response, self._runtime.now())
-            self._tell_limiter(response, released, hold)
             result = _after(result, response, decode, self._runtime.now())
-            if self._runtime.answered:
-                self._runtime.answered(result.status)
-            if self._runtime.trace or self._runtime.spans:
-                self._trace(request, result, self._runtime.clock() - leaves)
+            hold = self._heed(response, released)
+            self._tell(request, result, leaves)
             if result.status == 401 and self._credentials and allowed < 2 * self._retry.max_attempts:
                 allowed += 1
                 if await self._credentials.renew(generation):
                     continue
             if result.attempts >= allowed or not self._retry.repeats(result, repeatable):
                 return result
-            if await self._ends_before(hold, ignore_stop):
-                return msgspec.structs.replace(result, stopped=True)
-            self._say(request, response, hold)
-            if not await self._back_off(result.attempts, hold, ignore_stop):
+            if not await self._may_repeat(request, result, hold, ignore_stop):
                 return msgspec.structs.replace(result, stopped=True)
 
     async def _headers(self, request: Request) -> tuple[Mapping[str, str], int]:
@@ -124,6 +117,15 @@ class Transport:
         if not self._stop and (released := self.limiter.acquire_now()) is not None:
             return released
         return await self._stop.unless_requested(self.limiter.acquire)
+
+    async def _may_repeat(
+        self, request: Request, result: Result[Any], hold: float, ignore_stop: bool
+    ) -> bool:
+        """Wait before the next attempt, for `hold` seconds at least; whether there may be one."""
+        if await self._ends_before(hold, ignore_stop):
+            return False
+        self._say(request, result, hold)
+        return await self._back_off(result.attempts, hold, ignore_stop)
 
     async def _ends_before(self, hold: float, ignore_stop: bool) -> bool:
         """Whether the deadline comes before the service may be asked again; then there is no need to wait for it."""
@@ -152,16 +154,25 @@ class Transport:
         finally:
             self.backing_off -= 1
 
-    def _tell_limiter(self, response: Response | NoResponse, released: float, hold: float) -> None:
-        """Slow everybody down, pause everybody, or just go on."""
+    def _heed(self, response: Response | NoResponse, released: float) -> float:
+        """Have the limiter slow everybody down, pause everybody, or just go on; the seconds that were asked for."""
+        hold = _asked_hold(response, self._runtime.now)
         if self.limiter is None or isinstance(response, NoResponse):
-            return
+            return hold
         if response.status == 429:
             self.limiter.throttled(released, hold)
-            return
+            return hold
         if response.status in _OF_THE_SERVICE:
             self.limiter.pause(hold)
         self.limiter.succeeded(released)
+        return hold
+
+    def _tell(self, request: Request, result: Result[Any], leaves: float) -> None:
+        """Tell those who count answers, or want to know each, of one that came to a request that left then."""
+        if self._runtime.answered:
+            self._runtime.answered(result.status)
+        if self._runtime.trace or self._runtime.spans:
+            self._trace(request, result, self._runtime.clock() - leaves)
 
     def _trace(self, request: Request, result: Result[Any], seconds: float) -> None:
         """Tell of an attempt that has ended. Headers and bodies may hold secrets: nothing of them is told."""
@@ -183,13 +194,13 @@ class Transport:
             request_id=result.request_id,
         )
 
-    def _say(self, request: Request, response: Response | NoResponse, hold: float) -> None:
+    def _say(self, request: Request, result: Result[Any], hold: float) -> None:
         """Tell people of a long pause: once, whoever meets it."""
         now = self._runtime.clock()
-        if hold < _LONG_HOLD or now < self._told_until or isinstance(response, NoResponse):
+        if hold < _LONG_HOLD or now < self._told_until:
             return
         self._told_until = now + hold
-        why = f"{request.host} answered {response.status} and asks to wait (Retry-After)"
+        why = f"{request.host} answered {result.status} and asks to wait (Retry-After)"
         self._runtime.warn(f"{why}: going on in {hold:.0f} s")
 
 
@@ -255,11 +266,11 @@ def _shown(header: str) -> str:
     )
 
 
-def _asked_hold(response: Response | NoResponse, now: datetime) -> float:
+def _asked_hold(response: Response | NoResponse, now: Callable[[], datetime]) -> float:
     """Seconds that an answer which may pass asks to wait, within a bound; 0 where it does not say so."""
     if isinstance(response, NoResponse) or not passes(response.status):
         return 0.0
-    return min(_retry_after(response, now), LONGEST_PAUSE)
+    return min(_retry_after(response, now()), LONGEST_PAUSE)
 
 
 def _retry_after(response: Response, now: datetime) -> float:
