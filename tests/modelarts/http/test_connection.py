@@ -76,6 +76,31 @@ async def test_an_answer_with_its_headers() -> None:
     assert (reply.status, reply.body, reply.headers["x-request-id"]) == (429, b"slow down", "r1")
 
 
+async def test_what_comes_ahead_of_an_answer_is_no_answer() -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")
+        writer.write(answer(200, b"{}"))
+
+    async with served(handler) as place, connected() as connection:
+        reply = await connection.send(get(place), NONE, max_bytes=100)
+    assert isinstance(reply, Response)
+    assert (reply.status, reply.body) == (200, b"{}")
+
+
+@pytest.mark.parametrize("text", ["a\r\nX-Evil: 1", "a\nb", "a\0"], ids=["line", "newline", "nul"])
+async def test_no_header_begins_another_line(text: str) -> None:
+    seen = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.read())
+
+    async with served(handler) as place, connected() as connection:
+        with pytest.raises(ValueError, match="control character"):
+            await connection.send(get(place), {"X-Auth-Token": text}, max_bytes=100)
+    assert seen in ([], [b""])
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 async def test_a_redirect_is_not_followed(status: int) -> None:
     requests = []
@@ -371,6 +396,47 @@ async def test_requests_go_through_the_proxy(refusal: bytes, why: str) -> None:
     }  # aiohttp may knock twice; no request has left
     way = "(by the proxy of HTTPS_PROXY; NO_PROXY names who is reached without)"
     assert lost == NoResponse(f"{why.format(place)} {way}", sent=False)
+
+
+async def test_one_tunnel_through_the_proxy_serves_many_requests(tmp_path: Path) -> None:
+    """Its login is told to the proxy, and to nobody else."""
+    asked: list[Any] = []
+
+    async def service(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            asked.append((await read_request(reader))[1])
+            writer.write(answer(200, b"{}"))
+
+    (tmp_path / "server.pem").write_text(CERTIFICATE + KEY)
+    (tmp_path / "ca.pem").write_text(CERTIFICATE)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "server.pem")
+    tunnels: list[Any] = []
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+        writer.close()
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tunnels.append(await read_request(reader))
+        host, _, port = tunnels[-1][0].split(" ")[1].partition(":")
+        from_there, there = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        try:
+            await asyncio.gather(pump(reader, there), pump(from_there, writer))
+        finally:
+            there.transport.abort()
+
+    async with served(service, ssl=context) as place, served(proxy) as between:
+        environment = {"HTTPS_PROXY": f"http://me:pass-word@{between}"}
+        async with connected(environment=environment, ca_bundle=tmp_path / "ca.pem") as connection:
+            request = get("", origin=f"https://{place}")
+            replies = [await connection.send(request, NONE, max_bytes=100) for _ in range(3)]
+    assert [type(reply) for reply in replies] == [Response] * 3
+    assert [line for line, *_ in tunnels] == [f"CONNECT {place} HTTP/1.1"]
+    assert tunnels[0][1]["Proxy-Authorization"].startswith("Basic ")
+    assert [(sent["Host"], "Proxy-Authorization" in sent) for sent in asked] == [(place, False)] * 3
 
 
 def pem(label: str, text: str) -> str:
