@@ -6,6 +6,7 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
@@ -317,6 +318,21 @@ def test_the_fleets_pods_take_every_target_once(tmp_path: Path) -> None:
     assert sorted(target.name for share in shares for target in share) == sorted(t.name for t in targets)
     args = of("fleet").container()["args"]
     assert args[args.index("--targets") + 1] == "/targets/targets.yaml"
+
+
+# ---- metrics
+
+
+@pytest.mark.parametrize("overlay", ["apply", "fleet"])
+def test_metrics_go_to_a_gateway_that_the_network_lets_through(overlay: str, tmp_path: Path) -> None:
+    own = f"resources: [../{overlay}]\ncomponents: [../../components/pushgateway]\n"
+    manifests = own_overlay(tmp_path, own)
+    args = manifests.container()["args"]
+    command_lines.check(args)
+    port = urlsplit(args[args.index("--pushgateway") + 1]).port
+    _, run = manifests.every("NetworkPolicy")
+    assert run["spec"]["egress"][-1] == {"ports": [{"protocol": "TCP", "port": port}]}
+    assert manifests.container("tidy") == of(overlay).container("tidy")
 
 
 # ---- logging in without a secret
