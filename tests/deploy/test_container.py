@@ -94,7 +94,10 @@ def test_its_command_lines_exist() -> None:
 # ---- the locks
 
 LOCKS = {
-    "requirements.txt": PYPROJECT["project"]["dependencies"],
+    "requirements.txt": [
+        *PYPROJECT["project"]["dependencies"],
+        *PYPROJECT["project"]["optional-dependencies"]["otel"],
+    ],
     "build-requirements.txt": PYPROJECT["build-system"]["requires"],
 }
 locks = pytest.mark.parametrize("lock", list(LOCKS))
