@@ -5,7 +5,8 @@ import random
 import secrets
 import signal
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -29,6 +30,16 @@ STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 # It runs on while the machine is suspended, so that nothing that was seen before counts as fresh after it.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM ends what is done before an event loop as Ctrl-C does, so that it can still be told."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def real_runtime() -> Runtime:

@@ -63,7 +63,8 @@ def telling(measuring: Measuring, words: Mapping[str, Any]) -> Iterator[None]:
     try:
         if channels.problem:
             raise UsageError(f"{place_of('notify')}{channels.problem}")
-        yield
+        with event_loop.terminable():
+            yield
     except BaseException as error:
         end = _end_of(error)
         raise
@@ -88,14 +89,6 @@ def _is_plain(words: str | Sequence[str] | None) -> bool:
     except UsageError:
         return False
     return True
-
-
-def _channels(measuring: Measuring, notify: Sequence[str], environment: Mapping[str, str]) -> Channels:
-    """Where to tell. Raises UsageError, with its place where a configuration names a variable that is not set."""
-    try:
-        return make_channels(measuring.metrics_file, measuring.pushgateway, notify, environment)
-    except UsageError as error:
-        raise UsageError(f"{place_of('notify')}{error}") from None
 
 
 def _end_of(error: BaseException) -> tuple[int, str]:

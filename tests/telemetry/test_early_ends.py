@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,16 +78,13 @@ def test_who_is_not_known_is_who_it_was_before(cli: Cli, tmp_path: Path) -> None
     assert OLD.splitlines()[-1] in told
 
 
-def test_ctrl_c_is_measured_and_help_is_not(
-    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_a_signal_is_measured_and_help_is_not(
+    sent: signal.Signals, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert cli("run", "--help", "--metrics-file", "m.prom").exit_code == 0
     assert not (tmp_path / "m.prom").exists()
-
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("cleanup.cli.work.run.load", interrupted)
+    monkeypatch.setattr("cleanup.cli.work.run.load", lambda _: signal.raise_signal(sent))
     called = cli("run", "-p", "good.yaml", *HERE, "--metrics-file", "m.prom")
     assert called.exit_code == 7
     assert exit_codes((tmp_path / "m.prom").read_text()) == {KNOWN: 7}
