@@ -249,15 +249,17 @@ class StoredDecisions(Sequence[Decision]):
     RecordRejected when the file was changed meanwhile.
     """
 
-    def __init__(self, file: SealedFile, places: range, image: Callable[[Record], Image] = shown) -> None:
+    def __init__(
+        self, file: SealedFile, places: range, decide: Callable[[bytes], Decision] | None = None
+    ) -> None:
         self._file = file
         self._places = places
-        self._image = image
+        self._decide = decide or _shown
 
     @property
     def evidence(self) -> "StoredDecisions":
-        """The same decisions, their images with all that a policy may ask."""
-        return StoredDecisions(self._file, self._places, evidence)
+        """The same decisions, the images of deletes with all that a policy may ask: a keep's line has no more."""
+        return StoredDecisions(self._file, self._places, _evident)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -268,12 +270,12 @@ class StoredDecisions(Sequence[Decision]):
     def __getitem__(self, place: slice) -> "StoredDecisions": ...
     def __getitem__(self, place: int | slice) -> "Decision | StoredDecisions":
         if isinstance(place, slice):
-            return StoredDecisions(self._file, self._places[place], self._image)
+            return StoredDecisions(self._file, self._places[place], self._decide)
         line = self._places[place]
-        return next(iter(StoredDecisions(self._file, range(line, line + 1), self._image)))
+        return next(iter(StoredDecisions(self._file, range(line, line + 1), self._decide)))
 
     def __iter__(self) -> Iterator[Decision]:
-        return (_decision(line, self._image) for line in self.lines())
+        return map(self._decide, self.lines())
 
     def lines(self) -> Iterator[bytes]:
         """Their lines, as they stand in the file."""
@@ -282,7 +284,7 @@ class StoredDecisions(Sequence[Decision]):
     @staticmethod
     def decode(line: bytes) -> Decision:
         """The decision of a line, as it is shown."""
-        return _decision(line, shown)
+        return _shown(line)
 
 
 def shown_from(path: Path, plan: Plan) -> Plan:
@@ -396,6 +398,18 @@ def _prove(line: bytes, proof: Proof) -> None:
     except (ValueError, RecursionError):
         pass
     proof.asked(_decision(line, proven))
+
+
+def _shown(line: bytes) -> Decision:
+    return _decision(line, shown)
+
+
+def _evident(line: bytes) -> Decision:
+    try:
+        told = _lines_read.decode(line)
+        return _decided(told, (evidence if told.action is Action.DELETE else shown)(told.image))
+    except (ValueError, RecursionError):
+        return _whole_decision(line)
 
 
 def _decision(line: bytes, image: Callable[[Record], Image]) -> Decision:

@@ -1,9 +1,10 @@
 """What a page says on demand of each image of a plan: the conditions of its rule with their truths, and the outlook.
 
-Of a kept image a plan file holds no more than its name and date: what a condition asks beyond that is unknown.
+Of a kept image a plan file holds no more than its name and date: what a condition asks beyond that is unknown,
+but for what follows from the reason.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,11 +17,12 @@ from cleanup.plan.file import Plan, StoredDecisions
 from cleanup.policy.language import (
     All,
     AnyOf,
+    Ask,
     Clock,
     Condition,
     FieldCondition,
-    Finding,
     Leaf,
+    Not,
     Policy,
     ResourceTagCondition,
     Rule,
@@ -32,6 +34,8 @@ from cleanup.reports.formatting import plain
 from cleanup.reports.view import ConditionLine, RuleTerms
 
 _NOTHING = Image(id="")
+_KEPT = frozenset({"id", "namespace", "name", "tag", "updated_at"})  # what a plan file holds of a kept image
+_HELD = frozenset({Reason.PUBLIC, Reason.KEEP_LAST, Reason.TOO_YOUNG})  # asked of whom the match holds for
 _DAY = timedelta(days=1)
 _SIGNS = {True: "y", False: "n", None: "?"}
 _SOON = "it is old enough after this time, and then goes unless something else keeps it"
@@ -112,7 +116,7 @@ def _evidence(decision: Decision, rule: "_RuleTruths | None") -> PlanEvidence:
         return PlanEvidence(
             outlook=_SOON if decision.reason is Reason.TOO_YOUNG and rule else _WORDS[decision.reason],
             old_enough_at=_old_enough_at(decision, rule),
-            truths=rule.of(_as_kept(image)) if rule else None,
+            truths=rule.of_kept(decision) if rule else None,
         )
     return PlanEvidence(
         outlook=_WORDS[decision.reason],
@@ -126,13 +130,6 @@ def _evidence(decision: Decision, rule: "_RuleTruths | None") -> PlanEvidence:
         workspace_id=image.workspace_id,
         description=image.description,
         resource_tags=_tags(image),
-    )
-
-
-def _as_kept(image: Image) -> Image:
-    """What a plan file holds of it, also where there is more at hand: a page says the same of both."""
-    return Image(
-        id=image.id, namespace=image.namespace, name=image.name, tag=image.tag, updated_at=image.updated_at
     )
 
 
@@ -155,19 +152,58 @@ class _RuleTruths:
     """The truths of a rule's conditions, of very many images: what has been asked once is remembered."""
 
     rule: Rule
+    leaves: list[Leaf] = field(init=False)
     judges: list[Callable[[Image], Truth]] = field(init=False)
+    of_keeps: list[Callable[[Image], Truth]] = field(init=False)
     told: dict[tuple[Truth, ...], str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "judges", [_remembering(leaf) for leaf in leaves_of(self.rule.match)])
+        leaves = list(leaves_of(self.rule.match))
+        judges = [_remembering(leaf) for leaf in leaves]
+        of_keeps = [
+            judge if leaf.attribute in _KEPT else _unknown for leaf, judge in zip(leaves, judges, strict=True)
+        ]
+        for name, value in (("leaves", leaves), ("judges", judges), ("of_keeps", of_keeps)):
+            object.__setattr__(self, name, value)
 
     def of(self, image: Image) -> str:
         """A sign for each line of the match. It follows from the truths of the conditions on single fields."""
-        key = tuple([judge(image) for judge in self.judges])
+        return self._signs(tuple([judge(image) for judge in self.judges]), None)
+
+    def of_kept(self, decision: Decision) -> str:
+        """The same by what a plan file holds of a kept image, and by what its reason says of the match."""
+        held = decision.reason in _HELD or None
+        return self._signs(tuple([judge(decision.image) for judge in self.of_keeps]), held)
+
+    def _signs(self, truths: tuple[Truth, ...], held: Truth) -> str:
+        key = (*truths, held)
         if (told := self.told.get(key)) is None:
-            found: Sequence[Finding] = self.rule.match.trace(image)
-            told = self.told[key] = "".join(_SIGNS[finding.truth] for finding in found)
+            known = dict(zip(self.leaves, truths, strict=True))
+            lines = _inferred(self.rule.match, known.__getitem__, held)
+            told = self.told[key] = "".join(_SIGNS[truth] for truth in lines)
         return told
+
+
+def _inferred(condition: Condition, ask: Ask, held: Truth) -> Iterator[Truth]:
+    """The truth of a condition and of each of its parts, as a trace lists them.
+
+    What cannot be asked follows from what is known of the whole: `held`.
+    """
+    found = condition.decide(ask)
+    truth = held if found is None else found
+    yield truth
+    if isinstance(condition, Not):
+        yield from _inferred(condition.part, ask, None if truth is None else not truth)
+    elif isinstance(condition, All | AnyOf):
+        every = isinstance(condition, All)  # all parts hold, or none does
+        parts = [part.decide(ask) for part in condition.parts]
+        for place, part in enumerate(condition.parts):
+            others_say_nothing = all(other is every for other in parts[:place] + parts[place + 1 :])
+            yield from _inferred(part, ask, truth if truth is every or others_say_nothing else None)
+
+
+def _unknown(image: Image) -> Truth:
+    return None
 
 
 _MOST_REMEMBERED = 10_000

@@ -120,6 +120,7 @@ def view(plan: Plan, file: Path | None = None) -> Report:
         rules=rule_terms(plan.policy),
         evidence=EvidenceRows(plan, lambda decision: _row(decision, now)),
         evidence_type=PlanEvidence,
+        explain=" ".join(["image-cleanup explain", *(f"-p {shlex.quote(one)}" for one in head.policy_files)]),
     )
 
 

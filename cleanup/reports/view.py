@@ -104,7 +104,8 @@ class Report:
 
     `verdict` says in one sentence what happened or would happen. `make_body` is only asked by formats for people:
     it costs a look at every image. `evidence` has each of the rows once more with what else can be said of it on
-    demand, of type `evidence_type`; only the page asks for it. `target` is named where there are many. `prose` is
+    demand, of type `evidence_type`; only the page asks for it. `explain` is the command that says more of an image,
+    without the image. `target` is named where there are many. `prose` is
     how people read it where tables would not do; `rows_in_head` that the JSON document has no list of them beside
     the head.
     """
@@ -123,6 +124,7 @@ class Report:
     rules: tuple[RuleTerms, ...] = ()
     evidence: Rows | None = None
     evidence_type: type[msgspec.Struct] | None = None
+    explain: str = ""
 
     @cached_property
     def body(self) -> Body:

@@ -153,6 +153,27 @@ def test_of_a_delete_every_condition_is_shown_with_its_truth() -> None:
             assert [text for text, _, _ in lines[decision.rule]] == [one.text for one in found]
 
 
+def test_of_a_kept_image_conditions_are_shown_as_far_as_they_follow_from_the_plan_file() -> None:
+    plan = plan_of(some_images(100))
+    page = Page.of(plan_view.view(plan))
+    rules = {rule.name: rule for rule in POLICY.rules}
+    signs = Counter[str]()
+    for decision, truths in zip(plan.decisions, page.column("truths"), strict=True):
+        if decision.action is Action.KEEP and decision.rule:
+            found = [one.truth for one in rules[decision.rule].match.trace(decision.image)]
+            assert all(
+                sign in ("?", dict(zip((True, False, None), "yn?", strict=True))[one])
+                for sign, one in zip(truths, found, strict=True)
+            )
+            assert truths.startswith("y"), "the whole: its reason says so"
+            assert decision.rule != "stale-dev-images" or truths[1] == "y", (
+                "visibility, which no keep line holds"
+            )
+            signs.update(truths)
+    assert signs["y"] > signs["n"] > 0
+    assert page.data["explain"] == ["image-cleanup explain -p policies/vision.yaml"]
+
+
 def test_of_a_young_image_it_says_when_it_is_old_enough() -> None:
     page = plan_page("dev-1", "dev-2")
     assert page.column("reason") == ["expired", "keep-last"]
@@ -183,7 +204,7 @@ def test_more_images_than_a_browser_holds_are_counted(monkeypatch: pytest.Monkey
     monkeypatch.setattr(table, "MOST_ROWS", 25)
     page = Page.of(reports()["plan"])
     assert (page.data["rows"], page.data["left_out"]) == (25, 15)
-    assert all(len(one.get("raw", one.get("codes"))) == 25 for one in page.data["columns"])
+    assert all(len(page.column(one["name"])) == 25 for one in page.data["columns"])
 
 
 def test_a_report_of_another_kind_needs_no_code() -> None:

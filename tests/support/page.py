@@ -199,6 +199,9 @@ class Page(HTMLParser):
     def column(self, name: str) -> list[Any]:
         """The values of a column, each as it stands in its row."""
         [column] = [one for one in self.data["columns"] if one["name"] == name]
-        if "raw" in column:
-            return list(column["raw"])
-        return [None if code < 0 else column["values"][code] for code in column["codes"]]
+        found = (
+            column["raw"]
+            if "raw" in column
+            else [None if code < 0 else column["values"][code] for code in column["codes"]]
+        )
+        return found + [None] * (self.data["rows"] - len(found))

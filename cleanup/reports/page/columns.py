@@ -49,7 +49,8 @@ class ColumnKind(StrEnum):
 
 
 class TableColumn(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A column as the page reads it: either `raw` values, or a code for each row and the `values` of the codes.
+    """A column as the page reads it: either `raw` values, or a code for each row and the `values` of the codes; of
+    the last rows those without a value are left out.
 
     `choice`: the table can be narrowed to one of its values; `shown`: it stands in the table.
     """
@@ -89,6 +90,8 @@ class ColumnBuilder:
             self._codes.extend(map(codes.__getitem__, values))
         elif self.kind is ColumnKind.TIME:
             self._numbers.extend(None if one is None else (one - _EPOCH) // _MILLISECOND for one in values)
+        elif self.kind is ColumnKind.FLAG:
+            self._numbers.extend(None if one is None else int(one) for one in values)
         else:
             self._numbers.extend(values)
 
@@ -96,8 +99,8 @@ class ColumnBuilder:
         """The whole column; None where no row has a value."""
         column = TableColumn(name=self.name, title=_title(self.name), kind=self.kind)
         if self.kind is not ColumnKind.TEXT:
-            column.raw = self._numbers
-            empty = all(one is None for one in self._numbers)
+            column.raw = _cut(self._numbers, None)
+            empty = not column.raw
         else:
             self._tell(column)
             empty = not self._texts
@@ -112,14 +115,22 @@ class ColumnBuilder:
             not self._evidence and len(known) <= _FEW and (repeated or self.name in _CHOSEN) and self._is_word
         )
         if repeated or column.choice:
-            column.values, column.codes = known, codes.tolist()
+            column.values, column.codes = known, _cut(codes.tolist(), _NONE)
         else:
-            column.raw = [None if code == _NONE else known[code] for code in codes]
+            column.raw = _cut([None if code == _NONE else known[code] for code in codes], None)
 
     @property
     def _is_word(self) -> bool:
         """Whether people look for one of the values, not for what is in one."""
         return self.name in _CHOSEN or self.name not in (_LEFT_OUT | {"detail", "error_msg"})
+
+
+def _cut(values: list[Any], nothing: object) -> list[Any]:
+    """The values without those at the end that say nothing, as of all kept images of a plan."""
+    end = len(values)
+    while end and values[end - 1] == nothing:
+        end -= 1
+    return values[:end]
 
 
 def _text(value: object) -> str:

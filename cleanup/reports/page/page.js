@@ -2,11 +2,12 @@
 // The table of images: read from the page's data, searched, narrowed, sorted; only the rows in sight are made.
 // Every text from outside goes through textContent.
 (() => {
-  const ROW = 36, AROUND = 10, PRINTED = 200, LONGEST = 300, MANY = 10000;
+  const ROW = 36, AROUND = 10, NEWEST = 5, PRINTED = 200, LONGEST = 300, MANY = 10000;
   const natural = new Intl.Collator("en", { numeric: true }).compare;
   const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
   const UNSEARCHED = ["truths", "outlook", "swr_path", "visibility", "status", "origin", "service_type", "arch"];
   const SIGNS = { y: "yes", n: "no", "?": "unknown" };
+  const EXPLAIN = "image-cleanup explain";
   const get = (id) => document.getElementById(id);
 
   const make = (tag, attributes = {}, ...children) => {
@@ -36,8 +37,11 @@
   };
 
   class Column {
-    constructor(told) {
+    constructor(told, rows) {
       Object.assign(this, told);
+      // What is left out at the end is unknown.
+      while (this.raw && this.raw.length < rows) this.raw.push(null);
+      while (this.codes && this.codes.length < rows) this.codes.push(-1);
       this.right = this.kind === "number" || this.kind === "bytes";
     }
     value(row) {
@@ -82,7 +86,7 @@
   const start = () => {
     const data = JSON.parse(get("data").textContent);
     get("data").remove();
-    const columns = data.columns.map((told) => new Column(told));
+    const columns = data.columns.map((told) => new Column(told, data.rows));
     const named = Object.fromEntries(columns.map((column) => [column.name, column]));
     if (named.name || named.tag) {
       const image = new ImageColumn([named.namespace, named.name, named.tag]);
@@ -282,7 +286,7 @@
         if (word && word.trim()) parts.push(make("p", { class: "said" }, word));
       }
       if (of("old_enough_at")) parts.push(make("p", { class: "said" }, `Old enough after ${of("old_enough_at")}.`));
-      parts.push(...conditions(row), ...sharing(row), make("h3", {}, "All that is known"), known(row));
+      parts.push(...conditions(row), ...more(row), ...group(row), ...sharing(row), make("h3", {}, "All that is known"), known(row));
       get("why-title").textContent = named.image ? named.image.text(row) : of("id");
       get("why-body").replaceChildren(...parts);
       if (!dialog.open) dialog.showModal();
@@ -306,16 +310,50 @@
       rule.conditions.forEach(([text, depth, attribute], place) => {
         const sign = truths[place] || "?", column = named[attribute];
         const value = column ? column.text(row) : "";
-        const met = !attribute ? "" : value ? `is ${value}` : kept(row) ? "not in the plan file" : "missing";
+        const met = !attribute ? "" : value ? `is ${value}` : kept(row) ? "" : "missing";
         list.append(make("li", { class: `depth-${Math.min(depth, 5)} sign-${{ y: "y", n: "n" }[sign] || "u"}` },
-          make("span", { class: "sign" }, attribute || sign !== "?" || !kept(row) ? SIGNS[sign] || "unknown" : ""),
+          make("span", { class: "sign" }, sign !== "?" || !kept(row) ? SIGNS[sign] || "unknown" : ""),
           make("span", { class: "condition" }, text), make("span", { class: "met" }, met)));
       });
       const head = make("h3", {}, `Rule ${rule.name}`);
       return [head, make("p", { class: "about" }, rule.terms), list];
     };
 
+    // A plan file holds less of what is kept: the command that shows the rest, said once.
+    const more = (row) => {
+      const command = data.explain[named.report ? named.report.value(row) : 0];
+      if (!kept(row) || !command) return [];
+      const id = named.id.text(row), quoted = /^[\w-]+$/.test(id) ? id : `'${id.replaceAll("'", "'\\''")}'`;
+      const [start, rest] = [command.slice(0, EXPLAIN.length), command.slice(EXPLAIN.length)];
+      return [make("p", { class: "about" }, "Of a kept image a plan file holds its name, tag and date. Every value, all who use it and the other rules:"),
+        make("pre", {}, `${start} ${quoted}${rest}`)];
+    };
+
     const kept = (row) => named.action && named.action.value(row) === "keep";
+
+    const together = (row, other) => !named.report || named.report.value(row) === named.report.value(other);
+
+    // What is kept of the same namespace and name, the newest first.
+    const group = (row) => {
+      if (!named.action || !named.name || !named.updated_at) return [];
+      const alike = [named.namespace, named.name].filter(Boolean).map((column) => [column, column.value(row)]);
+      const stay = [];
+      let all = 0;
+      for (let other = 0; other < data.rows; other += 1) {
+        if (!alike.every(([column, value]) => column.value(other) === value) || !together(row, other)) continue;
+        all += 1;
+        if (kept(other)) stay.push(other);
+      }
+      if (all < 2) return [];
+      stay.sort((one, other) => (named.updated_at.value(other) || 0) - (named.updated_at.value(one) || 0));
+      const list = make("ul");
+      for (const other of stay.slice(0, NEWEST)) {
+        const words = [named.tag ? named.tag.text(other) || "no tag" : "", named.reason.text(other), named.updated_at.text(other)];
+        list.append(make("li", {}, `${words.filter(Boolean).join(", ")}${other === row ? " (this one)" : ""}`));
+      }
+      const told = `${number(all - stay.length)} go, ${number(stay.length)} stay${stay.length > NEWEST ? `, of these the newest ${NEWEST}:` : stay.length ? ":" : ""}`;
+      return [make("h3", {}, "All of its namespace and name"), make("p", { class: "about" }, told), list];
+    };
 
     // Records of the same name and tag, or of the same path, may have the same content.
     const sharing = (row) => {
@@ -323,7 +361,7 @@
       const alike = [named.namespace, named.name, named.tag].filter(Boolean).map((column) => [column, column.value(row)]);
       const path = named.swr_path && named.swr_path.value(row), found = [];
       for (let other = 0; other < data.rows && found.length <= 20; other += 1) {
-        if (other === row) continue;
+        if (other === row || !together(row, other)) continue;
         const same = alike.every(([column, value]) => value !== null && column.value(other) === value);
         if (same || (path && named.swr_path.value(other) === path)) found.push(other);
       }

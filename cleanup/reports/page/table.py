@@ -6,6 +6,7 @@ from xml.etree.ElementTree import Element
 
 import msgspec
 
+from cleanup.reports.formatting import plain
 from cleanup.reports.page.columns import TARGET, ColumnBuilder, ColumnKind, fields_of, ordered
 from cleanup.reports.page.elements import element
 from cleanup.reports.view import Report
@@ -45,8 +46,10 @@ class ImageTable:
     def pieces(self) -> Iterator[str]:
         """The block of data, a column at a time."""
         rules = [report.rules for report in self._reports]
+        commands = [plain(report.explain) for report in self._reports]
         yield '<script type="application/json" id="data">'
-        yield f'{{"rows":{self.rows},"left_out":{self.left_out},"rules":{_inert(rules)},"columns":['
+        yield f'{{"rows":{self.rows},"left_out":{self.left_out},"rules":{_inert(rules)},'
+        yield f'"explain":{_inert(commands)},"columns":['
         columns = ordered([found for builder in self._builders.values() if (found := builder.column())])
         for number, column in enumerate(columns):
             yield f"{',' if number else ''}{_inert(column)}\n"
