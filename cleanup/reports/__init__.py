@@ -85,7 +85,7 @@ def render(
         case Format.HTML:
             from cleanup.reports import html_page
 
-            yield from html_page.pieces(reports)
+            yield from html_page.pieces(reports, many=many)
         case _:
             assert_never(format)
 

@@ -23,6 +23,7 @@ from cleanup.reports.page.elements import Child, element, written
 from cleanup.reports.page.figures import PageFigures
 from cleanup.reports.page.table import ImageTable, frame
 from cleanup.reports.plan_view import PlanHead
+from cleanup.reports.targets_view import FailureHead
 from cleanup.reports.view import Report, RuleTerms, Tally
 
 _FIXED: Final = Path(__file__).parent / "page"
@@ -31,8 +32,12 @@ _MOST_RUNS: Final = 4
 _IN_SHORT: Final = frozenset({"target", "created", "expires", "started", "took"})
 
 
-def pieces(reports: Sequence[Report]) -> Iterator[str]:
-    """The page: what people read first comes first, the images last."""
+def pieces(reports: Sequence[Report], *, many: bool = False) -> Iterator[str]:
+    """The page: what people read first comes first, the images last.
+
+    Where there are `many`, the first report is the summary of the others, and its rows are no images.
+    """
+    overview, reports = (reports[0], reports[1:]) if many and len(reports) > 1 else (None, reports)
     style, script = _fixed("page.css"), _fixed("page.js")
     table, figures = ImageTable(reports), PageFigures()
     for number, report in enumerate(reports):
@@ -42,8 +47,9 @@ def pieces(reports: Sequence[Report]) -> Iterator[str]:
                 columns[TARGET] = names * len(next(iter(columns.values())))
             table.add(columns, number)
             figures.add(columns)
-    yield from _head(plain(reports[0].title if len(reports) == 1 else _together(reports)), style, script)
-    yield from map(written, _body(reports, figures))
+    title = reports[0].title if len(reports) == 1 else _together(reports, overview)
+    yield from _head(plain(title), style, script)
+    yield from map(written, _body(reports, figures, title, overview))
     yield from table.pieces()
     yield f"<script>{script}</script>\n</body>\n</html>\n"
 
@@ -76,19 +82,21 @@ def _name(report: Report) -> str:
     return plain(str(getattr(report.head, "target", report.title)))
 
 
-def _together(reports: Sequence[Report]) -> str:
-    return f"{count(len(reports), 'report')}: {', '.join(map(_name, reports))}"
+def _together(reports: Sequence[Report], overview: Report | None) -> str:
+    return f"{count(len(reports), 'target' if overview else 'report')}: {', '.join(map(_name, reports))}"
 
 
-def _body(reports: Sequence[Report], figures: PageFigures) -> Iterator[Element]:
-    yield element("header", *_summary(reports))
+def _body(
+    reports: Sequence[Report], figures: PageFigures, title: str, overview: Report | None
+) -> Iterator[Element]:
+    yield element("header", element("h1", title), *_summary(reports, overview))
     drawn = list(_charts(reports, figures))
     main = element("main")
     if drawn:
         small = [one for one in drawn if one.get("class") == "card"]
         wide = [one for one in drawn if one not in small]
-        overview = element("h2", "Overview"), element("div", *_side_by_side(small), class_="charts")
-        main.append(element("section", *overview, *wide))
+        beside = element("div", *_side_by_side(small), class_="charts")
+        main.append(element("section", element("h2", "Overview"), beside, *wide))
     main.append(element("section", element("h2", "Images", id="images-title"), *frame(), id="list"))
     if any(report.facts for report in reports):
         main.append(element("section", element("h2", "About"), *_about(reports)))
@@ -112,15 +120,14 @@ def _side_by_side(cards: Sequence[Element]) -> Iterator[Element]:
 # ---- what is read first
 
 
-def _summary(reports: Sequence[Report]) -> Iterator[Element]:
+def _summary(reports: Sequence[Report], overview: Report | None) -> Iterator[Element]:
     several = len(reports) > 1
-    yield element("h1", _together(reports) if several else reports[0].title)
-    verdict = _over_all(reports) if several else reports[0].verdict
-    if verdict:
+    said = _over_all(reports) if several else reports[0].verdict
+    if verdict := "; ".join(filter(None, (said, overview.verdict if overview else ""))):
         yield element("p", verdict, class_="verdict")
     if several:
         rows = (
-            element("tr", element("th", _name(one), scope="row"), element("td", one.verdict))
+            element("tr", element("th", _name(one), scope="row"), element("td", _ended(one)))
             for one in reports
         )
         yield element("table", element("tbody", *rows), class_="plain targets")
@@ -137,6 +144,12 @@ def _summary(reports: Sequence[Report]) -> Iterator[Element]:
         yield element("ul", *lines, class_="warnings", aria_label="Warnings")
     if tiles := list(map(_tile, _tiles(reports))):
         yield element("dl", *tiles, class_="tiles")
+
+
+def _ended(report: Report) -> str:
+    head = report.head
+    failed = f"failed (exit code {head.exit_code}): " if isinstance(head, FailureHead) else ""
+    return f"{failed}{report.verdict}"
 
 
 def _over_all(reports: Sequence[Report]) -> str:

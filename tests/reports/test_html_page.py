@@ -23,6 +23,7 @@ from cleanup.reports.formatting import plain
 from cleanup.reports.html_page import pieces
 from cleanup.reports.page import table
 from cleanup.reports.page.figures import PageFigures
+from cleanup.reports.targets_view import TargetEnd, together
 from cleanup.reports.view import Report
 from tests.support.builders import GOLDENS, NOW, make_image, run_started
 from tests.support.page import POLICY, Page, changes, intents_of, plan_of, some_images, some_journal
@@ -222,6 +223,20 @@ def test_several_reports_are_one_table_with_their_targets() -> None:
     assert page.column("report") == [0] * 50 + [1] * 50
     assert len(page.data["rules"]) == 2
     assert "Bytes by target" in page.texts["h3"]
+
+
+def test_of_many_targets_the_summary_is_said_and_its_rows_are_no_images() -> None:
+    ends = [
+        TargetEnd("vision", 0, "", plan_view.view(plan_of(some_images(50), target="vision"))),
+        TargetEnd("speech", 5, "credentials were refused", None),
+    ]
+    page = Page.of(*together(ends, 5), many=True)
+    assert page.texts["h1"] == ["2 targets: vision, speech"]
+    assert page.column("target") == ["vision"] * 50
+    assert page.texts["h3"].count("All, by reason") == 1
+    assert "By reason" not in page.texts["h3"]
+    assert "failed (exit code 5): credentials were refused" in page.texts["td"]
+    assert any("2 targets: 1 done, 1 failed" in words for words in page.texts["p"])
 
 
 # ---- its figures

@@ -173,9 +173,9 @@ class Page(HTMLParser):
         self._inside = ""
 
     @classmethod
-    def of(cls, *reports: Report) -> "Page":
+    def of(cls, *reports: Report, many: bool = False) -> "Page":
         page = cls()
-        page.feed("".join(pieces(reports)))
+        page.feed("".join(pieces(reports, many=many)))
         page.close()
         return page
 

@@ -44,7 +44,7 @@ def tally_bars(tally: Tally, field: str) -> Element:
     entries = sorted(tally.counts.items(), key=lambda item: -item[1])
     rows = [_bar(word, [(_look(word), n, most)], f"{n:,}", field) for word, n in entries[:_MOST_BARS]]
     left = entries[_MOST_BARS:]
-    return card(tally.title, _bars(rows, len(left), f"{sum(n for _, n in left):,}"))
+    return card(tally.title, _bars(rows, len(left), f"{sum(n for _, n in left):,}", "bars counts"))
 
 
 def _look(word: str) -> str:
@@ -84,13 +84,13 @@ def _bar(word: str, parts: Sequence[tuple[str, int, int]], told: str, field: str
     bar = element("svg", *drawn, class_="bar", aria_hidden="true")
     return element(
         "tr",
-        element("th", element("span", word, data_field=field, data_value=word), scope="row"),
+        element("th", element("span", word, data_field=field, data_value=word, title=word), scope="row"),
         element("td", bar, class_="track"),
         element("td", told, class_="number"),
     )
 
 
-def _bars(rows: Sequence[Element], left: int, rest: str) -> Element:
+def _bars(rows: Sequence[Element], left: int, rest: str, look: str = "bars") -> Element:
     more = (
         [
             element(
@@ -104,7 +104,7 @@ def _bars(rows: Sequence[Element], left: int, rest: str) -> Element:
         if left
         else []
     )
-    return element("table", element("tbody", *rows, *more), class_="bars")
+    return element("table", element("tbody", *rows, *more), class_=look)
 
 
 # ---- ages

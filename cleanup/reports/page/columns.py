@@ -26,7 +26,9 @@ _FIRST: Final = ("outcome", "action", "image", "age_days", "size", "reason", "ru
 _LEFT_OUT: Final = frozenset(
     {"report", "namespace", "name", "tag", "id", "image_id", "swr_path", "request_id", "run_id", "plan_id"}
     | {"image_status", "duration_ms", "updated_at", "timestamp", "visibility", "force_withheld"}
+    | {"before_action", "before_force", "before_detail", "after_action", "after_force", "after_detail"}
 )
+_PROSE: Final = frozenset({"detail", "error_msg", "why", "line"})
 _TITLES: Final = {
     "age_days": "age",
     "http_status": "http",
@@ -122,7 +124,7 @@ class ColumnBuilder:
     @property
     def _is_word(self) -> bool:
         """Whether people look for one of the values, not for what is in one."""
-        return self.name in _CHOSEN or self.name not in (_LEFT_OUT | {"detail", "error_msg"})
+        return self.name in _CHOSEN or self.name not in (_LEFT_OUT | _PROSE)
 
 
 def _cut(values: list[Any], nothing: object) -> list[Any]:

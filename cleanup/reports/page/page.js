@@ -276,13 +276,13 @@
       active = place;
       const row = view[place], of = (name) => (named[name] ? named[name].text(row) : "");
       const parts = [];
-      const state = of("outcome") || of("action");
+      const state = of("outcome") || of("action") || of("change");
       const chips = make("p", { class: `chips is-${/^[a-z-]+$/.test(look(row)) ? look(row) : "none"}` });
       for (const word of [state || (named.outcome ? "no result" : ""), of("reason"), of("rule") && `rule ${of("rule")}`]) {
         if (word) chips.append(make("span", { class: "chip" }, word));
       }
       parts.push(chips);
-      for (const word of [of("detail"), of("error_msg") && `${of("error_code")} ${of("error_msg")}`, force(row), of("outlook")]) {
+      for (const word of [of("why"), of("detail"), of("error_msg") && `${of("error_code")} ${of("error_msg")}`, force(row), of("outlook")]) {
         if (word && word.trim()) parts.push(make("p", { class: "said" }, word));
       }
       if (of("old_enough_at")) parts.push(make("p", { class: "said" }, `Old enough after ${of("old_enough_at")}.`));
@@ -378,7 +378,7 @@
     const known = (row) => {
       const list = make("dl", { class: "facts" });
       for (const column of columns) {
-        if (["image", "report", "truths", "outlook", "detail"].includes(column.name)) continue;
+        if (["image", "report", "truths", "outlook", "detail", "why"].includes(column.name)) continue;
         const text = column.text(row);
         if (text !== "") list.append(make("dt", {}, column.title), make("dd", {}, text));
       }
