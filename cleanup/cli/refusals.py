@@ -1,5 +1,6 @@
 """What click refuses on a command line, in our words, with the command or option that was probably meant."""
 
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
@@ -20,7 +21,13 @@ _MEANT = {
     "undo": "restore",
     "why": "explain",
 }
-_WORDS = {"is not a valid float": "is not a number", "is not a valid integer": "is not a whole number"}
+_WORDS = {
+    r"is not a valid float": "is not a number",
+    r"is not a valid integer": "is not a whole number",
+    r"is not in the range (\S+)<=x<=(\S+)": r"is not from \1 to \2",
+    r"is not in the range x>=(\S+)": r"is less than \1",
+    r"\. Choose from:.*": "",  # the argument's name has them
+}
 
 
 def refusal(error: click.ClickException) -> UsageError:
@@ -38,8 +45,8 @@ def _said(error: click.ClickException, context: click.Context | None) -> str:
     ):
         return f"No such command '{error.command_name}': perhaps '{meant}' is meant"
     text = error.format_message().rstrip(".")
-    for word, ours in _WORDS.items():
-        text = text.replace(word, ours)
+    for words, ours in _WORDS.items():
+        text = re.sub(words, ours, text, flags=re.DOTALL)
     return text
 
 

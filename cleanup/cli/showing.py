@@ -81,6 +81,8 @@ class Showing:
         """
         if self.output is None or self.output in _STDOUT:
             return Destination(self.format or Format.TABLE)
+        if self.output.is_dir():
+            raise _refusal(self.output, "it is a folder")
         format = self.format or _by_ending(self.output)
         _require_replaceable(self.output, format)
         return Destination(format, self.output)

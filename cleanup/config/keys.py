@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from cleanup.config.settings import checked_url, require_receiver
+from cleanup.config.settings import MOST_AT_ONCE, checked_url, require_receiver
 from cleanup.config.strict import require_plain, require_project, require_region
 from cleanup.durations import SYNTAX, parse_duration
 from cleanup.errors import UsageError
@@ -177,7 +177,7 @@ DEFAULT_KEYS: Final[dict[str, Key]] = {
     "in_use": Key(choice(tuple(Scope), "scope of notebooks"), "whose notebooks protect their images"),
     "pins": Key(sequence(_text("pins"), "pins"), "files of images in use elsewhere, relative to this file"),
     "rate": Key(ValueType(_rate, {"type": "number", "exclusiveMinimum": 0}), "requests a second, at most"),
-    "concurrency": Key(integer(1, 1000), "requests at a time, at most"),
+    "concurrency": Key(integer(1, MOST_AT_ONCE), "requests at a time, at most"),
 }
 TARGET_KEYS: Final[dict[str, Key]] = {
     "name": Key(_one_of(_NAME, "target name: letters, digits, . _ -"), "unique", required=True),

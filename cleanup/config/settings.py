@@ -17,6 +17,7 @@ from cleanup.in_use import InUse
 from cleanup.modelarts.auth.names import Auth, CredentialNames
 from cleanup.modelarts.users.kinds import JOB_HISTORY, Scope, UserKind
 
+MOST_AT_ONCE: Final = 1000  # requests of one target
 TOPIC: Final = re.compile(
     r"urn:smn:(?P<region>[a-z0-9-]+):(?P<project>[0-9a-fA-F]{32}):[\w-]{1,255}", re.ASCII
 )
@@ -148,7 +149,8 @@ def make_target(
         **said,
     )
     positive(target.rate, "--rate")
-    positive(target.concurrency, "--concurrency")
+    if positive(target.concurrency, "--concurrency") > MOST_AT_ONCE:
+        raise UsageError(f"--concurrency must be at most {MOST_AT_ONCE}, not {target.concurrency}")
     return target
 
 

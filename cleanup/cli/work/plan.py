@@ -13,7 +13,7 @@ from cleanup.cli.plan import PlanOptions
 from cleanup.cli.showing import Destination
 from cleanup.cli.telling import watch_of
 from cleanup.config.job import Job
-from cleanup.config.settings import Settings, Target, duration
+from cleanup.config.settings import Settings, Target, duration, positive
 from cleanup.durations import parse_moment
 from cleanup.errors import CleanupError, UsageError
 from cleanup.files import read_regular
@@ -67,6 +67,7 @@ class _Planning:
         targets = (stored.target,) if stored else fleet.targets_of(asked.connecting, asked.working)
         telling.about(targets, settings)
         lifetime, moment = duration(asked.expires, "--expires"), _moment(asked.as_of) if asked.as_of else None
+        positive(lifetime.total_seconds(), "--expires")
         jobs.require_folder(targets, asked.output, "-o")
         return cls(
             asked=asked,
