@@ -23,11 +23,16 @@ class EarlierRuns:
     def __init__(self) -> None:
         self._found: dict[Path, tuple[OpenJournal, ...]] = {}
 
-    def of(self, job: Job) -> list[OpenJournal]:
-        """Those of the job's own target that lie beside its journal; that itself is not among them."""
+    def of(self, job: Job, warnings: ends.Warnings) -> list[OpenJournal]:
+        """Those of the job's own target that lie beside its journal; that itself is not among them.
+
+        What cannot be read may be one: the first job is warned of it.
+        """
         folder = job.journal.absolute().parent
         if folder not in self._found:
-            self._found[folder] = tuple(open_journals(job.journal.parent))
+            self._found[folder] = tuple(
+                open_journals(job.journal.parent, lambda *found: warnings.tell([_unreadable(*found)]))
+            )
         return [
             one
             for one in self._found[folder]
@@ -36,9 +41,13 @@ class EarlierRuns:
 
     def tell(self, job: Job, warnings: ends.Warnings) -> None:
         """Name each that is unfinished, and the command that finishes it."""
-        for one in self.of(job):
+        for one in self.of(job, warnings):
             if one.state is State.UNFINISHED:
                 warnings.tell([f"{one.path} is unfinished; finish it with: {jobs.resume_command(one.path)}"])
+
+
+def _unreadable(path: Path, why: str) -> str:
+    return f"{path} cannot be read ({why}): it may be an unfinished journal"
 
 
 async def resume_earlier(

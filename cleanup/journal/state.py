@@ -3,8 +3,7 @@
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -63,12 +62,21 @@ class OpenJournal:
     state: State
 
 
-def open_journals(folder: Path) -> Iterator[OpenJournal]:
-    """The journals that lie in a folder and are not done with. What is damaged or cannot be read is left out."""
+def open_journals(folder: Path, unreadable: Callable[[Path, str], None]) -> Iterator[OpenJournal]:
+    """The journals that lie in a folder and are not done with; what is damaged is left out.
+
+    `unreadable` is told of each file that may be one and cannot be read, and why.
+    """
     for path in sorted(folder.glob("*.jsonl")):
-        with suppress(OSError, CleanupError):
-            if found := _open_journal(path):
-                yield found
+        try:
+            found = _open_journal(path)
+        except (FileNotFoundError, CleanupError):  # removed meanwhile, or damaged
+            continue
+        except OSError as error:
+            unreadable(path, error.strerror or str(error))
+            continue
+        if found:
+            yield found
 
 
 def _open_journal(path: Path) -> OpenJournal | None:

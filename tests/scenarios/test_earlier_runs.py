@@ -46,6 +46,10 @@ def killed(cli: Cli, prepare: Prepare) -> Job:
     return job
 
 
+def unexpected(path: Path, why: str) -> None:
+    pytest.fail(f"{path}: {why}")
+
+
 def run(cli: Cli, job: Job, *options: str) -> Called:
     """Tonight's run, with a journal of its own in the same folder."""
     policy, tonight = job.folder / "policy.yaml", job.folder / "tonight.jsonl"
@@ -56,7 +60,7 @@ def run(cli: Cli, job: Job, *options: str) -> Called:
 
 def test_it_is_resumed_first_and_then_a_new_plan_is_made(cli: Cli, killed: Job) -> None:
     job = killed
-    assert [one.state for one in open_journals(job.folder)] == [State.UNFINISHED]
+    assert [one.state for one in open_journals(job.folder, unexpected)] == [State.UNFINISHED]
     called = run(cli, job)
     assert called.exit_code == 0, called.output
     assert f"{job.journal} is unfinished: it is resumed first" in called.stderr
@@ -118,7 +122,7 @@ def test_one_of_another_target_is_none_of_its_business(
     job = killed
     belong(job.journal)
     before = job.journal.read_bytes()
-    assert [one.path for one in open_journals(job.folder)] == [job.journal]
+    assert [one.path for one in open_journals(job.folder, unexpected)] == [job.journal]
     called = run(cli, job)
     assert called.exit_code == 0, called.output
     assert str(job.journal) not in called.stderr
@@ -146,3 +150,18 @@ def test_the_worst_exit_code_counts(cli: Cli, killed: Job) -> None:
             job.service.images.put(line["image"] | {"status": "DELETING"})
     called = run(cli, job, "--settle-timeout", "0s")
     assert called.exit_code == 3, called.output
+
+
+def test_what_cannot_be_read_is_told(cli: Cli, killed: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Path.open
+
+    def opened(path: Path, *words: Any, **more: Any) -> Any:
+        if path.name == killed.journal.name:
+            raise PermissionError(13, "Permission denied")
+        return whole(path, *words, **more)
+
+    monkeypatch.setattr(Path, "open", opened)
+    called = run(cli, killed, "--strict")
+    assert called.exit_code == 2
+    assert "cannot be read (Permission denied): it may be an unfinished journal" in called.stderr
+    assert "and --strict: nothing was deleted" in called.stderr

@@ -111,7 +111,7 @@ class _RealRun:
         job = jobs.new_run(target, self.settings, stop, self.journal)
         warnings, policy = ends.Warnings(target, strict=self.strict), self.policies[target.name]
         async with self.one_at_a_time if self.asks else nullcontext():
-            found = self.earlier_runs.of(job)
+            found = self.earlier_runs.of(job, warnings)
             earlier = await resume_earlier(found, job, self.settings, policy, warnings, asks=self.asks)
         made: list[Plan] = []
 
