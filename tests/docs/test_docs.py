@@ -586,7 +586,7 @@ def test_the_hooks_are_the_linters_of_ci() -> None:
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     linters = {
         line.partition(" --")[0].rstrip(" .")
-        for line in re.findall(r"^\.venv/bin/(?!pip).*", ci, re.MULTILINE)
+        for line in re.findall(r"^ *(\.venv/bin/(?!pip).*)", ci, re.MULTILINE)
     }
     assert {hook["entry"] for hook in hooks} == linters - {".venv/bin/deptry cleanup tests"}
     assert {hook["language"] for hook in hooks} == {"system"}
