@@ -1,10 +1,8 @@
 """`run --apply` finds what an earlier run of its target left unfinished in the folder, and finishes that first."""
 
 import fcntl
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,6 +11,7 @@ from cleanup.journal.state import State, open_journals, state_of
 from tests.support.builders import lines_of
 from tests.support.chaos import Job, Prepare, Witness, preparing, read_runs
 from tests.support.cloud import Called, Cli, Serve
+from tests.support.killed import as_a_kill_leaves, images_of
 
 SENT, LEFT = 3, 4
 
@@ -26,22 +25,9 @@ def prepare(cli: Cli, serve_cloud: Serve, tmp_path: Path, monkeypatch: pytest.Mo
 def killed(cli: Cli, prepare: Prepare) -> Job:
     """An apply as a kill leaves it: SENT images in doubt and gone, LEFT not begun."""
     job = prepare(Witness(40))
-    records = {image["id"]: image for image in job.service.images}
+    before = images_of(job.service)
     assert cli(*job.apply).exit_code == 0
-    results = [line for line in lines_of(job.journal) if line["event"] == "delete.result"]
-    done = [line["image_id"] for line in results]
-    in_doubt, left = set(done[-SENT - LEFT : -LEFT]), set(done[-LEFT:])
-    for image_id in left:
-        job.service.images.put(records[image_id])
-
-    def stays(line: dict[str, Any]) -> bool:
-        kind, image_id = line["event"], line.get("image_id")
-        return kind != "run.finished" and not (
-            image_id in left or (image_id in in_doubt and kind == "delete.result")
-        )
-
-    kept = [line for line in lines_of(job.journal) if stays(line)]
-    job.journal.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    as_a_kill_leaves(job.journal, job.service, before, gone=SENT, left=LEFT)
     job.write_ahead.start_over()
     return job
 

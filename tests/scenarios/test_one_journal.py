@@ -28,6 +28,7 @@ from tests.support.chaos import (
     set_faults,
 )
 from tests.support.cloud import Cli, Serve
+from tests.support.killed import as_a_kill_leaves, images_of
 
 SENT = 3  # images whose DELETE had its effect and whose result nobody wrote down
 LEFT = 4  # images that were not begun
@@ -42,20 +43,9 @@ def prepare(cli: Cli, serve_cloud: Serve, tmp_path: Path, monkeypatch: pytest.Mo
 def killed(cli: Cli, prepare: Prepare) -> Job:
     """An apply as a kill leaves it: SENT images in doubt and gone, one in doubt and still there, LEFT not begun."""
     job = prepare(Witness(60))
-    records = {image["id"]: image for image in job.service.images}
+    before = images_of(job.service)
     assert cli(*job.apply).exit_code == 0
-    lines = lines_of(job.journal)
-    done = [line["image_id"] for line in lines if line["event"] == "delete.result"]
-    open_ones, left = done[-SENT - 1 - LEFT : -LEFT], done[-LEFT:]
-    for image_id in (open_ones[0], *left):
-        job.service.images.put(records[image_id])
-    forgotten = {"delete.result": {*open_ones, *left}, "delete.intent": {*left}}
-    kept = [
-        line
-        for line in lines
-        if line["event"] != "run.finished" and line.get("image_id") not in forgotten.get(line["event"], ())
-    ]
-    job.journal.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    as_a_kill_leaves(job.journal, job.service, before, gone=SENT, left=LEFT, there=1)
     job.write_ahead.start_over()
     job.service.requests.clear()
     assert len(read(job.journal).in_doubt) == SENT + 1

@@ -4,22 +4,20 @@ A page declares it in its first line, `<!-- scenario: {...} -->`, with the optio
 """
 
 import json
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-import anyio
 import pytest
 import yaml
 
 from cleanup.simulator import PROJECT_ID, Access, AuthMode, Faults, Service, build_world, parse_script
 from tests.support.builders import lines_of, real_now
+from tests.support.chaos import jump
 from tests.support.cloud import Called, Cli, Cloud, Serve
-
-FASTER = 50  # waits and clocks alike, so that no page waits for a throttle
+from tests.support.killed import as_a_kill_leaves, images_of
 
 POLICY = """\
 version: 1
@@ -82,21 +80,10 @@ def traces(deleted: list[dict[str, Any]]) -> dict[str, Any]:
 
 def was_killed(scenario: Scenario) -> None:
     """After some DELETEs without a result on record; the last images were never begun."""
-    records = {image["id"]: image for image in scenario.cloud.service.images}
+    before = images_of(scenario.cloud.service)
     scenario.night()
     journal = scenario.folder / scenario.known["JOURNAL"]
-    done = [line["image_id"] for line in lines_of(journal) if line["event"] == "delete.result"]
-    in_doubt, left = done[-5:-2], done[-2:]
-    for image_id in left:
-        scenario.cloud.service.images.put(records[image_id])
-
-    def stays(line: dict[str, Any]) -> bool:
-        image_id = line.get("image_id")
-        sent = image_id in in_doubt and line["event"] == "delete.intent"
-        return line["event"] != "run.finished" and (sent or image_id not in (*in_doubt, *left))
-
-    kept = [json.dumps(line) for line in lines_of(journal) if stays(line)]
-    journal.write_text("\n".join(kept) + "\n")
+    as_a_kill_leaves(journal, scenario.cloud.service, before, gone=3, left=2)
 
 
 def was_throttled(scenario: Scenario) -> None:
@@ -151,11 +138,7 @@ def prepare(
         for one in (Faults(script=script), Faults())
     )
     set_environment(monkeypatch, cloud, login)
-    cli.runtime = replace(
-        cli.runtime,
-        clock=lambda: time.monotonic() * FASTER,
-        sleep=lambda seconds: anyio.sleep(seconds / FASTER),
-    )
+    jump(cli)  # no page waits for a throttle, and no deadline counts how fast this machine is
     if limit:
         write_policies(folder, limit)
     if targets:

@@ -41,7 +41,7 @@ class RunbookShell:
 
     def run(self, page: str) -> list[Ran]:
         """Every command of the page, in order; each must end as the page says."""
-        return [self._checked(text) for block in command_lines.blocks(page, "sh") for text in commands(block)]
+        return [self._checked(text) for text in every_command(page)]
 
     def _checked(self, text: str) -> Ran:
         said = re.search(r"#.*\bexit (\d+)", text)
@@ -91,6 +91,11 @@ def _query(text: str) -> Ran:
     _, file, _, sql = expanded(text)
     with duckdb.connect(file) as database:
         return Ran(text, 0, str(database.sql(sql) or ""))
+
+
+def every_command(page: str) -> list[str]:
+    """The commands of all blocks of a page, in order."""
+    return [text for block in command_lines.blocks(page, "sh") for text in commands(block)]
 
 
 def commands(block: str) -> Iterator[str]:
