@@ -1,6 +1,7 @@
 """What several tests share: a frozen moment, images from few words, a simulated cloud, the CLI as users call it."""
 
 import sys
+import threading
 from collections.abc import Generator, Iterator
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -20,18 +21,22 @@ settings.load_profile("shared-machine")
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Leave properties out where coverage is measured: they run by the thousand what examples run too.
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Leave out where coverage is measured what runs by the thousand what other tests run too: properties, and
+    what is marked `no_cover`, with its fixtures and threads. Measuring takes as long as the test itself.
 
-    pytest-cov's own mark `no_cover` does nothing in the processes of xdist.
+    pytest-cov's own handling of that mark does nothing in the processes of xdist.
     """
-    tracer = sys.gettrace()
-    if item.get_closest_marker("hypothesis") is None or type(tracer).__name__ != "CTracer":
+    tracer, of_threads = sys.gettrace(), threading.gettrace()
+    is_left_out = item.get_closest_marker("hypothesis") or item.get_closest_marker("no_cover")
+    if not is_left_out or type(tracer).__name__ != "CTracer":
         return (yield)
     sys.settrace(None)
+    threading.settrace(None)
     try:
         return (yield)
     finally:
+        threading.settrace(of_threads)
         sys.settrace(tracer)
 
 

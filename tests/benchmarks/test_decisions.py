@@ -6,6 +6,8 @@ import pytest
 
 from tests.benchmarks import decisions
 
+pytestmark = pytest.mark.no_cover  # conftest says why
+
 
 def test_every_policy_is_measured_with_and_without_users(capsys: pytest.CaptureFixture[str]) -> None:
     decisions.main(["--json", "20"])

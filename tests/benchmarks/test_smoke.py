@@ -8,6 +8,8 @@ import pytest
 from tests.benchmarks.__main__ import clean, main, run, serving
 from tests.benchmarks.throttling_grid import chances, limits
 
+pytestmark = pytest.mark.no_cover  # conftest says why
+
 
 def test_ours_and_the_peers_delete(tmp_path: Path) -> None:
     with serving(5) as url:

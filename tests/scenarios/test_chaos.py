@@ -29,6 +29,8 @@ from tests.support.chaos import (
 )
 from tests.support.cloud import Cli, Serve
 
+pytestmark = pytest.mark.no_cover  # conftest says why
+
 TRANSIENT = {"deleted", "already-gone", "failed", "unknown"}  # the last two: all attempts met the fault
 OUTCOMES: Mapping[Fault, set[str]] = {
     Fault.BAD_REQUEST: {"deleted", "failed"},

@@ -32,6 +32,8 @@ from tests.support.chaos import (
 )
 from tests.support.cloud import Called, Cli, Serve
 
+pytestmark = pytest.mark.no_cover  # conftest says why
+
 AT_MOST = 50.0  # seconds until a process that hangs is given up; none is expected to
 FULL_DISK = """
 import resource, runpy, sys

@@ -15,6 +15,8 @@ from cleanup.simulator.user_records import job
 from tests.support.chaos import Job, Prepare, Witness, audit, jump, nth, preparing, set_faults
 from tests.support.cloud import Cli, Serve
 
+pytestmark = pytest.mark.no_cover  # conftest says why
+
 SOMEBODY_ELSE = "5e7f00005e7f00005e7f00005e7f0000"
 
 

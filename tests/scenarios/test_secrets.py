@@ -20,6 +20,8 @@ from cleanup.simulator.routes import Operation
 from tests.support.chaos import Prepare, Witness, audit, jump, login_to, nth, preparing, set_faults
 from tests.support.cloud import Called, Cli, Serve
 
+pytestmark = pytest.mark.no_cover  # conftest says why
+
 WAYS = [Auth.TOKEN, Auth.PASSWORD, Auth.AKSK, Auth.TEMPORARY]
 CANARIES = Login(
     token="canary-ready-token",

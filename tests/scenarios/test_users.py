@@ -335,6 +335,7 @@ def test_the_last_look_before_a_delete_that_waited(run: Any, serve_cloud: Serve,
     assert started["planned"] == 1
 
 
+@pytest.mark.no_cover
 def test_renewals_cost_the_list_pages_and_no_more(
     run: Any, cli: Cli, serve_cloud: Serve, tmp_path: Path
 ) -> None:

@@ -186,6 +186,7 @@ def test_a_rate_below_the_floor_is_kept() -> None:
     assert virtually(main) == pytest.approx(0.1)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("retry_after", [None, 1.0])
 @pytest.mark.parametrize("capacity", [5, 10, 25, 50])
 @pytest.mark.parametrize("latency", [0.005, 0.03, 0.1])
@@ -204,6 +205,7 @@ def test_goodput_against_a_throttled_service(
     assert most_in_a_second(run.released[:2000]) <= allowed(500)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("retry_after", [None, 1.0])
 @pytest.mark.parametrize("latency", [0.02, 0.1])
 def test_a_tenth_of_the_rate_is_let_in(retry_after: float | None, latency: float) -> None:
@@ -217,6 +219,7 @@ def test_a_tenth_of_the_rate_is_let_in(retry_after: float | None, latency: float
     assert run.given_up == 0
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("share", "seed"), [(0.01, 3), (0.05, 3), (0.05, 5), (0.05, 7), (0.2, 3)])
 @pytest.mark.parametrize("rate", [100, 800])
 def test_refusals_by_chance_cost_less_than_half_the_rate(share: float, seed: int, rate: float) -> None:
@@ -228,6 +231,7 @@ def test_refusals_by_chance_cost_less_than_half_the_rate(share: float, seed: int
     assert len(virtually(main).done) >= 0.5 * rate * 15
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("rate", [100, 800])
 def test_refusals_by_chance_that_ask_for_pauses_cost_little_beside_them(rate: float) -> None:
     """Twenty requests on average until one of them is refused, those in flight then, and a second's pause."""
