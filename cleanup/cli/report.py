@@ -1,5 +1,6 @@
 """`report`: a plan or a journal, as people and programs want to see it."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +36,8 @@ def report(
         destination.show([_view(file)])
         return
     one, other = (_plan(path) for path in (file, older))
-    destination.show([between_plans(one, other)])
+    command = f"image-cleanup report {shlex.quote(str(file))} {shlex.quote(str(older))}"
+    destination.show([between_plans(one, other, command)])
 
 
 def _view(file: Path) -> Report:

@@ -81,7 +81,7 @@ def render(
 
             for number, one in enumerate(reports):
                 yield "\n" if number else ""
-                yield from markdown.pieces(one)
+                yield from markdown.pieces(one, len(reports))
         case Format.HTML:
             from cleanup.reports import html_page
 

@@ -64,10 +64,10 @@ class ChangeRow(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-def between_plans(one: Plan, other: Plan) -> Report:
+def between_plans(one: Plan, other: Plan, command: str = "") -> Report:
     """What changed between two plans of one project: the one that looks at an earlier time is before.
 
-    Raises UsageError for plans of two projects.
+    `command` is what shows them in another format. Raises UsageError for plans of two projects.
     """
     before, after = sorted((other, one), key=_moment)
     places = [(plan.header.target.endpoint, plan.header.target.project_id) for plan in (before, after)]
@@ -89,7 +89,7 @@ def between_plans(one: Plan, other: Plan) -> Report:
         )
         for plan in (before, after)
     ]
-    return _comparison(found, sides, tuple(_doubts(before, after)))
+    return _comparison(found, sides, tuple(_doubts(before, after)), command)
 
 
 def between_policies(
@@ -135,7 +135,9 @@ def _listed(words: Sequence[str]) -> str:
     return ", ".join(words)
 
 
-def _comparison(found: Sequence[Change], sides: Sequence[ComparedSide], warnings: Sequence[str]) -> Report:
+def _comparison(
+    found: Sequence[Change], sides: Sequence[ComparedSide], warnings: Sequence[str], command: str = ""
+) -> Report:
     """The report of the changes that were `found`."""
     before, after = sides
     rows = tuple(map(_row, found))
@@ -154,13 +156,13 @@ def _comparison(found: Sequence[Change], sides: Sequence[ComparedSide], warnings
         head=head,
         warnings=tuple(map(plain, warnings)),
         facts=(*_facts(head), *_common_why(rows)),
-        make_body=lambda: _body(head, rows, found),
+        make_body=lambda: _body(head, rows, found, command),
         rows=rows,
         row_type=ChangeRow,
     )
 
 
-def _body(head: ComparisonHead, rows: Sequence[ChangeRow], found: Sequence[Change]) -> Body:
+def _body(head: ComparisonHead, rows: Sequence[ChangeRow], found: Sequence[Change], command: str) -> Body:
     return Body(
         tallies=(
             Tally(title="By change", counts={word: n for word, n in head.by_change.items() if n}),
@@ -173,10 +175,11 @@ def _body(head: ComparisonHead, rows: Sequence[ChangeRow], found: Sequence[Chang
                 rows=rows,
                 most=50,
                 highlighted=sum(row.change in (ChangeKind.NEWLY_DELETED, ChangeKind.FORCE) for row in rows),
+                urgent="newly deleted, or deleted with another say about their content",
             ),
         ),
         listed=len(rows),
-        more="--format html shows all",
+        more=f"{command} --format html" if command else "--format html shows all",
     )
 
 

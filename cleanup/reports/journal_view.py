@@ -170,6 +170,7 @@ def _body(
                 columns=_COLUMNS,
                 rows=rows,
                 highlighted=bad,
+                urgent="failed or without a result",
             ),
         ),
         listed=len(rows),

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from cleanup.reports.formatting import escaped, size
-from cleanup.reports.view import Body, Column, Report, Section, Tally
+from cleanup.reports.view import Body, Column, Report, Section, Tally, left_out
 
 _ROOM = 40_000  # characters for the lists of images; a comment on GitHub takes 65,536 in all
 _ROWS = 50  # of images, in all lists
@@ -18,8 +18,8 @@ _ROWS_IN_THE_OPEN = 20
 _PROSE = re.compile(r"(?:[^\W_]|[ .,;()'%?+-]|:(?= )|/(?!/)|(?<=[^\W_])_(?=[^\W_]))*")
 
 
-def pieces(report: Report) -> Iterator[str]:
-    """The text, a paragraph or a table at a time."""
+def pieces(report: Report, among: int = 1) -> Iterator[str]:
+    """The text, a paragraph or a table at a time. It shares its room with the others `among` which it stands."""
     yield f"## {span(report.title)}\n"
     if report.verdict:
         yield f"\n**{span(report.verdict)}**\n"
@@ -28,11 +28,11 @@ def pieces(report: Report) -> Iterator[str]:
     yield "\n" + _table(("", ""), report.facts)
     for tally in report.body.tallies:
         yield from _tally(tally)
-    yield from _sections(report.body)
+    yield from _sections(report.body, _ROWS // among, _ROOM // among)
 
 
-def _sections(body: Body) -> Iterator[str]:
-    room, most, shown = _ROOM, _ROWS, set[Any]()
+def _sections(body: Body, most: int, room: int) -> Iterator[str]:
+    shown, urgent, is_cut = set[Any](), dict[str, int](), False
     for section in body.sections:
         rows = list(islice(section.rows, most if section.images else None))
         lines = list(_lines_within(section, rows, room))
@@ -40,9 +40,13 @@ def _sections(body: Body) -> Iterator[str]:
         if section.images:
             most -= len(lines)
             shown.update(() if section.collapsed else rows[: len(lines)])
+        urgent[section.urgent] = max(section.highlighted - len(lines), 0)
+        is_cut = is_cut or (not section.images and len(lines) < len(rows))
         yield from _section(section, lines)
-    if left := body.listed - len(shown):
-        yield f"\nand {left:,} more: {span(body.more)}\n"
+    if left := left_out(body, len(shown), urgent):
+        yield f"\n{left}: {span(body.more)}\n"
+    elif is_cut:
+        yield "\nnot all of it fits here: `--format csv` shows all\n"
 
 
 def span(text: str) -> str:

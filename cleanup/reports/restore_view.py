@@ -140,6 +140,7 @@ def _body(head: RestoreHead, rows: tuple[RestoreRow, ...]) -> Body:
                 rows=rows,
                 most=50,
                 highlighted=sum(row.state in _BAD for row in rows),
+                urgent="failed",
             ),
         ),
         listed=len(rows),

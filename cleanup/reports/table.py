@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cleanup.reports.formatting import plain, size
-from cleanup.reports.view import Body, Column, Fact, Report, Section, Tally
+from cleanup.reports.view import Body, Column, Fact, Report, Section, Tally, left_out
 
 _PROSE = 80  # longer lines are hard to read, however wide the terminal is
 _MOST_ROWS = 1000
@@ -152,16 +152,20 @@ def _tally(tally: Tally, word_room: int, number_room: int) -> list[Text]:
 
 def _lists(body: Body, width: int, *, short: bool) -> Iterator[Text]:
     """All lists that are not collapsed, then how many images none of them shows and where they are."""
-    shown: set[Any] = set()
+    shown, urgent = set[Any](), dict[str, int]()
     for number, section in enumerate(one for one in body.sections if len(one.rows) and not one.collapsed):
         # Every urgent row is shown, as long as people can still read them.
         most = section.most // 2 if short else section.most
         listed = list(islice(section.rows, max(most, min(section.highlighted, _MOST_ROWS))))
         shown.update(listed if section.images else ())
+        urgent[section.urgent] = max(section.highlighted - len(listed), 0)
         yield from ([Text()] if number else []) + _section(section, listed, width)
-    if left := body.listed - len(shown):
+    if left := left_out(body, len(shown), urgent):
         yield Text()
-        yield Text(f"and {left:,} more: {body.more}", style="dim")
+        told = f"{left}: {body.more}"
+        # The command stays on one line, to be copied.
+        lines = [told] if len(told) <= max(width, _PROSE) else [f"{left}:", f"  {body.more}"]
+        yield from (Text(line, style="dim") for line in lines)
 
 
 def _section(section: Section, rows: Sequence[Any], width: int) -> list[Text]:

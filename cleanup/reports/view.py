@@ -54,6 +54,8 @@ class Column:
 class Section:
     """A list for people, `most` rows of it, the first `highlighted` not to be left out, and what its signs mean.
 
+    Where even some of those are left out, they are counted as `urgent`.
+
     `collapsed` is for what is only looked at on demand: the table leaves it to its counts. `images` says
     that each row is an image, so that what no section shows can be counted.
     """
@@ -63,6 +65,7 @@ class Section:
     rows: Rows
     most: int = 10
     highlighted: int = 0
+    urgent: str = ""
     collapsed: bool = False
     images: bool = True
     legend: str = ""
@@ -130,6 +133,14 @@ class Report:
     def body(self) -> Body:
         """Counts and lists for people."""
         return self.make_body()
+
+
+def left_out(body: Body, shown: int, urgent: Mapping[str, int]) -> str:
+    """`and 392 more, 3 of them failed`, whose place `more` says; empty where all is shown. `urgent` is by word."""
+    if shown >= body.listed:
+        return ""
+    of_them = [f"{number:,} of them {word}" for word, number in urgent.items() if number]
+    return ", ".join([f"and {body.listed - shown:,} more", *of_them])
 
 
 def top(counts: Mapping[str, int], most: int) -> dict[str, int]:

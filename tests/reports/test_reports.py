@@ -40,11 +40,14 @@ from cleanup.outcome import Outcome, Verdict
 from cleanup.plan import file as plans
 from cleanup.plan.file import Header, InventoryRef, Plan, PolicyRef, in_plan_order, summarize
 from cleanup.progress import Progress
-from cleanup.reports import Format, render, view
+from cleanup.reports import Format, render, table, view
 from cleanup.reports import formatting as text
+from cleanup.reports.comparison_view import between_plans
 from cleanup.reports.journal_view import summary_line
 from cleanup.reports.markdown import span
 from cleanup.reports.plan_verdict import plan_line
+from cleanup.reports.targets_view import TargetEnd, together
+from tests.support import page
 from tests.support.builders import EVERYTHING, NOW, ROOT, make_image, run_finished, run_started
 
 GOLDENS = ROOT / "tests" / "goldens" / "reports"
@@ -631,6 +634,34 @@ def test_of_many_deletes_the_table_shows_the_largest_the_oldest_and_counts_the_r
     assert images_in(report) == [*(f"dev-{i}" for i in range(119, 109, -1)), *(f"dev-{i}" for i in range(10))]
     assert report.endswith("and 100 more: image-cleanup report 'my plan.jsonl' --format html\n")
     assert shown(make_plan(MANY), Format.TABLE).endswith("and 100 more: --format csv shows all\n")
+
+
+def test_of_failures_that_are_too_many_to_list_the_rest_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "_MOST_ROWS", 12)
+    journal = page.some_journal(600)
+    told = "108 of them failed or without a result"
+    command = "image-cleanup report image-cleanup-run.jsonl --format html"
+    assert shown(journal, Format.TABLE).endswith(f"\nand 588 more, {told}:\n  {command}\n")
+    assert f"and 550 more, 70 of them failed or without a result: {command}\n" in shown(
+        journal, Format.MARKDOWN
+    )
+
+
+def test_of_two_plans_the_command_is_named_that_shows_all() -> None:
+    kept = make_plan([keep(one.image.id, Reason.NO_RULE) for one in MANY])
+    report = between_plans(
+        make_plan(MANY, created_at=NOW - timedelta(days=1)), kept, "image-cleanup report a b"
+    )
+    for form in (Format.TABLE, Format.MARKDOWN):
+        assert "and 70 more: " in (shown := "".join(render([report], form)))
+        assert "image-cleanup report a b --format html" in shown
+
+
+def test_in_markdown_many_targets_share_the_room_of_one() -> None:
+    reports = together([TargetEnd(f"t-{n}", 0, "", view(make_plan(MANY))) for n in range(9)], 0)
+    text = "".join(render(reports, Format.MARKDOWN, many=True))
+    assert len(images_in(text)) == 9 * (50 // 10)
+    assert text.count("and 115 more: ") == 9
 
 
 def test_an_image_that_is_both_old_and_large_counts_once() -> None:
