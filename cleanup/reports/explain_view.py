@@ -153,7 +153,7 @@ def _lines(one: Explanation, now: datetime) -> Iterator[str]:
     rule = f" (rule {decision.rule})" if decision.rule else ""
     yield f"{plain(image.label)}  {plain(image.id)}"
     yield f"  {decision.action.upper()}, {decision.reason}{rule}: {plain(decision.detail)}"
-    yield f"  {one.forward}"
+    yield f"  {plain(one.forward)}"
     if decision.action is Action.DELETE:
         yield f"  {_force(one)}"
     yield ""

@@ -10,7 +10,7 @@ import msgspec
 from cleanup.durations import format_duration, format_moment
 from cleanup.journal.folder import StoredFile, StoredKind
 from cleanup.journal.state import State
-from cleanup.reports.formatting import count, plain, size
+from cleanup.reports.formatting import count, file_name, plain, size
 from cleanup.reports.view import Body, Column, Report, Section
 
 
@@ -47,7 +47,7 @@ def folder_view(folder: Path, files: Sequence[StoredFile], now: datetime) -> Rep
     return Report(
         title=f"Folder {plain(str(folder))}",
         verdict=_told(folder, files),
-        head=FolderHead(folder=str(folder), files=rows),
+        head=FolderHead(folder=file_name(folder), files=rows),
         warnings=(),
         facts=(),
         make_body=lambda: Body(tallies=(), sections=(_section(rows),), listed=0, more=""),
@@ -64,7 +64,7 @@ def _section(rows: Sequence[StoredRow]) -> Section:
 
 def _row(one: StoredFile) -> StoredRow:
     return StoredRow(
-        name=one.path.name,
+        name=file_name(Path(one.path.name)),
         kind=one.kind,
         state=one.state or ("damaged" if one.kind is StoredKind.JOURNAL else None),
         target=one.target,
@@ -74,7 +74,7 @@ def _row(one: StoredFile) -> StoredRow:
         planned=one.planned,
         outcomes=dict(one.outcomes),
         in_doubt=one.in_doubt,
-        plan=str(one.plan) if one.plan else None,
+        plan=file_name(one.plan) if one.plan else None,
         expires_at=one.expires_at,
     )
 

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping
+from pathlib import Path
 
 _UNITS = ("KiB", "MiB", "GiB", "TiB")
 _BEYOND = "PiB"
@@ -21,6 +22,11 @@ def plain(text: str) -> str:
 def plain_words(counts: Mapping[str, int]) -> dict[str, int]:
     """Counts by word, each word safe to print."""
     return {plain(word): number for word, number in counts.items()}
+
+
+def file_name(path: Path) -> str:
+    r"""A path as Unicode: bytes in it that are none show as `\udcNN`."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def escaped(char: str) -> str:

@@ -13,6 +13,7 @@ from cleanup.reports.formatting import escaped, size
 from cleanup.reports.view import Body, Column, Report, Section, Tally, left_out
 
 _ROOM = 40_000  # characters for the lists of images; a comment on GitHub takes 65,536 in all
+_LONGEST = 1000
 _ROWS = 50  # of images, in all lists
 _ROWS_IN_THE_OPEN = 20
 _PROSE = re.compile(r"(?:[^\W_]|[ .,;()'%?+-]|:(?= )|/(?!/)|(?<=[^\W_])_(?=[^\W_]))*")
@@ -52,8 +53,11 @@ def _sections(body: Body, most: int, room: int) -> Iterator[str]:
 def span(text: str) -> str:
     r"""`text` as it stands where it is prose, as code otherwise; fit for a table's cell.
 
-    Code cannot be escaped from: backticks show as `\x60`, and a pipe after a backslash as `\x7c`.
+    Code cannot be escaped from: backticks show as `\x60`, and a pipe after a backslash as `\x7c`. What is very long
+    is shortened inside, with a sign.
     """
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]}...{text[-_LONGEST // 2 :]}"
     if _PROSE.fullmatch(text) and "www." not in text:
         return text
     code = text.replace("`", escaped("`")).replace("\\|", "\\" + escaped("|")).replace("|", "\\|")

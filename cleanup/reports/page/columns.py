@@ -86,6 +86,8 @@ class ColumnBuilder:
         """The field's values of the next rows."""
         if self.kind is ColumnKind.TEXT:
             codes = self._codes_of
+            if any(isinstance(one, dict) for one in values):  # it has no hash; there are few such rows
+                values = [_listed(one) if isinstance(one, dict) else one for one in values]
             for value in dict.fromkeys(values):  # in their order: one report makes one page
                 if value not in codes:
                     codes[value] = self._texts.setdefault(_text(value), len(self._texts))
@@ -125,6 +127,10 @@ class ColumnBuilder:
     def _is_word(self) -> bool:
         """Whether people look for one of the values, not for what is in one."""
         return self.name in _CHOSEN or self.name not in (_LEFT_OUT | _PROSE)
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {word}" for word, number in counts.items())
 
 
 def _cut(values: list[Any], nothing: object) -> list[Any]:
