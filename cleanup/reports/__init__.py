@@ -52,9 +52,8 @@ def render(
 ) -> Iterator[str]:
     """The reports as one document, in pieces of some size; it ends with a newline.
 
-    `many`: the first is the summary of the others, which are a target each (targets_view.together);
-    without it there is one report. `width` (columns), `color` and the `height` (lines, of a screen) are for the
-    table alone; a `short` one has no lists and no facts.
+    `many`: the first is the summary of the others, which are a target each (targets_view.together). `width` (columns),
+    `color` and the `height` (lines, of a screen) are for the table alone; a `short` one has no lists and no facts.
     """
     match format:
         case Format.TABLE:
@@ -65,23 +64,21 @@ def render(
                 for one in reports
             )
         case Format.JSON:
-            from cleanup.reports import json_document as json
+            from cleanup.reports import json_document
 
-            yield from json.pieces(reports, many=many)
+            yield from json_document.pieces(reports, many=many)
         case Format.JSONL:
             from cleanup.reports import json_lines
 
             yield from json_lines.pieces(reports)
         case Format.CSV:
-            from cleanup.reports import csv_rows as csv
+            from cleanup.reports import csv_rows
 
-            yield from csv.pieces(reports, many=many)
+            yield from csv_rows.pieces(reports, many=many)
         case Format.MARKDOWN:
             from cleanup.reports import markdown
 
-            for number, one in enumerate(reports):
-                yield "\n" if number else ""
-                yield from markdown.pieces(one, len(reports))
+            yield from markdown.documents(reports)
         case Format.HTML:
             from cleanup.reports import html_page
 

@@ -19,8 +19,15 @@ _ROWS_IN_THE_OPEN = 20
 _PROSE = re.compile(r"(?:[^\W_]|[ .,;()'%?+-]|:(?= )|/(?!/)|(?<=[^\W_])_(?=[^\W_]))*")
 
 
-def pieces(report: Report, among: int = 1) -> Iterator[str]:
-    """The text, a paragraph or a table at a time. It shares its room with the others `among` which it stands."""
+def documents(reports: Sequence[Report]) -> Iterator[str]:
+    """The texts of all reports, one below the other, in the room of one."""
+    for number, report in enumerate(reports):
+        yield "\n" if number else ""
+        yield from _pieces(report, len(reports))
+
+
+def _pieces(report: Report, among: int) -> Iterator[str]:
+    """A paragraph or a table at a time. A report shares its room with the others `among` which it stands."""
     yield f"## {span(report.title)}\n"
     if report.verdict:
         yield f"\n**{span(report.verdict)}**\n"

@@ -49,8 +49,10 @@ def reports() -> dict[str, Report]:
 
 @pytest.mark.parametrize("name", ["plan", "journal", "empty"])
 def test_a_page_looks_like_its_golden(name: str) -> None:
-    """All but the script and the style that are in each."""
+    """All but the script and the style that are in each; the head, which differs in its title, stands in one."""
     text = "".join(pieces([reports()[name]]))
+    if name != "empty":
+        text = text[text.index("<body>") :]
     text = re.sub(r"(<style>|<script>)[^\0]*?(</style>|</script>)", r"\1\2", text)
     text = re.sub(r"sha256-[^']+", "sha256-...", text).replace(cleanup.__version__, "VERSION")
     golden = GOLDENS / "reports" / f"{name}.html"
