@@ -1,5 +1,6 @@
 """What several tests share: a frozen moment, images from few words, a simulated cloud, the CLI as users call it."""
 
+import os
 import sys
 import threading
 from collections.abc import Generator, Iterator
@@ -16,6 +17,8 @@ from cleanup.simulator import Service, build_world, serve
 from tests.support.builders import NOW, real_now
 from tests.support.cloud import Cli, Cloud, Serve
 
+# Where nothing compiled may be kept, xdist's workers and each process that a test starts compile all of ours anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 settings.register_profile("shared-machine", deadline=None)  # how long an example takes says nothing here
 settings.load_profile("shared-machine")
 
