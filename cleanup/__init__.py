@@ -1,7 +1,7 @@
 """A safe bulk cleanup for Huawei Cloud ModelArts images: plan, review, apply exactly that.
 
 The rooms, in reading order; each uses only those that stand before it: errors, files, kinds, durations,
-tracing, runtime, stop, reference, spool, image, in_use, outcome, progress (the types that travel) -
+tracing, runtime, stop, reference, spool, image, image_columns, in_use, outcome, progress (the types that travel) -
 strict_yaml, policy (the language) - decision (what goes and why), starter (a first policy) - modelarts
 (the service) - config - doctor - plan (the reviewed file) - journal - apply (the doing) - restore -
 telemetry - reports - simulator, cli (the front door).

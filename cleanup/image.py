@@ -76,7 +76,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def label(self) -> str:
         """`namespace/name:tag` for people, `?` where the API did not say."""
-        return f"{self.namespace or '?'}/{self.name or '?'}:{self.tag or '?'}"
+        return label_of(self.namespace, self.name, self.tag)
 
     @property
     def known_status(self) -> Status | None:
@@ -128,6 +128,11 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         if not self.swr_path:
             return Reference()
         return parse_reference(self.swr_path, registry=self.registry, namespace=self.namespace)
+
+
+def label_of(namespace: str | None, name: str | None, tag: str | None) -> str:
+    """What the label of an image with these fields is."""
+    return f"{namespace or '?'}/{name or '?'}:{tag or '?'}"
 
 
 def id_key(id_: str) -> str:

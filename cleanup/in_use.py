@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from cleanup.image import Image
+from cleanup.image_columns import column
 from cleanup.reference import Reference, ReferenceIndex, common_key, from_fields, readings
 
 
@@ -45,21 +46,35 @@ class InUse:
 
     def of(self, image: Image) -> Use | None:
         """The first user of this image that is found, by id, by its path or by its name."""
-        return self._of(image, common_key(image.swr_path, image.namespace)) if self.uses else None
-
-    def of_each(self, images: Sequence[Image], keys: Sequence[str | None]) -> list[Use | None]:
-        """The same of very many images, whose `common_keys` are known."""
-        return list(map(self._of, images, keys))
-
-    def _of(self, image: Image, key: str | None) -> Use | None:
-        # Nearly all are in nobody's use: where path and fields agree, two look-ups tell.
-        if (
-            key == f"{image.namespace}/{image.name}:{image.tag}"
-            and self._by_reference.lacks(key)
-            and image.id.lower() not in self._by_id
-        ):
+        key = common_key(image.swr_path, image.namespace) if self.uses else None
+        if not self.uses or self._unused(key, image.id, image.namespace, image.name, image.tag):
             return None
         return next(self._users(image), None)
+
+    def of_each(self, images: Sequence[Image], keys: Iterable[str | None]) -> dict[int, Use]:
+        """The same of very many images by number, where somebody does; `keys` are their paths' common keys."""
+        found: dict[int, Use] = {}
+        if not self.uses:
+            return found
+        lacks, by_id = self._by_reference.lacks, self._by_id
+        columns = (column(images, name) for name in ("id", "namespace", "name", "tag"))
+        for number, (key, id_, namespace, name, tag) in enumerate(zip(keys, *columns, strict=True)):
+            # As `_unused` says, without a call for each.
+            if key == f"{namespace}/{name}:{tag}" and id_.lower() not in by_id and lacks(key):
+                continue
+            if use := next(self._users(images[number]), None):
+                found[number] = use
+        return found
+
+    def _unused(
+        self, key: str | None, id_: str, namespace: str | None, name: str | None, tag: str | None
+    ) -> bool:
+        """Certainly nobody uses it. Nearly all are in nobody's use: where path and fields agree, two look-ups tell."""
+        return (
+            key == f"{namespace}/{name}:{tag}"
+            and self._by_reference.lacks(key)
+            and id_.lower() not in self._by_id
+        )
 
     def users_of(self, image: Image) -> tuple[Use, ...]:
         """Every user of this image, each once."""

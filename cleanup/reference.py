@@ -17,7 +17,7 @@ T = TypeVar("T")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _NAMESPACE = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._/-]*")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|[a-z0-9+._-]+:[0-9a-f]{96,}")
 # host/namespace/name:tag without anything odd: nearly all references there are. No part goes back for another.
 _COMMON = re.compile(
@@ -94,7 +94,7 @@ def parse_reference(text: str, *, registry: str | None = BASIC, namespace: str |
         registry=registry,
         namespace=_valid(_NAMESPACE, parts[0].lower()) if len(parts) > 1 else None,
         name=name,
-        tag=_valid(_TAG, tag),
+        tag=_valid(TAG, tag),
         digest=_valid(_DIGEST, digest.lower()),
     )
 
@@ -121,7 +121,7 @@ def from_fields(
         registry=registry,
         namespace=_valid(_NAMESPACE, (namespace or "").lower()),
         name=_valid(_NAME, (name or "").replace("$", "/").lower()),
-        tag=_valid(_TAG, tag or ""),
+        tag=_valid(TAG, tag or ""),
     )
 
 

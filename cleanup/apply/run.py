@@ -98,7 +98,7 @@ def check_again(
     return checked
 
 
-def _decide_again(job: Job, plan: Plan, inventory: Inventory, now: datetime) -> tuple[Decision, ...]:
+def _decide_again(job: Job, plan: Plan, inventory: Inventory, now: datetime) -> Sequence[Decision]:
     job.progress.begin("deciding again")
     return select(
         inventory.images,
@@ -113,8 +113,8 @@ def _decide_again(job: Job, plan: Plan, inventory: Inventory, now: datetime) -> 
 def _require_within_limits(
     plan: Plan, checked: Rechecked, today: Sequence[Decision], inventory: Inventory
 ) -> None:
-    decided = {decision.image.id: decision for decision in today}
-    going = [decided[one.image.id] for one in checked.due if one.listed]
+    listed = {one.image.id for one in checked.due if one.listed}
+    going = [decision for decision in today if decision.image.id in listed]
     over = limits.violations(going, inventory.images, limits.RunLimits.of(plan.policy))
     if found := plan.summary.over_limits or over:
         raise LimitExceeded("nothing was deleted: " + "; ".join(found))

@@ -9,7 +9,8 @@ import msgspec
 
 from cleanup.decision.force import all_sharing
 from cleanup.decision.keep_last import Rank, newest_first, rank
-from cleanup.decision.select import by_fields, select, time_of, undated, ungrouped, unknown
+from cleanup.decision.rulings import time_of, undated, ungrouped
+from cleanup.decision.select import by_fields, ranked, select, unknown
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.durations import format_duration
 from cleanup.errors import UsageError
@@ -108,10 +109,8 @@ def explain(
     decisions = inventory.decide(now)
     decision = decisions[image.id]
     own = match_rules(image, policy)
-    ranked = [standing.ranked for standing in by_fields(images, policy)]
-    place = next(
-        place for place, one in zip(rank(images, ranked, now), images, strict=True) if one.id == image.id
-    )
+    ranks = rank(images, ranked(by_fields(images, policy)), now)
+    number = next(number for number, one in enumerate(images) if one.id == image.id)
     users = tuple(use.user for use in in_use.users_of(image))
     changes_at, forward = _forward(decision, own, users, inventory, now)
     return Explanation(
@@ -122,7 +121,7 @@ def explain(
         users=users,
         sharing=_sharing(image, [*images, *others], decisions),
         rules=_rules(image, policy, own, decision),
-        place=place.as_rank if place else None,
+        place=ranks[number],
         forward=forward,
         changes_at=changes_at,
     )

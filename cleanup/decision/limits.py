@@ -1,12 +1,14 @@
 """Limits: how much one run may delete. Over a limit nothing is deleted."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from cleanup.decision.decisions import parts_of
 from cleanup.decision.types import Decision
-from cleanup.image import Image, Status
+from cleanup.image import Image, Status, known_status, same_word
+from cleanup.image_columns import codes
 from cleanup.policy.language import Limits, Policy
 
 Group = tuple[str | None, str | None]
@@ -23,26 +25,44 @@ class RunLimits(Limits, frozen=True, kw_only=True):
         return cls(**msgspec.structs.asdict(policy.limits), rules=own)
 
 
+def own_images(images: Sequence[Image]) -> int:
+    """How many of the images are the project's own (DEDICATED)."""
+    coded = codes(images, ("type",))
+    own = [same_word(type_, "DEDICATED") for (type_,) in coded.values]
+    return sum(map(own.__getitem__, coded.codes))
+
+
 def violations(deletes: Sequence[Decision], images: Sequence[Image], limits: RunLimits) -> tuple[str, ...]:
     """What the limits forbid about these deletes on this inventory, a sentence each; empty when all is well.
 
     `max_percent` is of the project's own (DEDICATED) images, for a rule's own limits as well.
     """
-    own = sum(image.is_dedicated for image in images)
-    counted = images if any(one.min_remaining for one in (limits, *limits.rules.values())) else ()
-    active = Counter(_group(image) for image in counted if image.known_status is Status.ACTIVE)
-    found = [*_violations("the policy", "limits", [d.image for d in deletes], own, active, limits)]
+    own = own_images(images)
+    going = parts_of(deletes)
+    grouped = any(one.min_remaining for one in (limits, *limits.rules.values()))
+    active = Counter(_active_groups(images, range(len(images)))) if grouped else Counter[Group]()
+
+    def of(who: str, where: str, numbers: Sequence[int], limits: Limits) -> Iterator[str]:
+        yield from _violations(who, where, len(numbers), own, limits)
+        if least := limits.min_remaining:
+            leaving = Counter(_active_groups(going.images, numbers))
+            yield from _too_few_left(who, where, leaving, active, least)
+
+    found = [*of("the policy", "limits", going.numbers, limits)]
     for name, rule_limits in limits.rules.items():
-        by_rule = [decision.image for decision in deletes if decision.rule == name]
-        where = f"the limits of rule '{name}'"
-        found += _violations(f"rule '{name}'", where, by_rule, own, active, rule_limits)
+        by_rule = [number for number in going.numbers if going.rulings[number].rule == name]
+        found += of(f"rule '{name}'", f"the limits of rule '{name}'", by_rule, rule_limits)
     return tuple(found)
 
 
-def _violations(
-    who: str, where: str, going: Sequence[Image], own: int, active: Mapping[Group, int], limits: Limits
-) -> Iterator[str]:
-    count = len(going)
+def _active_groups(images: Sequence[Image], numbers: Iterable[int]) -> Iterator[Group]:
+    """The groups of the ACTIVE ones: who is not neither counts as remaining nor, when it goes, leaves one with less."""
+    coded = codes(images, ("status", "namespace", "name"))
+    groups = [group if known_status(status) is Status.ACTIVE else None for status, *group in coded.values]
+    return (tuple(group) for group in map(groups.__getitem__, map(coded.codes.__getitem__, numbers)) if group)
+
+
+def _violations(who: str, where: str, count: int, own: int, limits: Limits) -> Iterator[str]:
     if limits.max_deletes is not None and count > limits.max_deletes:
         yield (
             f"{who} would delete {count} images, over max_deletes {limits.max_deletes}: "
@@ -54,10 +74,11 @@ def _violations(
             f"{who} would delete {share:.1f} % of the project's {own} own images, over max_percent "
             f"{limits.max_percent:g}: review the plan, then raise max_percent in {where}"
         )
-    if not (least := limits.min_remaining):
-        return
-    # What is not ACTIVE neither counts as remaining nor, when it goes, leaves a group with less.
-    leaving = Counter(_group(image) for image in going if image.known_status is Status.ACTIVE)
+
+
+def _too_few_left(
+    who: str, where: str, leaving: Mapping[Group, int], active: Mapping[Group, int], least: int
+) -> Iterator[str]:
     left = {group: active[group] - count for group, count in leaving.items() if active[group] - count < least}
     if left:
         group, remaining = min(
@@ -68,7 +89,3 @@ def _violations(
             f"{who} would leave {group} with {remaining} ACTIVE images{more}, under min_remaining {least}: "
             f"keep more with keep_last, or lower min_remaining in {where}"
         )
-
-
-def _group(image: Image) -> Group:
-    return (image.namespace, image.name)

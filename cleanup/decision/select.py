@@ -1,25 +1,27 @@
 """The decision: images, a policy, what is in use and the time in; one decision an image out. Pure.
 
-`_by_fields`, `_decide` and `_by_rule` are the order in which everything is asked
+`_by_fields` and `_Rulings` are the order in which everything is asked
 (policies/README.md, How an image is decided).
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from datetime import date, datetime, timedelta
-from itertools import repeat
-from typing import Final, NamedTuple, final
+from array import array
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final, TypeAlias, final
 
 import msgspec
 
-from cleanup.decision.force import keys_of, with_force
-from cleanup.decision.keep_last import Place, group_label, rank
-from cleanup.decision.types import Action, Decision, Reason
-from cleanup.durations import format_duration
-from cleanup.image import EPOCH_OF_SENSE, Image, Status, makes_sense, same_word
+from cleanup.decision.decisions import FORCED, WHY_NOT, Decisions
+from cleanup.decision.force import forces, keys_of
+from cleanup.decision.keep_last import Ranks, rank
+from cleanup.decision.rulings import Gap, Ruling, Terms, ungrouped
+from cleanup.decision.types import Action, Reason
+from cleanup.image import EPOCH_OF_SENSE, Image, Status, same_word
+from cleanup.image_columns import ImageColumns, Moments, content_keys, moments
 from cleanup.in_use import InUse, Use
-from cleanup.policy.language import Clock, Policy, Rule
+from cleanup.policy.language import Policy, Rule
 from cleanup.policy.match import Matcher, RuleMatch
-from cleanup.policy.patterns import MOST_REMEMBERED
 
 
 def select(
@@ -30,101 +32,92 @@ def select(
     *,
     others: Iterable[Image] = (),
     unseen: Collection[str] = (),
-) -> tuple[Decision, ...]:
+) -> Decisions:
     """Decide about each image, in the order given. The order changes no decision.
 
     `now` is timezone-aware. What is unknown is kept; `force` is given only where nobody who stays
     needs the content. `others` are records that are not decided on but may need a content: those
     of the workspaces that are not cleaned. `unseen` names the workspaces that could not be read.
     """
-    inventory = tuple(images)
-    standings = by_fields(inventory, policy)
+    inventory = images if isinstance(images, ImageColumns) else tuple(images)
+    groups = by_fields(inventory, policy)
+    ranks = rank(inventory, ranked(groups), now)
     # Only what the policy and the users make necessary is found out: for very many images all of it takes its time.
-    places: Iterable[Place | None] = repeat(None)
-    if any(rule.keep_last for rule in policy.rules):
-        places = rank(inventory, [standing.ranked for standing in standings], now)
-    users: Iterable[Use | None] = repeat(None)
-    keys = keys_of(inventory) if in_use.uses or any(rule.force for rule in policy.rules) else []
+    users: dict[int, Use] = {}
+    keys = None
     if in_use.uses:
-        users = in_use.of_each(inventory, keys)
-    asked = zip(inventory, standings, users, places)  # noqa: B905 - nobody's use has no end
-    decided = (_decide(image, standing, use, place, now) for image, standing, use, place in asked)
-    return with_force(decided, policy, others, all_seen=not unseen, keys=keys)
+        texts = list(content_keys(inventory))
+        users = in_use.of_each(inventory, texts)
+        keys = array("q", map(hash, texts))
+        del texts
+    elif any(rule.force for rule in policy.rules):
+        keys = keys_of(inventory)
+    rulings = _Rulings(inventory, ranks, users, now)
+    for standing, numbers in groups:
+        rulings.decide(standing, numbers)
+    del groups
+    found = Decisions(inventory, rulings.found, bytearray(len(inventory)), ranks, now, keys)
+    going, rule_of = found.going(), [ruling.rule for ruling in found.rulings].__getitem__
+    for number, why in forces(inventory, going, rule_of, policy, others, all_seen=not unseen, keys=keys):
+        found.forces[number] = WHY_NOT[why] if why else FORCED
+    return found
 
 
-@final
-class Kept(msgspec.Struct, frozen=True, gc=False):
-    """A decision to keep an image, without the image."""
-
-    reason: Reason
-    detail: str
-    rule: str | None = None
-
-
-class Gap(NamedTuple):
-    """What is not known, as a sentence, and what the service would have to say instead."""
-
-    detail: str
-    wanted: str
-
-
-@final
-class Terms(msgspec.Struct, frozen=True, gc=False):
-    """What a rule reckons with for each image: its times, and its age in words.
-
-    Ages are few when they are said in hours: `expired` and `too_young` are what was said of them.
-    """
-
-    rule: Rule
-    times: tuple[str, ...]
-    aged_by: str
-    verb: str
-    limit: str
-    expired: dict[tuple[int, int], str]
-    too_young: dict[tuple[int, int, int], str]
-
-
-class Standing(msgspec.Struct, frozen=True, gc=False):
+class Standing(msgspec.Struct, frozen=True, gc=False, eq=False):
     """What an image's fields alone decide, the same for all images that agree in them.
 
-    `settled`: the verdict holds whoever uses it. `dated` holds instead of what the terms of a rule say, where
-    its times make sense. `ranked` is the rule for whose `keep_last` it counts.
+    Either a `ruling`, which if it is `settled` holds whoever uses the image, or the `terms` of a rule. `dated` holds
+    instead of what the terms say, where the times make sense. `ranked` is the rule for whose `keep_last` it counts.
     """
 
-    verdict: Kept | Terms
+    ruling: Ruling | None = None
+    terms: Terms | None = None
     settled: bool = False
-    dated: Kept | None = None
+    dated: Ruling | None = None
     ranked: Rule | None = None
 
 
-def by_fields(images: Sequence[Image], policy: Policy) -> list[Standing]:
-    """What the fields alone decide about each image."""
-    return Matcher(policy, _by_fields, ("visibility", "unreadable")).each(images)
+Standings: TypeAlias = list[tuple[Standing, list[int]]]
 
 
-def _by_fields(image: Image, match: RuleMatch) -> Standing:
+def by_fields(images: Sequence[Image], policy: Policy) -> Standings:
+    """What the fields alone decide, with the numbers of the images for which they do."""
+    terms = {id(rule): Terms(rule) for rule in policy.rules}
+    return Matcher(policy, partial(_by_fields, terms), ("visibility", "unreadable")).groups(images)
+
+
+def ranked(standings: Standings) -> dict[str, tuple[Rule, list[int]]]:
+    """By name the rules with `keep_last`, with the numbers of the images that count for them."""
+    found: dict[str, tuple[Rule, list[int]]] = {}
+    for standing, numbers in standings:
+        if rule := standing.ranked:
+            found.setdefault(rule.name, (rule, []))[1].extend(numbers)
+    return found
+
+
+def _by_fields(terms: Mapping[int, Terms], image: Image, match: RuleMatch) -> Standing:
     rule = match.rule
     if image.unreadable:
-        return Standing(Kept(Reason.UNKNOWN, f"its record is damaged: {image.unreadable}"), settled=True)
+        return Standing(_keep(Reason.UNKNOWN, f"its record is damaged: {image.unreadable}"), settled=True)
     # Only the project's own images can go, and none that is still being saved, whatever the policy says.
     if image.type is None:
         said = "the API did not say whether it is the project's own (type)"
-        return Standing(Kept(Reason.UNKNOWN, said), settled=True)
+        return Standing(_keep(Reason.UNKNOWN, said), settled=True)
     if not image.is_dedicated:
-        return Standing(Kept(Reason.BUILT_IN, f"not the project's own (type {image.type})"), settled=True)
+        return Standing(_keep(Reason.BUILT_IN, f"not the project's own (type {image.type})"), settled=True)
     if image.known_status in (Status.INIT, Status.CREATING):
-        return Standing(Kept(Reason.BUSY, f"still being saved (status {image.status})"), settled=True)
+        return Standing(_keep(Reason.BUSY, f"still being saved (status {image.status})"), settled=True)
     # Among the newest counts who is ACTIVE and whom this rule decides on, also if protected or in use.
     counts = rule and rule.keep_last and not match.unclear and image.known_status is Status.ACTIVE
     ranked = rule if counts else None
     # Protections and users come before every rule.
     if entry := match.protection:
         because = f" ({entry.because})" if entry.because else ""
-        protected = Kept(Reason.PROTECTED, f"protected by '{entry.text}'{because}")
+        protected = _keep(Reason.PROTECTED, f"protected by '{entry.text}'{because}")
         return Standing(protected, settled=True, ranked=ranked)
     # One rule decides alone: the first whose match holds, or cannot be evaluated.
     if rule is None:
-        return Standing(Kept(Reason.NO_RULE, "in no rule's scope"))
+        return Standing(_keep(Reason.NO_RULE, "in no rule's scope"))
     # Whatever protections and this rule need must be known.
     if gap := unknown(image, match, rule):
         return Standing(_unclear(gap, rule), ranked=ranked)
@@ -134,106 +127,114 @@ def _by_fields(image: Image, match: RuleMatch) -> Standing:
         said = (
             f"PUBLIC, so others may use it unseen; the match of rule '{rule.name}' does not name visibility"
         )
-        dated = Kept(Reason.PUBLIC, said, rule.name)
-    return Standing(_terms(rule), dated=dated, ranked=ranked)
+        dated = _keep(Reason.PUBLIC, said, rule.name)
+    return Standing(terms=terms[id(rule)], dated=dated, ranked=ranked)
 
 
-# To find a member in its enum takes longer than all that is done with it below.
-_KEEP, _DELETE = Action.KEEP, Action.DELETE
-_KEEP_LAST, _TOO_YOUNG, _EXPIRED = Reason.KEEP_LAST, Reason.TOO_YOUNG, Reason.EXPIRED
+@final
+class _Rulings:
+    """The rulings on very many images, in their order, as far as they are found."""
 
+    def __init__(
+        self, images: Sequence[Image], ranks: Ranks, users: Mapping[int, Use], now: datetime
+    ) -> None:
+        self.found: list[Ruling] = [_OPEN] * len(images)
+        self._images = images
+        self._ranks = ranks
+        self._users = users
+        self._now = now
+        self._moments: dict[str, Moments] = {}
+        self._used: dict[str, Ruling] = {}
 
-def _decide(
-    image: Image, standing: Standing, use: Use | None, place: Place | None, now: datetime
-) -> Decision:
-    verdict = standing.verdict
-    if use and not standing.settled:
-        verdict = Kept(Reason.IN_USE, f"used by {use.user}")
-    if type(verdict) is Terms:  # a third of the time of isinstance, which asks the metaclass
-        return _by_rule(image, verdict, standing.dated, place, now)
-    return Decision(
-        image=image, action=_KEEP, reason=verdict.reason, detail=verdict.detail, rule=verdict.rule
-    )
+    def decide(self, standing: Standing, numbers: Sequence[int]) -> None:
+        """Decide about the images of these numbers, of which the same is true."""
+        if self._users and not standing.settled:
+            numbers = self._without_used(numbers)
+        if standing.terms:
+            self._by_rule(standing.terms, standing.dated, numbers)
+        elif standing.ruling:
+            self._give(standing.ruling, numbers)
 
+    def _give(self, ruling: Ruling, numbers: Iterable[int]) -> None:
+        found = self.found
+        for number in numbers:
+            found[number] = ruling
 
-def _by_rule(image: Image, terms: Terms, dated: Kept | None, place: Place | None, now: datetime) -> Decision:
-    rule = terms.rule
-    # The times that the rule reckons with must make sense, and what makes a group must be there.
-    for time in terms.times:
-        moment = getattr(image, time)
-        if moment is None or not EPOCH_OF_SENSE <= moment <= now:
-            return _kept(image, _unclear(undated(image, rule, now), rule))
-    newest = rule.keep_last
-    if newest and place is None and (gap := ungrouped(image, rule)):
-        return _kept(image, _unclear(gap, rule))
-    if dated:
-        return _kept(image, dated)
-    # The newest of a group are kept whatever their age. Who has no place is not ACTIVE, so not kept for it.
-    told = ""
-    if newest:
-        if place is None:
-            told = f"not ACTIVE ({image.status}) in {group_label(image, newest)}, not one of the newest {newest.count}"
+    def _without_used(self, numbers: Sequence[int]) -> Sequence[int]:
+        users = self._users
+        for number in numbers:
+            if use := users.get(number):
+                said = f"used by {use.user}"
+                if (ruling := self._used.get(said)) is None:
+                    ruling = self._used[said] = _keep(Reason.IN_USE, said)
+                self.found[number] = ruling
+        return [number for number in numbers if number not in users]
+
+    def _by_rule(self, terms: Terms, dated: Ruling | None, numbers: Sequence[int]) -> None:
+        # The times that the rule reckons with must make sense, and what makes a group must be there.
+        left = self._datable(terms, numbers)
+        newest = terms.rule.keep_last
+        if newest:
+            left = self._grouped(terms, left)
+        if dated:
+            self._give(dated, left)
+            return
+        # The newest of a group are kept whatever their age. Who has no place is not ACTIVE, so not kept for it.
+        if newest:
+            ranks, count = self._ranks.ranks, newest.count
+            self._give(terms.newest, [number for number in left if 0 < ranks[number] <= count])
+            left = [number for number in left if not 0 < ranks[number] <= count]
+        self._by_age(terms, left)
+
+    def _datable(self, terms: Terms, numbers: Sequence[int]) -> Sequence[int]:
+        """Those whose times make sense; the others are unknown."""
+        for time in terms.times:
+            moments = self._moments_of(time)
+            values = moments.values
+            earliest, latest = moments.scaled(EPOCH_OF_SENSE), moments.scaled(self._now)
+            known = [number for number in numbers if earliest <= values[number] <= latest]
+            if len(known) < len(numbers):
+                self._give(terms.unknown, set(numbers).difference(known))
+            numbers = known
+        return numbers
+
+    def _grouped(self, terms: Terms, numbers: Sequence[int]) -> Sequence[int]:
+        """Those that have a place or what makes a group; the others are unknown."""
+        ranks, images = self._ranks.ranks, self._images
+        lacking = {
+            number for number in numbers if not ranks[number] and ungrouped(images[number], terms.rule)
+        }
+        if not lacking:
+            return numbers
+        self._give(terms.unknown, lacking)
+        return [number for number in numbers if number not in lacking]
+
+    def _by_age(self, terms: Terms, numbers: Sequence[int]) -> None:
+        if numbers and (older := terms.rule.older_than):
+            moments, found = self._moments_of(terms.aged_by), self.found
+            values, limit = moments.values, moments.scaled(self._now - older.age)
+            expired, too_young = terms.expired, terms.too_young
+            for number in numbers:  # exactly as old as the rule says is still too young
+                found[number] = expired if values[number] < limit else too_young
         else:
-            told = f"number {place.rank}{place.among}"
-            if place.rank <= newest.count:
-                return Decision(image=image, action=_KEEP, reason=_KEEP_LAST, detail=told, rule=rule.name)
-    # Exactly as old as the rule says is still too young.
-    if older := rule.older_than:
-        moment = getattr(image, terms.aged_by)
-        age = now - moment
-        if age <= older.age:
-            told = _said_too_young(terms, age, (moment + older.age).toordinal())
-            return Decision(image=image, action=_KEEP, reason=_TOO_YOUNG, detail=told, rule=rule.name)
-        aged = _said_expired(terms, age)
-        told = f"{aged}; {told}" if told else aged
-    elif not told:
-        told = "everything in the rule's scope is deleted (delete_all)"
-    return Decision(image=image, action=_DELETE, reason=_EXPIRED, detail=told, rule=rule.name)
+            self._give(terms.expired, numbers)
+
+    def _moments_of(self, name: str) -> Moments:
+        if name not in self._moments:
+            self._moments[name] = moments(self._images, name)
+        return self._moments[name]
 
 
-def _kept(image: Image, kept: Kept) -> Decision:
-    return Decision(image=image, action=_KEEP, reason=kept.reason, detail=kept.detail, rule=kept.rule)
+def _keep(reason: Reason, detail: str, rule: str | None = None) -> Ruling:
+    return Ruling(Action.KEEP, reason, detail, rule)
 
 
-def _said_expired(terms: Terms, age: timedelta) -> str:
-    days = age.days  # from a day on an age is said in hours, below in seconds
-    key = (days, age.seconds // 3600 if days else age.seconds)
-    if (told := terms.expired.get(key)) is None:
-        told = f"{terms.verb} {format_duration(age)} ago, more than {terms.limit}"
-        if len(terms.expired) < MOST_REMEMBERED:
-            terms.expired[key] = told
-    return told
+def _unclear(gap: Gap, rule: Rule) -> Ruling:
+    return _keep(Reason.UNKNOWN, gap.detail, rule.name)
 
 
-def _said_too_young(terms: Terms, age: timedelta, until: int) -> str:
-    days = age.days
-    key = (days, age.seconds // 3600 if days else age.seconds, until)
-    if (told := terms.too_young.get(key)) is None:
-        day = date.fromordinal(until).isoformat()
-        told = f"{terms.verb} {format_duration(age)} ago, not more than {terms.limit}; until {day}"
-        if len(terms.too_young) < MOST_REMEMBERED:
-            terms.too_young[key] = told
-    return told
-
-
-def _unclear(gap: Gap | None, rule: Rule) -> Kept:
-    return Kept(Reason.UNKNOWN, gap.detail if gap else "", rule.name)
-
-
-_TIMES: Final = {Clock.UPDATE_AT: ("updated_at", "updated"), Clock.CREATE_AT: ("created_at", "created")}
-
-
-def _terms(rule: Rule) -> Terms:
-    aged_by, verb = _TIMES[rule.older_than.clock if rule.older_than else Clock.UPDATE_AT]
-    return Terms(
-        rule=rule,
-        times=tuple(_TIMES[clock][0] for clock in rule.clocks),
-        aged_by=aged_by,
-        verb=verb,
-        limit=format_duration(rule.older_than.age) if rule.older_than else "",
-        expired={},
-        too_young={},
-    )
+# What is not decided is unknown, and so kept: no image is meant to be left with it.
+_OPEN: Final = _keep(Reason.UNKNOWN, "")
 
 
 def unknown(image: Image, match: RuleMatch, rule: Rule) -> Gap | None:
@@ -254,32 +255,6 @@ def unknown(image: Image, match: RuleMatch, rule: Rule) -> Gap | None:
         detail = f"visibility is {image.visibility or 'missing'}, so others may use it"
         return Gap(detail, f"that its visibility is PRIVATE, or the match of {named} names visibility")
     return None
-
-
-def undated(image: Image, rule: Rule, now: datetime) -> Gap | None:
-    """The first time that this rule reckons with and that makes no sense; None when all do."""
-    for clock in rule.clocks:
-        moment = time_of(image, clock)
-        if not makes_sense(moment, now):
-            trouble = "in the future" if moment and moment > now else "missing or zero"
-            if moment and moment <= now:
-                trouble = f"{moment:%Y-%m-%d}, which makes no sense"
-            return Gap(
-                f"rule '{rule.name}' needs {clock}, which is {trouble}", f"an {clock} that lies in the past"
-            )
-    return None
-
-
-def ungrouped(image: Image, rule: Rule) -> Gap | None:
-    """The first field that is missing of those that make the group for `keep_last`."""
-    fields = rule.keep_last.per if rule.keep_last else ()
-    field = next((field for field in fields if getattr(image, field) is None), None)
-    return Gap(f"rule '{rule.name}' needs {field}, which is missing", f"its {field}") if field else None
-
-
-def time_of(image: Image, clock: Clock) -> datetime | None:
-    """The time of an image that a rule's clock reads."""
-    return image.updated_at if clock is Clock.UPDATE_AT else image.created_at
 
 
 def _is_public(image: Image) -> bool:

@@ -10,7 +10,8 @@ import anyio
 import msgspec
 
 from cleanup.errors import AccessDenied, CleanupError, CredentialsLost, InventoryError
-from cleanup.image import Image, Status
+from cleanup.image import Image, Status, known_status
+from cleanup.image_columns import ImageColumns
 from cleanup.modelarts import wire
 from cleanup.modelarts.details import Details
 from cleanup.modelarts.http.messages import Request, Response, Result, segment
@@ -18,7 +19,6 @@ from cleanup.modelarts.http.rate_limit import RateLimiter
 from cleanup.modelarts.http.transport import Transport, as_bytes
 from cleanup.modelarts.paging import READINGS, Listing, PageItems, Paging, read_all
 from cleanup.reference import parse_reference
-from cleanup.spool import Spool
 
 T = TypeVar("T")
 _IMAGES = 200  # the page size the API documents as its default
@@ -63,7 +63,8 @@ class ListCall(Generic[T]):
     """One list of the API and how to page through it (API.md, Lists and paging).
 
     `what` is one record for people, `items` the name of the list in a page, `total` the claim of how many
-    there are. Offsets count records, or pages where it is `numbered`; a `posted` query is a JSON body.
+    there are. Offsets count records, or pages where it is `numbered`; a `posted` query is a JSON body. `into` is
+    as in Paging.
     """
 
     path: str
@@ -79,6 +80,15 @@ class ListCall(Generic[T]):
     posted: bool = False
     readings: int = READINGS
     listed: Callable[[int, int | None], None] = lambda _, __: None
+    into: Callable[[], Any] = list
+
+
+@dataclass(frozen=True)
+class FoundImages:
+    """What a Listing says, of images."""
+
+    items: ImageColumns
+    doubts: tuple[str, ...]
 
 
 class Client:
@@ -142,25 +152,25 @@ class Client:
         *,
         wanted: Mapping[str, str] | None = None,
         listed: Callable[[int, int | None], None] = lambda _, __: None,
-    ) -> Listing[Image]:
+    ) -> FoundImages:
         """All images of a workspace but the DELETED ones, which count for the proof that the list is whole.
 
         `wanted` narrows the list down, `listed` is told how many have been read, and of how many. Raises ListingFailed
         when a page cannot be read, InventoryError when a record makes no sense.
         """
-        spool = Spool()
+        records = wire.ListedImages()
         call = ListCall(
             path="images",
             what="image",
             query={"type": "DEDICATED", "workspace_id": workspace} | dict(wanted or {}),
             limit=_IMAGES,
-            decode=lambda record: wire.decode_image(record, spool),
-            key=lambda image: image.id,
+            decode=records.row,
+            key=lambda row: row.id,
             listed=listed,
+            into=ImageColumns,
         )
-        found = await self.list_records(call)
-        there = tuple(image for image in found.items if image.known_status is not Status.DELETED)
-        return Listing(there, found.doubts)
+        found: Any = await self.list_records(call)
+        return FoundImages(_without_deleted(found.items), found.doubts)
 
     async def list_records(self, call: ListCall[T]) -> Listing[T]:
         """All records of one list, each once. Raises like `list_images`."""
@@ -184,6 +194,7 @@ class Client:
             listed=call.listed,
             numbered=call.numbered,
             readings=call.readings,
+            into=call.into,
         )
         return await read_all(paging)
 
@@ -334,6 +345,14 @@ def _decoded(page: wire.Page, offset: int, decode: Callable[[msgspec.Raw], T], w
             place = f"{what} {number + 1} of the page at offset {offset}"
             raise InventoryError(f"{place} cannot be used: {error}") from None
     return tuple(items)
+
+
+def _without_deleted(images: ImageColumns) -> ImageColumns:
+    status = images.codes(("status",))
+    deleted = {code for code, (word,) in enumerate(status.values) if known_status(word) is Status.DELETED}
+    if not deleted:
+        return images
+    return ImageColumns(images.row(number) for number, code in enumerate(status.codes) if code not in deleted)
 
 
 def _repository(image: Image) -> dict[str, str]:

@@ -8,6 +8,7 @@ import msgspec
 
 from cleanup.errors import InventoryError
 from cleanup.image import Image
+from cleanup.image_columns import ImageColumns
 from cleanup.in_use import InUse
 from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, ListCall, ListingFailed, explained
@@ -30,8 +31,8 @@ class Inventory:
     `seen_at` is the monotonic second at which reading began; `notes` are for the log.
     """
 
-    images: tuple[Image, ...]
-    others: tuple[Image, ...] = ()
+    images: Sequence[Image]
+    others: Sequence[Image] = ()
     workspaces: tuple[str, ...]
     in_use: InUse
     users: Mapping[UserKind, int] = field(default_factory=dict)
@@ -54,7 +55,7 @@ class Inventory:
 class ImageListing:
     """The project's own images, DELETED ones left out. `doubts` say in words why it may not be complete."""
 
-    images: tuple[Image, ...]
+    images: ImageColumns
     doubts: tuple[str, ...]
 
 
@@ -66,7 +67,7 @@ class OtherWorkspaces:
     """
 
     workspaces: tuple[str, ...] = ()
-    images: tuple[Image, ...] = ()
+    images: ImageColumns = field(default_factory=ImageColumns)
     unseen: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -130,7 +131,7 @@ async def read_images(
     `listed` is told how many have been read so far, and of how many. Raises AccessDenied when the service lets us
     read nothing, InventoryError when it cannot be read to the end.
     """
-    images: dict[str, Image] = {}
+    images = ImageColumns()
     doubts: list[str] = []
     for workspace in workspaces:
         before = len(images)
@@ -142,9 +143,9 @@ async def read_images(
             found = await client.list_images(workspace, listed=further)
         except ListingFailed as error:
             raise explained(error, client, "modelarts:image:list") from None
-        images.update((image.id, image) for image in found.items)
+        images = images.merged(found.items)
         doubts += (f"workspace {workspace}: {doubt}" for doubt in found.doubts)
-    return ImageListing(images=tuple(images.values()), doubts=tuple(doubts))
+    return ImageListing(images=images, doubts=tuple(doubts))
 
 
 async def read_other_workspaces(
@@ -212,7 +213,8 @@ async def _with_workspace(client: Client, rest: OtherWorkspaces, workspace: str)
     except InventoryError as error:
         trouble = str(error)
     else:
-        rest = replace(rest, workspaces=(*rest.workspaces, workspace), images=(*rest.images, *listing.items))
+        rest.images.extend(listing.items)
+        rest = replace(rest, workspaces=(*rest.workspaces, workspace))
         if not listing.doubts:
             return rest
         trouble = "; ".join(listing.doubts)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cleanup.modelarts.gather import hand_over
 
@@ -35,7 +35,7 @@ class Paging(Generic[T]):
 
     `key` makes an item one, `limit` is the page size asked for, `at_once` bounds the pages under way.
     Offsets count records, or pages where the list is `numbered` (API.md, trap 15). So many `readings`
-    are made at most.
+    are made at most. `into` makes what one of them is put into, a list of the items or what holds them in less room.
     """
 
     fetch: Callable[[int], Awaitable[PageItems[T]]]
@@ -45,6 +45,7 @@ class Paging(Generic[T]):
     listed: Callable[[int, int | None], None] = lambda _, __: None
     numbered: bool = False
     readings: int = READINGS
+    into: Callable[[], Any] = list
 
 
 async def read_all(paging: Paging[T]) -> Listing[T]:
@@ -68,7 +69,8 @@ class _Reading(Generic[T]):
 
     def __init__(self, paging: Paging[T]) -> None:
         self._paging = paging
-        self._items: dict[str, T] = {}
+        self._items: Any = paging.into()
+        self._numbers: dict[str, int] = {}
         self._received = 0
         self._pages = 0
         self._totals: list[int] = []
@@ -84,7 +86,8 @@ class _Reading(Generic[T]):
             last, full = await self._read_on(size) or last, size
             if self._doubts:
                 break
-        return Listing(tuple(self._items.values()), self._judge())
+        items = self._items
+        return Listing(tuple(items) if isinstance(items, list) else items, self._judge())
 
     async def _read_on(self, size: int) -> PageItems[T] | None:
         """Take the following pages, as far as the total claims any; the last that was taken."""
@@ -104,7 +107,7 @@ class _Reading(Generic[T]):
 
     @property
     def keys(self) -> set[str]:
-        return set(self._items)
+        return set(self._numbers)
 
     @property
     def total_told(self) -> bool:
@@ -129,10 +132,20 @@ class _Reading(Generic[T]):
         if page.total is not None:
             self._totals.append(page.total)
         known = len(self._items)
-        self._items.update((self._paging.key(item), item) for item in page.items)
+        self._put(page.items)
         repeated = bool(page.items) and len(self._items) == known
         self._endless |= repeated or self._pages >= _MOST_PAGES
         self._paging.listed(len(self._items), self._total)
+
+    def _put(self, items: tuple[T, ...]) -> None:
+        """Take items; one that came before gives its place to what it is now."""
+        found, numbers, key = self._items, self._numbers, self._paging.key
+        for item in items:
+            last = len(found)
+            if (number := numbers.setdefault(key(item), last)) == last:
+                found.append(item)
+            else:
+                found[number] = item
 
     def _judge(self) -> tuple[str, ...]:
         doubts, found = list(self._doubts), len(self._items)

@@ -14,10 +14,12 @@ from typing import Any
 import msgspec
 
 from cleanup.image import Image
+from cleanup.image_columns import ImageRow, Words
 from cleanup.modelarts.http.messages import Result
 from cleanup.spool import Spool
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MOMENT = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 _MOST_TEXT = 500
 _MOST_TEXTS = 50_000  # that are remembered
 _NULL = msgspec.Raw(b"null")
@@ -251,38 +253,66 @@ def decode_read_me(raw: msgspec.Raw) -> Group:
     return Group(namespace, name, as_text(fields.get("read_me")))
 
 
-def decode_image(raw: msgspec.Raw | bytes, spool: Spool | None = None) -> Image:
-    """One image record of the API (API.md, The image); `raw` is kept, compact, in the `spool` of a listing.
+def decode_image(raw: msgspec.Raw | bytes) -> Image:
+    """One image record of the API (API.md, The image); `raw` is kept, compact.
 
     One of which only parts can be read is `unreadable`, and those parts are kept. Raises Unreadable
-    when it is no object or has no id that could stand in a URL, InventoryError when the spool is full.
+    when it is no object or has no id that could stand in a URL.
     """
     record, kept, unreadable = _decode_record(raw)
-    created_at = as_moment(record.create_at)
-    unchanged = record.update_at == record.create_at  # most are, and a million times take much room
-    return Image(
-        id=usable_id(record.id),
-        namespace=_texts[record.namespace],
-        name=_texts[record.name],
-        tag=as_text(record.tag),
-        swr_path=as_text(record.swr_path),
+    return evidence(
+        record,
         swr_instance_id=_texts[record.swr_instance_id],
-        type=_texts[record.type],
-        visibility=_texts[record.visibility],
-        status=_texts[record.status],
-        origin=_texts[record.origin],
-        service_type=_texts[record.service_type],
-        arch=_texts[record.arch],
-        workspace_id=_texts[record.workspace_id],
-        description=record.description,
-        size=as_count(record.size),
-        resource_tags=_resource_tags(record.tags),
-        created_at=created_at,
-        updated_at=created_at if unchanged else as_moment(record.update_at),
         unreadable=unreadable,
-        record=msgspec.Raw(kept) if spool is None else spool.add(kept),
-        spool=spool,
+        record=msgspec.Raw(kept),
     )
+
+
+class ListedImages:
+    """The image records of a listing: as rows for a table, and as they came in a spool of their own."""
+
+    def __init__(self) -> None:
+        self._spool = Spool()
+        self._words: dict[tuple[str | None, ...], Words] = {}
+
+    def row(self, raw: msgspec.Raw | bytes) -> ImageRow:
+        """The same as `decode_image`. Raises as well InventoryError when the spool is full."""
+        record, kept, unreadable = _decode_record(raw)
+        id_, tag, path, size = record.id, record.tag, record.swr_path, record.size
+        created = _microseconds(record.create_at)
+        return ImageRow(
+            id_ if id_ and _ORDINARY_ID.fullmatch(id_) else usable_id(id_),
+            _texts[record.namespace],
+            _texts[record.name],
+            tag if tag and tag.strip() else None,
+            path if path and path.strip() else None,
+            self._words_of(record),
+            record.description,
+            size if size is not None and 0 <= size <= _LARGEST else -1,
+            None if record.tags is None else _resource_tags(record.tags),
+            created,
+            created if record.update_at == record.create_at else _microseconds(record.update_at),
+            self._spool.add(kept),
+            unreadable,
+        )
+
+    def _words_of(self, record: Record) -> Words:
+        """The fields of WORDS: the same few for very many records."""
+        said = (
+            record.swr_instance_id,
+            record.type,
+            record.visibility,
+            record.status,
+            record.origin,
+            record.service_type,
+            record.arch,
+            record.workspace_id,
+        )
+        if (words := self._words.get(said)) is None:
+            words = (*map(as_text, said), self._spool)
+            if len(self._words) < _MOST_TEXTS:
+                self._words[said] = words
+        return words
 
 
 def decode_part(raw: msgspec.Raw | bytes, part: Callable[[Record], Image]) -> Image:
@@ -321,26 +351,29 @@ def shown(record: Record) -> Image:
     )
 
 
-def evidence(record: Record) -> Image:
-    """An image with all that a policy can ask about it, but its record: for a page about very many."""
+def evidence(fields: Record, **more: Any) -> Image:
+    """An image with all that a policy can ask about it, but its record; `more` is what else it has."""
+    created_at = as_moment(fields.create_at)
+    unchanged = fields.update_at == fields.create_at  # most are
     return Image(
-        id=usable_id(record.id),
-        namespace=_texts[record.namespace],
-        name=_texts[record.name],
-        tag=as_text(record.tag),
-        swr_path=as_text(record.swr_path),
-        size=as_count(record.size),
-        visibility=_texts[record.visibility],
-        updated_at=as_moment(record.update_at),
-        type=_texts[record.type],
-        status=_texts[record.status],
-        origin=_texts[record.origin],
-        service_type=_texts[record.service_type],
-        arch=_texts[record.arch],
-        workspace_id=_texts[record.workspace_id],
-        description=record.description,
-        resource_tags=_resource_tags(record.tags),
-        created_at=as_moment(record.create_at),
+        id=usable_id(fields.id),
+        namespace=_texts[fields.namespace],
+        name=_texts[fields.name],
+        tag=as_text(fields.tag),
+        swr_path=as_text(fields.swr_path),
+        type=_texts[fields.type],
+        visibility=_texts[fields.visibility],
+        status=_texts[fields.status],
+        origin=_texts[fields.origin],
+        service_type=_texts[fields.service_type],
+        arch=_texts[fields.arch],
+        workspace_id=_texts[fields.workspace_id],
+        description=fields.description,
+        size=as_count(fields.size),
+        resource_tags=_resource_tags(fields.tags),
+        created_at=created_at,
+        updated_at=created_at if unchanged else as_moment(fields.update_at),
+        **more,
     )
 
 
@@ -428,6 +461,11 @@ def as_moment(value: object) -> datetime | None:
         return _EPOCH + timedelta(0, 0, 0, value)  # by its name it takes twice as long
     except OverflowError:
         return None
+
+
+def _microseconds(value: object) -> int:
+    """The same time in microseconds since 1970, 0 where it is not known."""
+    return value * 1000 if type(value) is int and 0 < value <= _LAST_MOMENT else 0
 
 
 def as_object(value: object) -> Mapping[str, object]:

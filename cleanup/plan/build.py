@@ -9,8 +9,8 @@ from cleanup.config.job import Job
 from cleanup.config.pins import pins_digest
 from cleanup.decision import limits
 from cleanup.decision.select import select
-from cleanup.decision.types import Action
 from cleanup.errors import Interrupted
+from cleanup.image_columns import codes
 from cleanup.modelarts.client import Client
 from cleanup.modelarts.inventory import Inventory, read_inventory
 from cleanup.modelarts.users.kinds import UserKind
@@ -98,7 +98,7 @@ def build_plan(
             notebooks=inventory.users.get(UserKind.NOTEBOOKS, 0),
             users={kind.value: count for kind, count in inventory.users.items()},
             complete=not inventory.doubts,
-            own=sum(image.is_dedicated for image in inventory.images),
+            own=limits.own_images(inventory.images),
             in_use=inventory.asked.notebooks,
             unseen=inventory.unseen,
             notes=inventory.notes,
@@ -113,14 +113,13 @@ def build_plan(
         ),
         as_of=as_of,
     )
-    deletes = [decision for decision in decisions if decision.action is Action.DELETE]
-    over_limits = limits.violations(deletes, inventory.images, run_limits)
+    over_limits = limits.violations(decided.in_order(decided.going()), inventory.images, run_limits)
     return Plan(header=header, policy=policy, decisions=decisions, summary=summarize(decisions, over_limits))
 
 
 def _empty_places(inventory: Inventory, workspaces: Sequence[str]) -> Iterator[str]:
     """What was read and held nothing: a wrong workspace or project looks so, and so does a login that sees little."""
-    filled = {image.workspace_id for image in inventory.images}
+    filled = {workspace for (workspace,) in codes(inventory.images, ("workspace_id",)).values}
     for workspace in workspaces:
         if not filled & {workspace, None}:
             yield f"workspace {workspace} holds no image: is it the right one, of the right project?"

@@ -5,11 +5,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from cleanup.decision.decisions import parts_of
 from cleanup.decision.types import Decision
+from cleanup.image_columns import column
 from cleanup.modelarts.wire import as_count, as_text
 from cleanup.plan.file import Plan, StoredDecisions
 
@@ -85,12 +87,12 @@ def figures(plan: Plan, *, groups: int, newest: int, largest: int) -> Figures:
     number = plan.summary.delete
     by_rule: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
     by_group: defaultdict[GroupName, _Count] = defaultdict(_Count)
-    heap: list[tuple[int, int, Decision | bytes]] = []
-    for place, (one, source) in enumerate(_lights(plan.decisions[:number])):
-        size = as_count(one.image.size) or 0
-        taken = size if one.force else 0
-        _add(by_group[as_text(one.image.namespace), as_text(one.image.name)], one, taken)
-        rule = by_rule[one.rule or ""]
+    heap: list[tuple[int, int, bytes | int]] = []
+    deletes = plan.decisions[:number]
+    for place, (by, force, withheld, namespace, name, size, source) in enumerate(_lights(deletes)):
+        taken = size if force else 0
+        _add(by_group[namespace, name], force, withheld, taken)
+        rule = by_rule[by or ""]
         rule[0] += 1
         rule[1] += taken
         if len(heap) < largest:
@@ -103,35 +105,61 @@ def figures(plan: Plan, *, groups: int, newest: int, largest: int) -> Figures:
         by_namespace=_by_namespace(by_group),
         groups=tuple(_groups(dict(top), plan.decisions[number:], newest)),
         all_groups=len(by_group),
-        largest=tuple(_whole(source) for _, _, source in sorted(heap, reverse=True)),
+        largest=tuple(_whole(deletes, source) for _, _, source in sorted(heap, reverse=True)),
     )
 
 
-def _lights(decisions: Sequence[Decision]) -> Iterator[tuple[Decision | _Light, Decision | bytes]]:
-    """Each decision's part that counts, and what the whole is made from."""
+# What of a decision counts: rule, force, why it is withheld, namespace, name, size; and what the whole is made from.
+_Part: TypeAlias = tuple[str | None, bool, str | None, str | None, str | None, int, bytes | int]
+
+
+def _lights(decisions: Sequence[Decision]) -> Iterator[_Part]:
     if isinstance(decisions, StoredDecisions):
         for line in decisions.lines():
-            yield _counted(line), line
-    else:
-        for decision in decisions:
-            yield decision, decision
+            yield _counted(line)
+        return
+    parts = parts_of(decisions)
+    namespaces, names, sizes = (column(parts.images, name) for name in ("namespace", "name", "size"))
+    rulings, forced, withheld = parts.rulings, parts.forced, parts.withheld
+    for place, number in enumerate(parts.numbers):
+        yield (
+            rulings[number].rule,
+            forced(number),
+            withheld(number),
+            namespaces[number],
+            names[number],
+            sizes[number] or 0,
+            place,
+        )
 
 
-def _counted(line: bytes) -> Decision | _Light:
+def _counted(line: bytes) -> _Part:
     try:
-        return _light.decode(line)
+        one = _light.decode(line)
     except (ValueError, RecursionError):  # a value in it is no JSON of ours: the slow way knows what to do
-        return StoredDecisions.decode(line)
+        whole = StoredDecisions.decode(line)
+        content = _Content(whole.image.namespace, whole.image.name, whole.image.size)
+        one = _Light(whole.rule, whole.force, whole.force_withheld, content)
+    image = one.image
+    return (
+        one.rule,
+        one.force,
+        one.force_withheld,
+        as_text(image.namespace),
+        as_text(image.name),
+        as_count(image.size) or 0,
+        line,
+    )
 
 
-def _whole(source: Decision | bytes) -> Decision:
-    return source if isinstance(source, Decision) else StoredDecisions.decode(source)
+def _whole(decisions: Sequence[Decision], source: bytes | int) -> Decision:
+    return decisions[source] if isinstance(source, int) else StoredDecisions.decode(source)
 
 
-def _add(count: _Count, one: Decision | _Light, taken: int) -> None:
-    if one.force_withheld:
+def _add(count: _Count, force: bool, withheld: str | None, taken: int) -> None:
+    if withheld:
         count.withheld += 1
-    elif one.force:
+    elif force:
         count.forced += 1
     else:
         count.plain += 1
@@ -165,8 +193,7 @@ def _of_groups(
     decisions: Sequence[Decision], names: Collection[GroupName]
 ) -> dict[GroupName, list[Decision]]:
     found: defaultdict[GroupName, list[Decision]] = defaultdict(list)
-    for one, source in _lights(decisions):
-        name = as_text(one.image.namespace), as_text(one.image.name)
-        if name in names:
-            found[name].append(_whole(source))
+    for *_, namespace, name, _, source in _lights(decisions):
+        if (namespace, name) in names:
+            found[namespace, name].append(_whole(decisions, source))
     return found

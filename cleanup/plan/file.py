@@ -10,17 +10,20 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple, overload
 
 import msgspec
 
 from cleanup.config.settings import TargetRef
+from cleanup.decision.decisions import Decisions, parts_of
+from cleanup.decision.force import NO_KEY, keys_of
 from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.errors import PolicyError, RecordRejected, UsageError
 from cleanup.files import ELSEWHERE, open_regular
-from cleanup.image import Image
+from cleanup.image import Image, label_of
+from cleanup.image_columns import column, moments, record_of, repeated
 from cleanup.kinds import FileKind, require_kind
 from cleanup.modelarts.wire import Record, decode_image, evidence, proven, shown, usable_id
 from cleanup.plan.proof import Proof
@@ -137,50 +140,63 @@ class _Kept(msgspec.Struct, frozen=True):
 
 def summarize(decisions: Sequence[Decision], over_limits: Sequence[str] = ()) -> Summary:
     """The counts of a plan; its digest is set when it is written."""
-    deletes = [decision for decision in decisions if decision.action is Action.DELETE]
+    parts = parts_of(decisions)
+    deletes = parts.deletes
+    rulings, sizes = parts.rulings, column(parts.images, "size")
+    reasons = Counter(rulings[number].reason for number in parts.numbers)
     return Summary(
         delete=len(deletes),
-        keep=len(decisions) - len(deletes),
-        bytes=content_bytes(decision.image for decision in deletes),
+        keep=len(parts.numbers) - len(deletes),
+        bytes=_content_bytes(parts.images, deletes, parts.keys),
         # At most one record of a content has `force`.
-        bytes_freed=sum(decision.image.size or 0 for decision in deletes if decision.force),
-        sizes_unknown=sum(decision.image.size is None for decision in deletes),
-        by_rule=dict(sorted(Counter(decision.rule or "" for decision in deletes).items())),
-        by_reason={reason: count for reason, count in _by_reason(decisions) if count},
+        bytes_freed=sum(sizes[number] or 0 for number in deletes if parts.forced(number)),
+        sizes_unknown=sum(sizes[number] is None for number in deletes),
+        by_rule=dict(sorted(Counter(rulings[number].rule or "" for number in deletes).items())),
+        by_reason={reason.value: reasons[reason] for reason in Reason if reasons[reason]},
         over_limits=tuple(over_limits),
     )
 
 
-def _by_reason(decisions: Iterable[Decision]) -> Iterator[tuple[str, int]]:
-    counted = Counter(decision.reason for decision in decisions)
-    return ((reason.value, counted[reason]) for reason in Reason)
-
-
 def content_bytes(images: Iterable[Image]) -> int:
     """Bytes behind the images, each registry content counted once; unknown sizes count nothing."""
-    records = list(images)
-    hashes = array("q", (hash(image.content) for image in records))
+    records = tuple(images)
+    return _content_bytes(records, range(len(records)), None)
+
+
+def _content_bytes(images: Sequence[Image], numbers: Sequence[int], keys: "array[int] | None") -> int:
+    hashes, sizes = keys_of(images) if keys is None else keys, column(images, "size")
     # Nearly every content has one record; only the keys of the others need to be held together.
-    shared = {one for one, other in pairwise(sorted(hashes)) if one == other}
-    alone, sizes = 0, dict[str, int]()
-    for image, hashed in zip(records, hashes, strict=True):
-        if hashed in shared:
+    shared = repeated(map(hashes.__getitem__, numbers))
+    odd = [images[number] for number in numbers if hashes[number] == NO_KEY]
+    shared.update(hash((one.content or "").removeprefix(f"{one.registry}/")) for one in odd)
+    shared.add(NO_KEY)
+    alone, known = 0, dict[str, int]()
+    for number in numbers:
+        if hashes[number] in shared:
+            image = images[number]
             key = image.content or f"id {image.id}"
-            sizes[key] = max(sizes.get(key, 0), image.size or 0)
+            known[key] = max(known.get(key, 0), image.size or 0)
         else:
-            alone += image.size or 0
-    return alone + sum(sizes.values())
+            alone += sizes[number] or 0
+    return alone + sum(known.values())
 
 
-def in_plan_order(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
+def in_plan_order(decisions: Iterable[Decision]) -> Sequence[Decision]:
     """Deletes first and oldest first, then keeps by name; ties by id, so that one inventory gives one plan."""
+    held = decisions if isinstance(decisions, Decisions) else tuple(decisions)
+    parts = parts_of(held)
+    ids, updated = column(parts.images, "id"), moments(parts.images, "updated_at").values
+    namespaces, names, tags = (column(parts.images, name) for name in ("namespace", "name", "tag"))
+    rulings = parts.rulings
     # In steps, for a sort keeps the order of what is equal to it: a million keys of several parts take much room.
-    by_id = sorted(decisions, key=lambda decision: decision.image.id)
-    deletes = [decision for decision in by_id if decision.action is Action.DELETE]
-    deletes.sort(key=lambda decision: decision.image.updated_at or _EPOCH)
-    keeps = [decision for decision in by_id if decision.action is Action.KEEP]
-    keeps.sort(key=lambda decision: decision.image.label)
-    return (*deletes, *keeps)
+    by_id = sorted(parts.numbers, key=ids.__getitem__)
+    deletes = [number for number in by_id if rulings[number].action is Action.DELETE]
+    deletes.sort(key=updated.__getitem__)
+    keeps = [number for number in by_id if rulings[number].action is Action.KEEP]
+    keeps.sort(key=lambda number: label_of(namespaces[number], names[number], tags[number]))
+    if isinstance(held, Decisions):
+        return held.in_order(chain(deletes, keeps))
+    return tuple(held[number] for number in chain(deletes, keeps))
 
 
 def write(
@@ -212,7 +228,11 @@ def _hmac(summary: Summary, key: str) -> str:
 
 def _lines(plan: Plan) -> Iterator[Header | DecisionLine]:
     yield plan.header
-    yield from map(_line, plan.decisions)
+    decisions = plan.decisions
+    if isinstance(decisions, Decisions):
+        yield from (_held_line(decisions, number) for number in decisions.order)
+    else:
+        yield from map(_line, decisions)
 
 
 def _line(decision: Decision) -> DecisionLine:
@@ -225,6 +245,21 @@ def _line(decision: Decision) -> DecisionLine:
         force_withheld=decision.force_withheld,
         detail=decision.detail,
         image=_kept(image) if decision.action is Action.KEEP else image.raw,
+    )
+
+
+def _held_line(decisions: Decisions, number: int) -> DecisionLine:
+    """The same of a decision that need not be made for it: of a delete all that is written lies in the spool."""
+    ruling, images = decisions.rulings[number], decisions.images
+    keep = ruling.action is Action.KEEP
+    return DecisionLine(
+        action=ruling.action,
+        reason=ruling.reason,
+        rule=ruling.rule,
+        force=decisions.forced(number),
+        force_withheld=decisions.withheld(number),
+        detail=decisions.detail(number),
+        image=_kept(images[number]) if keep else record_of(images, number),
     )
 
 

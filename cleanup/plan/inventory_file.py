@@ -7,6 +7,7 @@ workspaces, and for each user of an image; a summary whose sha256 covers every b
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,14 +15,13 @@ import cleanup
 from cleanup.config.job import Job
 from cleanup.config.settings import Target, TargetRef
 from cleanup.errors import RecordRejected
-from cleanup.image import Image
+from cleanup.image_columns import ImageColumns, ImageRow
 from cleanup.in_use import InUse, Use
 from cleanup.kinds import FileKind, require_kind
 from cleanup.modelarts.inventory import Inventory
 from cleanup.modelarts.users.kinds import AskedUsers, Scope, UserKind
-from cleanup.modelarts.wire import decode_image
-from cleanup.plan.sealed import SCHEMA, Over, read_sealed, require_version, write_sealed
-from cleanup.spool import Spool
+from cleanup.modelarts.wire import ListedImages
+from cleanup.plan.sealed import SCHEMA, Over, SealedFile, require_version, write_sealed
 
 
 class InventoryHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="inventory"):
@@ -52,12 +52,12 @@ class ImageLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     unreadable: str | None = None
     image: msgspec.Raw
 
-    def read(self, spool: Spool) -> Image:
-        """The image as it was when it was written, its record in the spool. Raises Unreadable."""
-        image = decode_image(self.image, spool)
-        if self.unreadable is None:
-            return image
-        return msgspec.structs.replace(image, unreadable=self.unreadable)
+    def row(self, records: ListedImages) -> ImageRow:
+        """The image as it was when it was written. Raises Unreadable."""
+        row = records.row(self.image)
+        if self.unreadable is not None:
+            row.unreadable = self.unreadable
+        return row
 
 
 class UserLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="user", omit_defaults=True):
@@ -137,33 +137,14 @@ def read_inventory_file(path: Path, pins: InUse | None = None) -> StoredInventor
     Raises UsageError when there is no such file, RecordRejected when it is not a whole, unchanged one.
     """
     require_kind(path, FileKind.INVENTORY)
+    found = _proven(SealedFile(path, "inventory"))
     pins = pins or InUse()
-    lines, last, digest = read_sealed(path, "inventory")
-    try:
-        summary = msgspec.json.decode(last, type=InventorySummary)
-        require_version(lines[0], path, "inventory")
-        header = _decoder.decode(lines[0])
-        images: dict[bool, list[Image]] = {True: [], False: []}
-        uses: list[Use] = []
-        spool = Spool()
-        for line in map(_decoder.decode, lines[1:]):
-            if isinstance(line, ImageLine):
-                images[line.cleaned].append(line.read(spool))
-            elif isinstance(line, UserLine):
-                uses.append(
-                    Use(user=line.user, image_id=line.image_id, swr_path=line.swr_path, name=line.name)
-                )
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise RecordRejected(f"{path} is no inventory, or a damaged one ({error}): read it again") from error
-    if summary.sha256 != digest:
-        raise RecordRejected(f"the inventory {path} was changed after it was written: read it again")
-    if not isinstance(header, InventoryHeader):
-        raise RecordRejected(f"{path} is no inventory: read it again")
+    header = found.header
     inventory = Inventory(
-        images=tuple(images[True]),
-        others=tuple(images[False]),
+        images=found.images,
+        others=found.others,
         workspaces=header.workspaces,
-        in_use=InUse(uses) | pins,
+        in_use=InUse(found.uses) | pins,
         users={UserKind(kind): count for kind, count in header.users.items()},
         doubts=header.doubts,
         unseen=header.unseen,
@@ -177,3 +158,52 @@ def read_inventory_file(path: Path, pins: InUse | None = None) -> StoredInventor
         notes=header.notes,
     )
     return StoredInventory(ref=header.target, created_at=header.created_at, inventory=inventory)
+
+
+class _Lines(NamedTuple):
+    """What the lines before the last say."""
+
+    header: InventoryHeader
+    images: ImageColumns
+    others: ImageColumns
+    uses: list[Use]
+
+
+def _proven(file: SealedFile) -> _Lines:
+    """What the file says, in one pass over it. Raises RecordRejected as `read_inventory_file` does."""
+    lines = file.lines()
+    found: _Lines | Exception
+    try:
+        found = _read(file.path, lines)
+    except (msgspec.MsgspecError, ValueError, RecordRejected) as error:
+        for _ in lines:  # the seal is over them, too
+            pass
+        found = error
+    last = file.last
+    try:
+        summary = msgspec.json.decode(last, type=InventorySummary)
+        if isinstance(found, Exception):
+            raise found
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise RecordRejected(
+            f"{file.path} is no inventory, or a damaged one ({error}): read it again"
+        ) from error
+    if summary.sha256 != file.sha256:
+        raise RecordRejected(f"the inventory {file.path} was changed after it was written: read it again")
+    return found
+
+
+def _read(path: Path, lines: Iterator[bytes]) -> _Lines:
+    first = next(lines, b"")
+    require_version(first, path, "inventory")
+    header = _decoder.decode(first)
+    if not isinstance(header, InventoryHeader):
+        raise RecordRejected(f"{path} is no inventory: read it again")
+    images, others, uses = ImageColumns(), ImageColumns(), list[Use]()
+    records = ListedImages()
+    for line in map(_decoder.decode, lines):
+        if isinstance(line, ImageLine):
+            (images if line.cleaned else others).append(line.row(records))
+        elif isinstance(line, UserLine):
+            uses.append(Use(user=line.user, image_id=line.image_id, swr_path=line.swr_path, name=line.name))
+    return _Lines(header, images, others, uses)

@@ -191,13 +191,3 @@ def _state(file: BinaryIO) -> tuple[int, ...]:
     """What is another after every change."""
     found = os.fstat(file.fileno())
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def read_sealed(path: Path, kind: str) -> tuple[list[bytes], bytes, str]:
-    """The lines before the last, the last, and the SHA-256 that it must have.
-
-    Raises UsageError when there is no such file, RecordRejected when it was cut off.
-    """
-    file = SealedFile(path, kind)
-    lines = list(file.lines())
-    return lines or [b""], file.last, file.sha256

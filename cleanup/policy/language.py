@@ -89,6 +89,8 @@ class ResourceTagCondition:
         object.__setattr__(self, "judge", judge)
 
     def _value(self, tags: Mapping[str, str]) -> str | None:
+        if "".join(tags).isascii():
+            return tags.get(nfc(self.key))
         return next((value for key, value in tags.items() if nfc(key) == nfc(self.key)), None)
 
     def decide(self, ask: Ask) -> Truth:

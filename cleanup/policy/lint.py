@@ -138,7 +138,7 @@ def _unknown_word(field: str, pattern: Exact | Glob) -> str | None:
 
 def _idle_rules(policy: Policy, images: Sequence[Image]) -> Iterator[Problem]:
     matcher = Matcher(policy, lambda image, match: match, ())
-    deciding = {match.rule.name for match in map(matcher, images) if match.rule}
+    deciding = {match.rule.name for match, _ in matcher.groups(images) if match.rule}
     for rule in policy.rules:
         if rule.name in deciding:
             continue

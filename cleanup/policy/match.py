@@ -1,16 +1,18 @@
 """What a policy alone says about images: protections and the rule that decides; very many images at a time. Pure."""
 
-from collections.abc import Callable, Sequence
-from itertools import chain
-from operator import attrgetter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, compress
+from operator import attrgetter, not_
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 from cleanup.image import Image
+from cleanup.image_columns import codes, column, numbers_by_code
 from cleanup.policy.language import (
     Ask,
     Condition,
+    Judge,
     Leaf,
     Policy,
     Protection,
@@ -25,6 +27,7 @@ T = TypeVar("T")
 
 # Fields with so many values that what is said of each is not worth remembering.
 _MANY: Final = frozenset({"id", "name", "tag", "swr_path", "description", "size", "resource_tags"})
+_NO_TEXTS: Final = frozenset({"size", "resource_tags"})
 
 
 class RuleMatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,12 +108,37 @@ class Matcher(Generic[T]):
 
     def each(self, images: Sequence[Image]) -> list[T]:
         """The answers, in the order of the images."""
-        found: list[Any] = list(map(self._by_values.__getitem__, map(self._values_of, images)))
-        question, ask = _Question, self._ask
-        for number, one in enumerate(found):
-            if one.__class__ is question:
-                found[number] = ask(one, images[number])
+        found: list[Any] = [None] * len(images)
+        for answer, numbers in self.groups(images):
+            for number in numbers:
+                found[number] = answer
         return found
+
+    def groups(self, images: Sequence[Image]) -> list[tuple[T, list[int]]]:
+        """Each answer with the numbers of the images that it is given for; each image is in one of them."""
+        coded = codes(images, self._names)
+        members = numbers_by_code(coded.codes, len(coded.values))
+        found: dict[int, tuple[Any, list[int]]] = {}
+        to_ask = [(self._by_values[values], some) for values, some in zip(coded.values, members, strict=True)]
+        columns: dict[str, _Column] = {}
+        while to_ask:
+            one, numbers = to_ask.pop()
+            if one.__class__ is not _Question:
+                # An answer is known by itself, so that it need not be comparable.
+                found.setdefault(id(one), (one, []))[1].extend(numbers)
+                continue
+            if (asked := columns.get(one.field)) is None:
+                asked = columns[one.field] = _Column(images, one.field)
+            to_ask += (
+                (self._follow(one, truth), some) for truth, some in asked.parted(one.judge, numbers) if some
+            )
+        return list(found.values())
+
+    def _follow(self, question: "_Question[T]", truth: Truth) -> "_Question[T] | T":
+        try:
+            return question.then[truth]
+        except KeyError:
+            return self._next(question, truth)
 
     def _ask(self, one: Any, image: Image) -> T:
         field, value = None, None
@@ -122,10 +150,7 @@ class Matcher(Generic[T]):
                     value = composed(value)
             judge = one.judge
             truth = None if value is None else judge(value)
-            try:
-                one = one.then[truth]
-            except KeyError:
-                one = self._next(one, truth)
+            one = self._follow(one, truth)
         found: T = one
         return found
 
@@ -160,6 +185,27 @@ class Matcher(Generic[T]):
             return self._answer(alike, _match(self._policy, ask))
         except _OpenQuestion:
             return _Question(open_[0], known, alike)
+
+
+class _Column:
+    """One field of all images, as it is judged."""
+
+    def __init__(self, images: Sequence[Image], field: str) -> None:
+        values = column(images, field)
+        if field not in _NO_TEXTS and not all(map(str.isascii, filter(None, values))):
+            values = list(map(composed, values))
+        self._values = values
+        self._all_there = None not in values
+
+    def parted(self, judge: Judge, numbers: Sequence[int]) -> Iterator[tuple[Truth, list[int]]]:
+        """The numbers of the images for which a condition is true, false, or cannot be evaluated."""
+        values = self._values
+        if not self._all_there:
+            yield None, [number for number in numbers if values[number] is None]
+            numbers = [number for number in numbers if values[number] is not None]
+        truths = list(map(judge, map(values.__getitem__, numbers)))
+        yield True, list(compress(numbers, truths))
+        yield False, list(compress(numbers, map(not_, truths)))
 
 
 class _Remembered(dict[Any, Any]):

@@ -126,7 +126,9 @@ class Either(_Compiling):
     parts: "tuple[Pattern, ...]"
 
     def matcher(self) -> Matches:
-        texts, prefixes, others = set(), [], []
+        texts: set[str] = set()
+        prefixes: list[str] = []
+        others: list[Matches] = []
         for part in self.parts:
             if isinstance(part, Exact) and not part.ignores_case:
                 texts.add(part.key)
@@ -135,11 +137,16 @@ class Either(_Compiling):
             else:
                 others.append(part.matcher())
         beginnings = tuple(prefixes)
+        if texts:
+            others.insert(0, texts.__contains__)
         if not others:
-            return lambda value: value in texts or value.startswith(beginnings)
+            return lambda value: value.startswith(beginnings)
+        if len(others) == 1:
+            (other,) = others
+            return lambda value: value.startswith(beginnings) or other(value)
 
         def matches(value: str) -> bool:
-            if value in texts or value.startswith(beginnings):
+            if value.startswith(beginnings):
                 return True
             for other in others:  # noqa: SIM110 - asked of every image, a generator takes twice as long
                 if other(value):

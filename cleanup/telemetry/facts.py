@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from cleanup.config.settings import TargetRef
+from cleanup.decision.decisions import rules_of
 from cleanup.journal import RunFinished
 from cleanup.outcome import Outcome, tally
 from cleanup.plan.file import Plan
@@ -29,7 +30,7 @@ class PlanFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, plan: Plan) -> "PlanFacts":
-        decided = Counter(decision.rule for decision in plan.decisions)
+        decided = Counter(rules_of(plan.decisions))
         return cls(
             delete=plan.summary.delete,
             bytes=plan.summary.bytes,

@@ -23,6 +23,7 @@ from cleanup.image import Image
 from cleanup.in_use import InUse, Use
 from cleanup.policy.language import Policy
 from cleanup.policy.load import load
+from tests.support.builders import columns_of
 
 SIZES: Final = (10_000, 100_000, 1_000_000)
 NOW: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -93,7 +94,7 @@ def measure(sizes: Sequence[int]) -> list[dict[str, Any]]:
         policies = {name: _policy(Path(folder, f"{name}.yaml"), text) for name, text in _POLICIES.items()}
     rows = []
     for size in sizes:
-        images = _images(size)
+        images = columns_of(_images(size))
         some = [
             Use(user="a notebook", image_id=one.id, swr_path=one.swr_path)
             for one in images[:: max(1, len(images) // 300)]
@@ -114,7 +115,7 @@ def _policy(path: Path, text: str) -> Policy:
 
 
 def _images(count: int) -> list[Image]:
-    """Images as the reader makes them: texts that repeat are one object, all others are their own."""
+    """Images of a project: texts that repeat are one object, all others are their own."""
     random = Random(1)
     repositories = [
         (namespace, f"{name}-{number}", namespace.startswith("data"))

@@ -1,5 +1,6 @@
 """What must hold for every inventory and every policy."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import combinations
 from typing import Any
@@ -9,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanup.decision.force import Sharers, keys_of, sharing_content
+from cleanup.decision.limits import RunLimits, violations
 from cleanup.decision.select import select
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.image import Image
 from cleanup.in_use import InUse, Use
+from cleanup.plan.file import in_plan_order, summarize
 from cleanup.policy.language import (
     EVERY_IMAGE,
     All,
@@ -32,7 +35,7 @@ from cleanup.policy.match import Matcher, match_rules
 from cleanup.policy.patterns import text_pattern
 from cleanup.reference import ReferenceIndex, same_content
 from cleanup.strict_yaml.location import Location
-from tests.support.builders import NOW, make_image
+from tests.support.builders import NOW, columns_of, make_image
 
 HERE = Location("generated.yaml", 1, 1)
 NAMESPACES = ("ml-vision", "ml-nlp", "prod-serving", "sandbox")
@@ -225,11 +228,11 @@ def users() -> st.SearchStrategy[InUse]:
     return st.lists(single_users(), max_size=2).map(InUse)
 
 
-def deleted(decisions: tuple[Decision, ...]) -> set[str]:
+def deleted(decisions: Sequence[Decision]) -> set[str]:
     return {decision.image.id for decision in decisions if decision.action is Action.DELETE}
 
 
-def forced(decisions: tuple[Decision, ...]) -> set[str]:
+def forced(decisions: Sequence[Decision]) -> set[str]:
     return {decision.image.id for decision in decisions if decision.force}
 
 
@@ -282,6 +285,24 @@ def test_what_is_remembered_is_what_would_be_found_anew(
                 as_one_of_many.reason,
                 as_one_of_many.detail,
             )
+
+
+@given(images() | sharers(), policies() | forcing(), users(), nobody() | sharers())
+@settings(max_examples=300)
+def test_images_in_columns_are_decided_on_like_any_others(
+    inventory: list[Image], policy: Policy, in_use: InUse, elsewhere: list[Image]
+) -> None:
+    held = columns_of(inventory)
+    told = [msgspec.structs.replace(one, record=number) for number, one in enumerate(inventory)]
+    others = renamed(elsewhere)
+    assert list(held) == told
+    made = select(held, policy, in_use, NOW, others=columns_of(others))
+    assert made == select(told, policy, in_use, NOW, others=others)
+    assert in_plan_order(made) == in_plan_order(tuple(made))
+    assert summarize(made) == summarize(tuple(made))
+    limits = RunLimits(max_deletes=1, max_percent=20, min_remaining=2)
+    deletes = made.in_order(made.going())
+    assert violations(deletes, held, limits) == violations(tuple(deletes), told, limits)
 
 
 @given(images() | sharers(), st.data())

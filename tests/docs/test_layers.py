@@ -22,6 +22,7 @@ LAYERS = [
     ["errors", "files", "durations", "runtime", "stop", "reference"],
     ["spool", "kinds"],
     ["simulator", "image", "strict_yaml"],
+    ["image_columns"],
     ["in_use", "outcome"],
     ["policy", "progress"],
     ["decision", "starter"],
@@ -41,7 +42,7 @@ REACHES = (
     r"\bsys\.argv",
 )
 CLOCKS_AND_CHANCE = {"time", "random", "secrets"}
-PURE = ["reference", "image", "in_use", "outcome", "decision", "starter", "apply/recheck"]
+PURE = ["reference", "image", "image_columns", "in_use", "outcome", "decision", "starter", "apply/recheck"]
 WORLD = {"os", "sys", "time", "random", "socket", "subprocess", "aiohttp", "structlog", "logging"}
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleanup.image import Image
+from cleanup.image_columns import ImageColumns
 from cleanup.modelarts import wire
 from cleanup.modelarts.users import notebooks
 from cleanup.modelarts.wire import Unreadable
@@ -162,6 +163,16 @@ def test_a_record_without_a_usable_id_is_refused(record: bytes) -> None:
     ],
 )
 def test_what_is_read_for_a_plan_is_the_same_image_with_less_of_it(record: bytes) -> None:
+    listed = wire.ListedImages()
+    try:
+        (kept,) = ImageColumns([listed.row(record)])
+    except Unreadable as error:
+        with pytest.raises(Unreadable, match=re.escape(str(error))):
+            wire.decode_image(record)
+    else:
+        alone = wire.decode_image(record)
+        assert kept.raw == alone.raw
+        assert msgspec.structs.replace(kept, record=alone.record, spool=None) == alone
     everything = " ".join(set(Image.__struct_fields__) - {"swr_instance_id", "unreadable", "record", "spool"})
     for part, names in (
         (wire.proven, "id namespace swr_path swr_instance_id type visibility status workspace_id"),

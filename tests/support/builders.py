@@ -5,7 +5,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 
 from cleanup.decision.limits import RunLimits
 from cleanup.image import Image
+from cleanup.image_columns import WORDS, ImageColumns, ImageRow
 from cleanup.journal import RunFinished, RunStarted
 from cleanup.outcome import Outcome
 from cleanup.policy.load import from_document
@@ -43,6 +44,32 @@ DOCUMENTED_IMAGE: dict[str, Any] = {
     "visibility": "PRIVATE",
     "workspace_id": "0",
 }
+
+
+def columns_of(images: Iterable[Image]) -> ImageColumns:
+    """The images as a listing keeps them; their records are their numbers, in no spool."""
+
+    def microseconds(moment: datetime | None) -> int:
+        return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) if moment else 0
+
+    return ImageColumns(
+        ImageRow(
+            id=image.id,
+            namespace=image.namespace,
+            name=image.name,
+            tag=image.tag,
+            swr_path=image.swr_path,
+            words=tuple(getattr(image, name) for name in WORDS),
+            description=image.description,
+            size=-1 if image.size is None else image.size,
+            resource_tags=image.resource_tags,
+            created=microseconds(image.created_at),
+            updated=microseconds(image.updated_at),
+            record=number,
+            unreadable=image.unreadable,
+        )
+        for number, image in enumerate(images)
+    )
 
 
 def make_image(id: str = "img-1", *, age: float | None = 100, **fields: Any) -> Image:

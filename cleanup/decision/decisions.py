@@ -1,0 +1,147 @@
+"""The decisions about very many images, each made when it is asked for: what is held of one are a few bytes. Pure."""
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple, overload
+
+from cleanup.decision.keep_last import Ranks
+from cleanup.decision.rulings import Ruling
+from cleanup.decision.types import Action, Decision, Withheld
+from cleanup.image import Image
+
+# How `forces` says what became of a rule's `force`.
+NOT_ASKED: Final = 0
+FORCED: Final = 1
+_WITHHELD: Final[tuple[Withheld | None, ...]] = (None, None, *Withheld)
+WHY_NOT: Final = {why: number for number, why in enumerate(_WITHHELD) if why}
+
+
+class Decisions(Sequence[Decision]):
+    """One decision for each of the images, or those that `order` numbers, in that order.
+
+    `rulings` and `forces` are in the order of the images, and so are `keys`, the `keys_of` them where they are known.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[Image],
+        rulings: Sequence[Ruling],
+        forces: bytearray,
+        ranks: Ranks,
+        now: datetime,
+        keys: "array[int] | None",
+        order: Sequence[int] | None = None,
+    ) -> None:
+        self.images = images
+        self.rulings = rulings
+        self.forces = forces
+        self._ranks = ranks
+        self._now = now
+        self.keys = keys
+        self.order: Sequence[int] = range(len(rulings)) if order is None else order
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    @overload
+    def __getitem__(self, place: int) -> Decision: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Decisions": ...
+    def __getitem__(self, place: int | slice) -> "Decision | Decisions":
+        if isinstance(place, slice):
+            return self.in_order(self.order[place])
+        return self._decision(self.order[place])
+
+    def __iter__(self) -> Iterator[Decision]:
+        return map(self._decision, self.order)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Decisions | tuple | list) or len(self) != len(other):
+            return False
+        return all(one == another for one, another in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def in_order(self, order: Iterable[int]) -> "Decisions":
+        """The decisions about the images of these numbers."""
+        numbers = order if isinstance(order, range | array) else array("I", order)
+        return Decisions(self.images, self.rulings, self.forces, self._ranks, self._now, self.keys, numbers)
+
+    def going(self) -> Iterator[int]:
+        """The numbers of the images that are deleted."""
+        rulings, delete = self.rulings, Action.DELETE
+        return (number for number in self.order if rulings[number].action is delete)
+
+    def detail(self, number: int) -> str:
+        """The sentence about the image of this number."""
+        ruling = self.rulings[number]
+        if (terms := ruling.terms) is None:
+            return ruling.detail
+        place = self._ranks[number] if terms.rule.keep_last else None
+        return terms.detail(ruling.reason, self.images, number, place, self._now)
+
+    def withheld(self, number: int) -> Withheld | None:
+        """Why the image of this number does not lose its content, where its rule asks for it."""
+        return _WITHHELD[self.forces[number]]
+
+    def forced(self, number: int) -> bool:
+        """The image of this number loses its content, too."""
+        return self.forces[number] == FORCED
+
+    def _decision(self, number: int) -> Decision:
+        ruling = self.rulings[number]
+        return Decision(
+            image=self.images[number],
+            action=ruling.action,
+            reason=ruling.reason,
+            detail=self.detail(number),
+            rule=ruling.rule,
+            force=self.forced(number),
+            force_withheld=self.withheld(number),
+        )
+
+
+class Parts(NamedTuple):
+    """Decisions taken apart: the numbers of those that are meant, in their order, and by number all that is known.
+
+    Nothing has to be made for it that is held otherwise.
+    """
+
+    numbers: Sequence[int]
+    images: Sequence[Image]
+    rulings: Sequence[Ruling | Decision]
+    forced: Callable[[int], bool]
+    withheld: Callable[[int], Withheld | None]
+    keys: "array[int] | None"
+
+    @property
+    def deletes(self) -> list[int]:
+        """The numbers of the images that are deleted."""
+        rulings, delete = self.rulings, Action.DELETE
+        return [number for number in self.numbers if rulings[number].action is delete]
+
+
+def parts_of(decisions: Iterable[Decision]) -> Parts:
+    """The parts of decisions, however they are held."""
+    if isinstance(decisions, Decisions):
+        found = decisions
+        return Parts(found.order, found.images, found.rulings, found.forced, found.withheld, found.keys)
+    made = tuple(decisions)
+    images = tuple(decision.image for decision in made)
+    numbers = range(len(made))
+    return Parts(
+        numbers,
+        images,
+        made,
+        lambda number: made[number].force,
+        lambda number: made[number].force_withheld,
+        None,
+    )
+
+
+def rules_of(decisions: Iterable[Decision]) -> Iterator[str | None]:
+    """By which rule each of them was decided, one after the other."""
+    if isinstance(decisions, Decisions):
+        return (decisions.rulings[number].rule for number in decisions.order)
+    return (decision.rule for decision in decisions)

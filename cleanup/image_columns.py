@@ -1,0 +1,463 @@
+"""Very many images: their fields as columns, and a table that holds a million of them in a quarter of the room. Pure.
+
+Whoever goes through all images asks for the columns that he needs: they are there, or quickly made. An Image
+that is asked of a table is made for him, and is gone when he is done with it.
+"""
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from operator import attrgetter, itemgetter
+from typing import Any, Final, NamedTuple, TypeAlias, overload
+
+import msgspec
+
+from cleanup.image import Image
+from cleanup.reference import TAG, common_key, common_keys
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+_MOST_TEXTS: Final = 50_000  # that are remembered, of those that may repeat
+
+# The fields whose values are few: all of them together are held once for all images that agree in them.
+WORDS: Final = (
+    "swr_instance_id",
+    "type",
+    "visibility",
+    "status",
+    "origin",
+    "service_type",
+    "arch",
+    "workspace_id",
+    "spool",
+)
+Words: TypeAlias = tuple[Any, ...]
+_WORD_PLACES: Final = {name: place for place, name in enumerate(WORDS)}
+
+
+class ImageRow(msgspec.Struct, gc=False):
+    """An image on its way into a table: `words` are the fields of `WORDS`, times are microseconds since 1970.
+
+    A time of 0 is not known, and a size below 0; `record` is the place in the spool.
+    """
+
+    id: str
+    namespace: str | None
+    name: str | None
+    tag: str | None
+    swr_path: str | None
+    words: Words
+    description: str | None
+    size: int
+    resource_tags: dict[str, str] | None
+    created: int
+    updated: int
+    record: int
+    unreadable: str | None = None
+
+
+class _PathStart(NamedTuple):
+    """A namespace and name, and how nearly all of its paths begin: `host/namespace/name:`, empty where none does."""
+
+    namespace: str | None
+    name: str | None
+    prefix: str
+
+    @property
+    def key(self) -> str:
+        """The beginning without the host, where a path that begins so is of the common form; else empty."""
+        key = common_key(f"{self.prefix}{_ANY_TAG}", self.namespace) or ""
+        return key.removesuffix(_ANY_TAG)
+
+
+_REPOSITORY_FIELDS: Final = ("namespace", "name")
+_ANY_TAG: Final = "x"
+
+
+class _Codes(dict[Any, int]):
+    """A number for each value, counted from 0 in the order in which they are met."""
+
+    def __missing__(self, value: Any) -> int:
+        self[value] = number = len(self)
+        return number
+
+
+class ImageColumns(Sequence[Image]):
+    """Images as columns. What is put in are rows, what comes out are images."""
+
+    def __init__(self, rows: Iterable[ImageRow] = ()) -> None:
+        self._ids: list[str] = []
+        self._tags: list[str | None] = []
+        self._repositories: list[_PathStart] = []
+        self._repository = array("I")
+        self._words: list[Words] = []
+        self._word = array("I")
+        self._descriptions: list[str | None] = []
+        self._resource_tags: list[dict[str, str] | None] = []
+        self._sizes = array("q")
+        self._created = array("q")
+        self._updated = array("q")
+        self._records = array("q")
+        self._odd_paths: dict[int, str | None] = {}  # those that their repository does not tell
+        self._unreadable: dict[int, str] = {}
+        self._known_words: dict[Words, int] = {}
+        self._known_repositories: dict[tuple[str | None, str | None], int] = {}
+        self._known_texts: dict[Any, Any] = {}
+        for row in rows:
+            self.append(row)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, number: int) -> Image: ...
+    @overload
+    def __getitem__(self, number: slice) -> tuple[Image, ...]: ...
+    def __getitem__(self, number: int | slice) -> Image | tuple[Image, ...]:
+        if isinstance(number, slice):
+            return tuple(map(self.__getitem__, range(*number.indices(len(self)))))
+        if number < 0:
+            number += len(self)
+        found = self._repositories[self._repository[number]]
+        tag, size = self._tags[number], self._sizes[number]
+        odd = self._odd_paths
+        of_registry, type_, visibility, status, origin, service_type, arch, workspace_id, spool = self._words[
+            self._word[number]
+        ]
+        created, updated = self._created[number], self._updated[number]
+        created_at = _moment(created)
+        return Image(
+            id=self._ids[number],
+            namespace=found.namespace,
+            name=found.name,
+            tag=tag,
+            swr_path=odd.get(number, f"{found.prefix}{tag}") if odd else f"{found.prefix}{tag}",
+            swr_instance_id=of_registry,
+            type=type_,
+            visibility=visibility,
+            status=status,
+            origin=origin,
+            service_type=service_type,
+            arch=arch,
+            workspace_id=workspace_id,
+            description=self._descriptions[number],
+            size=size if size >= 0 else None,
+            resource_tags=self._resource_tags[number],
+            created_at=created_at,
+            updated_at=created_at if updated == created else _moment(updated),
+            unreadable=self._unreadable.get(number) if self._unreadable else None,
+            record=self._records[number],
+            spool=spool,
+        )
+
+    def raw(self, number: int) -> msgspec.Raw:
+        """The record of one image as the API sent it. Raises InventoryError where it is not there any more."""
+        spool = self._words[self._word[number]][-1]
+        return msgspec.Raw(spool.read(self._records[number])) if spool else self[number].raw
+
+    def __iter__(self) -> Iterator[Image]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, ImageColumns)
+            and len(self) == len(other)
+            and all(map(Image.__eq__, self, other))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def append(self, row: ImageRow) -> None:
+        """Put one image at the end."""
+        number = len(self._ids)
+        self._ids.append(row.id)
+        self._tags.append(row.tag)
+        self._repository.append(self._repository_of(row, number))
+        self._word.append(self._word_of(row.words))
+        self._descriptions.append(self._shared(row.description))
+        self._resource_tags.append(self._shared_tags(row.resource_tags))
+        self._sizes.append(row.size)
+        self._created.append(row.created)
+        self._updated.append(row.updated)
+        self._records.append(row.record)
+        if row.unreadable is not None:
+            self._unreadable[number] = row.unreadable
+
+    def __setitem__(self, number: int, row: ImageRow) -> None:
+        """Put one image in the place of another."""
+        self._odd_paths.pop(number, None)
+        self._unreadable.pop(number, None)
+        self._ids[number] = row.id
+        self._tags[number] = row.tag
+        self._repository[number] = self._repository_of(row, number)
+        self._word[number] = self._word_of(row.words)
+        self._descriptions[number] = self._shared(row.description)
+        self._resource_tags[number] = self._shared_tags(row.resource_tags)
+        self._sizes[number], self._records[number] = row.size, row.record
+        self._created[number], self._updated[number] = row.created, row.updated
+        if row.unreadable is not None:
+            self._unreadable[number] = row.unreadable
+
+    def row(self, number: int) -> ImageRow:
+        """One image, for another table."""
+        found = self._repositories[self._repository[number]]
+        tag = self._tags[number]
+        return ImageRow(
+            id=self._ids[number],
+            namespace=found.namespace,
+            name=found.name,
+            tag=tag,
+            swr_path=self._odd_paths.get(number, f"{found.prefix}{tag}"),
+            words=self._words[self._word[number]],
+            description=self._descriptions[number],
+            size=self._sizes[number],
+            resource_tags=self._resource_tags[number],
+            created=self._created[number],
+            updated=self._updated[number],
+            record=self._records[number],
+            unreadable=self._unreadable.get(number),
+        )
+
+    def rows(self) -> Iterator[ImageRow]:
+        return map(self.row, range(len(self)))
+
+    def extend(self, others: "ImageColumns") -> None:
+        """Put other images at the end."""
+        for row in others.rows():
+            self.append(row)
+
+    def merged(self, others: "ImageColumns") -> "ImageColumns":
+        """These images and others; one that is in both stays in its place, as the others have it."""
+        if not self:
+            return others
+        numbers = {id_: number for number, id_ in enumerate(self._ids)}
+        for row in others.rows():
+            if (number := numbers.get(row.id)) is None:
+                numbers[row.id] = len(self)
+                self.append(row)
+            else:
+                self[number] = row
+        return self
+
+    def _repository_of(self, row: ImageRow, number: int) -> int:
+        """The number of the row's repository; its path is kept beside where that does not tell it."""
+        key = (row.namespace, row.name)
+        known = self._known_repositories.get(key)
+        if known is None:
+            self._known_repositories[key] = known = len(self._repositories)
+            self._repositories.append(_repository(row))
+        path, prefix = row.swr_path, self._repositories[known].prefix
+        if not prefix or row.tag is None or path != f"{prefix}{row.tag}":
+            self._odd_paths[number] = path
+        return known
+
+    def _word_of(self, words: Words) -> int:
+        known = self._known_words.get(words)
+        if known is None:
+            self._known_words[words] = known = len(self._words)
+            self._words.append(words)
+        return known
+
+    def _shared(self, text: str | None) -> str | None:
+        """The same text, one object for all that are equal as long as they are not too many."""
+        found: str | None = self._known_texts.get(text)
+        if found is None and text is not None:
+            found = text
+            if len(self._known_texts) < _MOST_TEXTS:
+                self._known_texts[text] = text
+        return found
+
+    def _shared_tags(self, tags: dict[str, str] | None) -> dict[str, str] | None:
+        if tags is None:
+            return None
+        key = tuple(tags.items())
+        found: dict[str, str] | None = self._known_texts.get(key)
+        if found is None:
+            found = tags
+            if len(self._known_texts) < _MOST_TEXTS:
+                self._known_texts[key] = tags
+        return found
+
+    def column(self, name: str) -> Sequence[Any]:
+        """The values of one field, in the order of the images."""
+        match name:
+            case "id":
+                return self._ids
+            case "tag":
+                return self._tags
+            case "description":
+                return self._descriptions
+            case "resource_tags":
+                return self._resource_tags
+            case "size":
+                return [size if size >= 0 else None for size in self._sizes]
+            case "namespace" | "name":
+                values = list(map(attrgetter(name), self._repositories))
+                return list(map(values.__getitem__, self._repository))
+            case "swr_path":
+                return [*self._paths()]
+            case _ if name in _WORD_PLACES:
+                values = list(map(itemgetter(_WORD_PLACES[name]), self._words))
+                return list(map(values.__getitem__, self._word))
+            case _:
+                return list(map(attrgetter(name), self))
+
+    def _paths(self) -> Iterator[str | None]:
+        prefixes = [one.prefix for one in self._repositories]
+        odd = self._odd_paths
+        for number, (repository, tag) in enumerate(zip(self._repository, self._tags, strict=True)):
+            yield odd[number] if number in odd else f"{prefixes[repository]}{tag}"
+
+    def keys(self) -> Iterator[str | None]:
+        """The `common_key` of each path."""
+        keys = [one.key for one in self._repositories]
+        odd, common = self._odd_paths, TAG.fullmatch
+        for number, (repository, tag) in enumerate(zip(self._repository, self._tags, strict=True)):
+            if number in odd or tag is None or not (key := keys[repository]) or not common(tag):
+                row = self.row(number)
+                yield common_key(row.swr_path, row.namespace)
+            else:
+                yield f"{key}{tag}"
+
+    def codes(self, names: Sequence[str], numbers: Sequence[int] | None = None) -> "Coded":
+        """What the images, or those of the numbers, are in these fields, taken together."""
+        parts: dict[str, Coded] = {}
+        # Fields of one kind are one part, named by the first of them; a part says its fields in the order of names.
+        if of_words := [name for name in names if name in _WORD_PLACES]:
+            values = [tuple(words[_WORD_PLACES[name]] for name in of_words) for words in self._words]
+            parts[" ".join(of_words)] = _recoded(self._word, values)
+        if of_both := [name for name in names if name in _REPOSITORY_FIELDS]:
+            values = [tuple(getattr(one, name) for name in of_both) for one in self._repositories]
+            both = Coded(self._repository, values)
+            parts[" ".join(of_both)] = both if len(of_both) == 2 else _recoded(*both)
+        for name in names:
+            if name not in of_words and name not in of_both and (name != "unreadable" or self._unreadable):
+                parts[name] = _coded((value,) for value in self.column(name))
+        chosen = list(parts.values())
+        if numbers is not None:
+            chosen = [Coded(list(map(one.codes.__getitem__, numbers)), one.values) for one in chosen]
+        together = _together(chosen, len(self) if numbers is None else len(numbers))
+        if (order := " ".join(parts).split()) == list(names):
+            return together
+        places = [order.index(name) if name in order else None for name in names]
+        values = [tuple(None if place is None else one[place] for place in places) for one in together.values]
+        return Coded(together.codes, values)
+
+    def moments(self, name: str) -> "array[int]":
+        """Microseconds since 1970, 0 where the time is not known."""
+        return self._created if name == "created_at" else self._updated
+
+
+class Coded(NamedTuple):
+    """What each of many images is in some fields: a code, and for each code the values of the fields."""
+
+    codes: Sequence[int]
+    values: list[tuple[Any, ...]]
+
+
+def _coded(values: Iterable[tuple[Any, ...]]) -> Coded:
+    known = _Codes()
+    codes = list(map(known.__getitem__, values))
+    return Coded(codes, list(known))
+
+
+def _recoded(codes: Sequence[int], values: Sequence[tuple[Any, ...]]) -> Coded:
+    """The same where several codes may stand for equal values."""
+    known = _Codes()
+    new = [known[value] for value in values]
+    if len(known) == len(values):
+        return Coded(codes, list(known))
+    return Coded(list(map(new.__getitem__, codes)), list(known))
+
+
+def _together(parts: Sequence[Coded], count: int) -> Coded:
+    """One code for what the parts say of an image."""
+    if not parts:
+        return Coded([0] * count, [()] if count else [])
+    if len(parts) == 1:
+        return parts[0]
+    found = _coded(zip(*(part.codes for part in parts), strict=True))
+    values = [
+        tuple(chain.from_iterable(part.values[code] for part, code in zip(parts, codes, strict=True)))
+        for codes in found.values
+    ]
+    return Coded(found.codes, values)
+
+
+def _repository(row: ImageRow) -> _PathStart:
+    path, tag = row.swr_path, row.tag
+    prefix = path[: -len(tag)] if path and tag and path.endswith(f":{tag}") else ""
+    return _PathStart(row.namespace, row.name, prefix)
+
+
+def _moment(microseconds: int) -> datetime | None:
+    return _EPOCH + timedelta(0, 0, microseconds) if microseconds else None
+
+
+def column(images: Sequence[Image], name: str) -> Sequence[Any]:
+    """The values of one field of all images."""
+    return images.column(name) if isinstance(images, ImageColumns) else list(map(attrgetter(name), images))
+
+
+def codes(images: Sequence[Image], names: Sequence[str], numbers: Sequence[int] | None = None) -> Coded:
+    """What the images, or those of the numbers, are in these fields, taken together: few values, very many times."""
+    if isinstance(images, ImageColumns):
+        return images.codes(names, numbers)
+    values_of: Callable[[Image], Any] = attrgetter(*names)
+    values = map(values_of, images if numbers is None else map(images.__getitem__, numbers))
+    return _coded(((value,) for value in values) if len(names) == 1 else values)
+
+
+def numbers_by_code(found: Sequence[int], count: int) -> list[list[int]]:
+    """For each code the numbers of the images that have it."""
+    numbers: list[list[int]] = [[] for _ in range(count)]
+    puts = [one.append for one in numbers]
+    for number, put in enumerate(map(puts.__getitem__, found)):
+        put(number)
+    return numbers
+
+
+class Moments(NamedTuple):
+    """One time of all images, on a scale of its own: a later one is greater, one that is not known comes first.
+
+    `scaled` brings another time to that scale.
+    """
+
+    values: Sequence[Any]
+    scaled: Callable[[datetime], Any]
+
+
+def moments(images: Sequence[Image], name: str) -> Moments:
+    """`updated_at` or `created_at` of all images."""
+    if isinstance(images, ImageColumns):
+        return Moments(images.moments(name), lambda moment: (moment - _EPOCH) // _MICROSECOND)
+    return Moments([moment or _NEVER for moment in map(attrgetter(name), images)], lambda moment: moment)
+
+
+def moment_of(images: Sequence[Image], name: str, number: int) -> datetime | None:
+    """`updated_at` or `created_at` of one of the images."""
+    if isinstance(images, ImageColumns):
+        return _moment(images.moments(name)[number])
+    found: datetime | None = getattr(images[number], name)
+    return found
+
+
+def record_of(images: Sequence[Image], number: int) -> msgspec.Raw:
+    """The record of one of the images, as the API sent it."""
+    return images.raw(number) if isinstance(images, ImageColumns) else images[number].raw
+
+
+def content_keys(images: Sequence[Image]) -> Iterable[str | None]:
+    """The `common_key` of each image's path."""
+    if isinstance(images, ImageColumns):
+        return images.keys()
+    return common_keys([image.swr_path for image in images], [image.namespace for image in images])
+
+
+def repeated(values: Iterable[int]) -> set[int]:
+    """Those of the values that come more than once."""
+    seen: set[int] = set()
+    add = seen.add
+    return {value for value in values if value in seen or add(value)}
