@@ -78,43 +78,61 @@ def build_plan(
         others=inventory.others,
         unseen=inventory.unseen,
     )
-    decisions = in_plan_order(decided)
     job.runtime.say_more(
-        f"decided about {len(decisions):,} images",
+        f"decided about {len(decided):,} images",
         policy=", ".join(policy.files),
         policy_sha256=policy.sha256[:12],
         in_use=len(inventory.in_use.uses),
     )
-    run_limits = limits.RunLimits.of(policy)
-    header = Header(
+    deletes = decided.in_order(decided.going())
+    over_limits = limits.violations(deletes, inventory.images, limits.RunLimits.of(policy))
+    return Plan(
+        header=_header(inventory, policy, job, now, now + expires, as_of),
+        policy=policy,
+        decisions=in_plan_order(decided),
+        summary=summarize(decided, over_limits),
+    )
+
+
+def _header(
+    inventory: Inventory,
+    policy: Policy,
+    job: Job,
+    now: datetime,
+    expires_at: datetime,
+    as_of: datetime | None,
+) -> Header:
+    return Header(
         plan_id=job.run_id,
         created_at=now,
-        expires_at=now + expires,
+        expires_at=expires_at,
         tool_version=cleanup.__version__,
         target=job.target.ref,
         policy=PolicyRef(sha256=policy.sha256, files=policy.files, document=policy.document),
-        inventory=InventoryRef(
-            images=len(inventory.images),
-            notebooks=inventory.users.get(UserKind.NOTEBOOKS, 0),
-            users={kind.value: count for kind, count in inventory.users.items()},
-            complete=not inventory.doubts,
-            own=limits.own_images(inventory.images),
-            in_use=inventory.asked.notebooks,
-            unseen=inventory.unseen,
-            notes=inventory.notes,
-            pins=inventory.pins,
-            pins_sha256=pins_digest(inventory.in_use),
-            job_history_s=inventory.asked.job_history.total_seconds(),
-            doubts=inventory.doubts,
-        ),
+        inventory=_looked_at(inventory),
         warnings=(
             *map(str, (*lint(policy), *lint_against(policy, inventory.images))),
             *_empty_places(inventory, job.target.workspaces),
         ),
         as_of=as_of,
     )
-    over_limits = limits.violations(decided.in_order(decided.going()), inventory.images, run_limits)
-    return Plan(header=header, policy=policy, decisions=decisions, summary=summarize(decisions, over_limits))
+
+
+def _looked_at(inventory: Inventory) -> InventoryRef:
+    return InventoryRef(
+        images=len(inventory.images),
+        notebooks=inventory.users.get(UserKind.NOTEBOOKS, 0),
+        users={kind.value: count for kind, count in inventory.users.items()},
+        complete=not inventory.doubts,
+        own=limits.own_images(inventory.images),
+        in_use=inventory.asked.notebooks,
+        unseen=inventory.unseen,
+        notes=inventory.notes,
+        pins=inventory.pins,
+        pins_sha256=pins_digest(inventory.in_use),
+        job_history_s=inventory.asked.job_history.total_seconds(),
+        doubts=inventory.doubts,
+    )
 
 
 def _empty_places(inventory: Inventory, workspaces: Sequence[str]) -> Iterator[str]:
