@@ -1,6 +1,6 @@
 """From a project to a plan: read its inventory, decide about everything in it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 import cleanup
@@ -8,6 +8,7 @@ from cleanup.config.connect import connect
 from cleanup.config.job import Job
 from cleanup.config.pins import pins_digest
 from cleanup.decision import limits
+from cleanup.decision.decisions import rules_of
 from cleanup.decision.select import select
 from cleanup.errors import Interrupted
 from cleanup.image_columns import codes
@@ -86,8 +87,10 @@ def build_plan(
     )
     deletes = decided.in_order(decided.going())
     over_limits = limits.violations(deletes, inventory.images, limits.RunLimits.of(policy))
+    deciding = {rule for rule in rules_of(decided) if rule}
+    warnings = (*lint(policy), *lint_against(policy, inventory.images, deciding))
     return Plan(
-        header=_header(inventory, policy, job, now, now + expires, as_of),
+        header=_header(inventory, policy, job, now, now + expires, as_of, warnings),
         policy=policy,
         decisions=in_plan_order(decided),
         summary=summarize(decided, over_limits),
@@ -101,6 +104,7 @@ def _header(
     now: datetime,
     expires_at: datetime,
     as_of: datetime | None,
+    warnings: Iterable[object],
 ) -> Header:
     return Header(
         plan_id=job.run_id,
@@ -110,10 +114,7 @@ def _header(
         target=job.target.ref,
         policy=PolicyRef(sha256=policy.sha256, files=policy.files, document=policy.document),
         inventory=_looked_at(inventory),
-        warnings=(
-            *map(str, (*lint(policy), *lint_against(policy, inventory.images))),
-            *_empty_places(inventory, job.target.workspaces),
-        ),
+        warnings=(*map(str, warnings), *_empty_places(inventory, job.target.workspaces)),
         as_of=as_of,
     )
 

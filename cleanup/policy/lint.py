@@ -1,7 +1,7 @@
 """Warnings about a policy that is valid and probably not what was meant. Pure; nothing here refuses."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
@@ -54,11 +54,14 @@ def lint(policy: Policy) -> tuple[Problem, ...]:
     return tuple(sorted(set(found)))
 
 
-def lint_against(policy: Policy, images: Sequence[Image]) -> tuple[Problem, ...]:
+def lint_against(
+    policy: Policy, images: Sequence[Image], deciding: Container[str] = ()
+) -> tuple[Problem, ...]:
     """Protections and rules that do nothing on this inventory, a line each; silent where it cannot tell.
 
     A field that the inventory leaves out matches perhaps, so it never makes a warning. Also the
     tags that a semver in `protect` cannot read, since they are in no range and so not protected.
+    `deciding` names rules that are known to decide on one of the images: they are not looked for again.
     """
     if not images:
         return ()
@@ -67,7 +70,9 @@ def lint_against(policy: Policy, images: Sequence[Image]) -> tuple[Problem, ...]
         for entry in policy.protect
         if all(entry.match.evaluate(image) is False for image in images)
     )
-    return tuple(sorted(chain(idle, _idle_rules(policy, images), _unread_tags(policy.protect, images))))
+    return tuple(
+        sorted(chain(idle, _idle_rules(policy, images, deciding), _unread_tags(policy.protect, images)))
+    )
 
 
 def _undecided_rules(rules: Sequence[Rule]) -> Iterator[Problem]:
@@ -136,7 +141,9 @@ def _unknown_word(field: str, pattern: Exact | Glob) -> str | None:
     return f"the API documents no {field} '{pattern.text}': {suggestion(pattern.text.upper(), words)}"
 
 
-def _idle_rules(policy: Policy, images: Sequence[Image]) -> Iterator[Problem]:
+def _idle_rules(policy: Policy, images: Sequence[Image], known: Container[str]) -> Iterator[Problem]:
+    if all(rule.name in known for rule in policy.rules):
+        return
     matcher = Matcher(policy, lambda image, match: match, ())
     deciding = {match.rule.name for match, _ in matcher.groups(images) if match.rule}
     for rule in policy.rules:
