@@ -1,7 +1,7 @@
 """When a command has ended, however it did: metrics and notifications, which change nothing about how it ends."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ import click
 
 from cleanup.cli import event_loop
 from cleanup.cli.options import Measuring
-from cleanup.cli.output import bug_line, log
+from cleanup.cli.output import bug_line, complain, log
 from cleanup.cli.refusals import refusal
 from cleanup.cli.sources import place_in_words, place_of
 from cleanup.config.settings import Settings, Target, TargetRef
@@ -53,7 +53,8 @@ def about(targets: Sequence[Target], settings: Settings) -> None:
 def telling(measuring: Measuring, words: Mapping[str, Any]) -> Iterator[None]:
     """Tell, when the block has ended, whom the options name; `words` are all options, as far as they are known.
 
-    Raises UsageError for options that cannot be, once all others were told of it.
+    Raises UsageError for options that cannot be, once all others were told of it. An error is said before anybody is
+    told of it, for that may take a while; then SystemExit is raised in its place.
     """
     runtime = event_loop.runtime()
     channels = make_channels(
@@ -67,6 +68,9 @@ def telling(measuring: Measuring, words: Mapping[str, Any]) -> Iterator[None]:
             yield
     except BaseException as error:
         end = _end_of(error)
+        if channels and isinstance(error, CleanupError | click.ClickException):
+            complain(refusal(error) if isinstance(error, click.ClickException) else error)
+            raise SystemExit(end[0]) from error
         raise
     finally:
         if channels:
@@ -78,7 +82,7 @@ def tell_refused(group: type[Measuring], words: Mapping[str, Any], error: Except
     known = {one.name: words[one.name] for one in fields(group) if _is_plain(words.get(one.name))}
     if "metrics_file" in known:
         known["metrics_file"] = Path(known["metrics_file"])
-    with suppress(type(error)), telling(group(**known), words):
+    with telling(group(**known), words):
         raise error
 
 
