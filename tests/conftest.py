@@ -23,6 +23,11 @@ settings.register_profile("shared-machine", deadline=None)  # how long an exampl
 settings.load_profile("shared-machine")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: a third of their time tests wait for sockets, disks and processes."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Leave out where coverage is measured what runs by the thousand what other tests run too: properties, and

@@ -827,8 +827,8 @@ def test_progress_counts_by_outcome_on_a_terminal(monkeypatch: pytest.MonkeyPatc
     drawn = drive(Terminal())
     assert "3/3" in drawn
     assert "2,000/16,800" in drawn
-    assert "listing images: 2,000, 0.0 s\n" in drawn  # what stays of a phase
-    assert "reading users of images: 1, 0.0 s\n" in drawn
+    assert re.search(r"listing images: 2,000, \d+\.\d s\n", drawn)  # what stays of a phase
+    assert re.search(r"reading users of images: 1, \d+\.\d s\n", drawn)
     assert "throttled, waiting 3 s" in drawn
     assert "1 failed, 2 deleted" in drawn
 
