@@ -246,6 +246,7 @@ def test_files_are_not_written_to_it_nor_beside_a_device(
         ("plan", "-p", "policy.yaml", "-o", path),
         ("inventory", "-o", path),
         ("run", "-p", "policy.yaml", "--apply", "--journal", path),
+        ("run", "-p", "policy.yaml", "--journal", path),
         ("apply", "plan.jsonl", "--journal", path),
     ):
         called = cli(*words, *cloud.options)

@@ -40,26 +40,32 @@ def run(asked: RunOptions) -> None:
         real = _RealRun.of(asked, settings, targets, policies)
         ends.conclude(event_loop.change(real.all, settings), destination, strict=asked.strict)
         return
-    ended = event_loop.read(_DryRun(settings, targets, policies, destination, asked.strict).all)
+    dry = _DryRun(settings, targets, policies, destination, asked.journal, asked.strict)
+    ended = event_loop.read(dry.all)
     log().info("this was a dry run: nothing was deleted; --apply deletes")
     ends.conclude(ended, destination, strict=asked.strict)
 
 
 @dataclass(frozen=True)
 class _DryRun:
-    """`run` without --apply."""
+    """`run` without --apply; a `journal` is not written, but one that could not be is refused today, not at night."""
 
     settings: Settings
     targets: Sequence[Target]
     policies: Mapping[str, Policy]
     destination: Destination
+    journal: Path | None
     strict: bool
 
     async def all(self, stop: Stop) -> list[ends.Ended]:
         return await ends.over(self.targets, lambda target: self._one(target, stop))
 
     async def _one(self, target: Target, stop: Stop) -> ends.Ended:
-        job, warnings = jobs.new_job(target, self.settings, stop), ends.Warnings(target, strict=self.strict)
+        warnings = ends.Warnings(target, strict=self.strict)
+        if self.journal:
+            job = jobs.new_run(target, self.settings, stop, self.journal)
+        else:
+            job = jobs.new_job(target, self.settings, stop)
         with job.progress:
             plan = await make_plan(job, self.policies[target.name])
         report = show(plan, target, self.destination)
