@@ -5,7 +5,7 @@ import random
 import secrets
 import signal
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +14,6 @@ from typing import TypeVar
 
 import anyio
 import click
-from click.core import ParameterSource
 
 from cleanup.cli.output import log, tracer
 from cleanup.config.settings import Settings
@@ -85,20 +84,6 @@ def _close_tracing(error: BaseException | None = None) -> None:
     if tracing := click.get_current_context().meta.get(_TRACING):
         del click.get_current_context().meta[_TRACING]
         tracing.close(error)
-
-
-def given_options(names: Collection[str]) -> list[str]:
-    """Of the options with these parameter names those that the command line gave, as words of another one."""
-    context = click.get_current_context()
-    words = []
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        if name not in names or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
-            continue
-        value = context.params[name]
-        for one in value if isinstance(value, tuple) else (value,):
-            words += [parameter.opts[-1], f"{one:g}" if isinstance(one, float) else str(one)]
-    return words
 
 
 def read(work: Callable[[Stop], Awaitable[T]], nothing: str = "nothing was deleted") -> T:

@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 
 from cleanup.cli import ends, event_loop
+from cleanup.cli.command_line import given_options
 from cleanup.cli.options import Connecting, Deleting, Telling, Working
 from cleanup.cli.output import (
     STDERR,
@@ -202,7 +203,7 @@ def _tell_command(words: str, command: str, about: dict[str, str]) -> None:
 
 def resume_command(journal: Path) -> str:
     """What finishes the run of this journal, with the options that connect as this command line does."""
-    return shlex.join(["image-cleanup", "resume", str(journal), *event_loop.given_options(_RESUMED_WITH)])
+    return shlex.join(["image-cleanup", "resume", str(journal), *given_options(_RESUMED_WITH)])
 
 
 def about(job: Job) -> dict[str, str]:

@@ -24,17 +24,24 @@ class Format(StrEnum):
     HTML = "html"
 
 
-def view(subject: "Plan | JournalFile", *, file: Path | None = None, obstacle: str | None = None) -> Report:
+def view(
+    subject: "Plan | JournalFile",
+    *,
+    file: Path | None = None,
+    command: str = "",
+    obstacle: str | None = None,
+) -> Report:
     """What every format shows of a plan or a journal.
 
-    `file` is where a plan lies; `obstacle` is why a journal's plan cannot be gone on with.
+    `file` is where a plan lies, `command` what shows one again that lies nowhere; `obstacle` is why a journal's plan
+    cannot be gone on with.
     """
     from cleanup.plan.file import Plan
 
     if isinstance(subject, Plan):
         from cleanup.reports import plan_view
 
-        return plan_view.view(subject, file)
+        return plan_view.view(subject, file, command)
     from cleanup.reports import journal_view
 
     return journal_view.view(subject, obstacle)

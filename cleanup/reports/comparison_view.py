@@ -14,7 +14,7 @@ from cleanup.errors import UsageError
 from cleanup.plan.file import Plan
 from cleanup.policy.language import Policy
 from cleanup.reports.formatting import count, label, plain, plain_words
-from cleanup.reports.view import Body, Column, Fact, Report, Section, Tally
+from cleanup.reports.view import Body, Column, Fact, Report, Section, Tally, more_in
 
 
 class ComparedSide(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,9 +93,12 @@ def between_plans(one: Plan, other: Plan, command: str = "") -> Report:
 
 
 def between_policies(
-    old: Policy, new: Policy, before: Sequence[Decision], after: Sequence[Decision]
+    old: Policy, new: Policy, before: Sequence[Decision], after: Sequence[Decision], command: str = ""
 ) -> Report:
-    """What changes when one policy takes the place of another; the decisions of both are on one inventory."""
+    """What changes when one policy takes the place of another; the decisions of both are on one inventory.
+
+    `command` is what shows it in another format.
+    """
     sides = [
         ComparedSide(
             policy_files=policy.files,
@@ -105,7 +108,7 @@ def between_policies(
         )
         for policy, decisions in ((old, before), (new, after))
     ]
-    return _comparison(changes(before, after), sides, ())
+    return _comparison(changes(before, after), sides, (), command)
 
 
 def _moment(plan: Plan) -> datetime:
@@ -179,7 +182,7 @@ def _body(head: ComparisonHead, rows: Sequence[ChangeRow], found: Sequence[Chang
             ),
         ),
         listed=len(rows),
-        more=f"{command} --format html" if command else "--format html shows all",
+        more=more_in(command),
     )
 
 

@@ -16,7 +16,7 @@ from cleanup.outcome import BAD, GONE, TO_RESUME, Outcome
 from cleanup.plan.file import content_bytes
 from cleanup.reports.formatting import count, label, plain, plain_words, size
 from cleanup.reports.journal_evidence import JournalEvidence, SizeRows
-from cleanup.reports.view import Body, Column, Fact, Report, Section, Tally, top
+from cleanup.reports.view import Body, Column, Fact, Report, Section, Tally, more_in, top
 
 _WORST_FIRST: tuple[Outcome | None, ...] = (
     None,
@@ -174,7 +174,7 @@ def _body(
             ),
         ),
         listed=len(rows),
-        more=f"image-cleanup report {shlex.quote(str(journal.path))} --format html",
+        more=more_in(f"image-cleanup report {shlex.quote(str(journal.path))}"),
     )
 
 

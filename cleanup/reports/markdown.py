@@ -52,9 +52,9 @@ def _sections(body: Body, most: int, room: int) -> Iterator[str]:
         is_cut = is_cut or (not section.images and len(lines) < len(rows))
         yield from _section(section, lines)
     if left := left_out(body, len(shown), urgent):
-        yield f"\n{left}: {span(body.more)}\n"
+        yield f"\n{left}: {span(body.more)}\n" if body.more else f"\n{left}\n"
     elif is_cut:
-        yield "\nnot all of it fits here: `--format csv` shows all\n"
+        yield "\nnot all of it fits here: the same command with `--format csv` shows all\n"
 
 
 def span(text: str) -> str:

@@ -17,7 +17,7 @@ from cleanup.plan.file import Header, Plan, Summary
 from cleanup.reports.formatting import label, plain, plain_words, size
 from cleanup.reports.plan_evidence import EvidenceRows, PlanEvidence, rule_terms
 from cleanup.reports.plan_verdict import facts, verdict
-from cleanup.reports.view import Body, Column, Report, Section, Tally, top
+from cleanup.reports.view import Body, Column, Report, Section, Tally, more_in, top
 
 _FEW = 20  # so many deletes are all listed
 _PICKED = 10
@@ -104,8 +104,9 @@ class PlanRows:
         return (_row(decision, self.now) for decision in self.decisions)
 
 
-def view(plan: Plan, file: Path | None = None) -> Report:
-    """The report of a plan; `file` is where it lies."""
+def view(plan: Plan, file: Path | None = None, command: str = "") -> Report:
+    """The report of a plan; `file` is where it lies, `command` what shows it again where it lies nowhere."""
+    again = f"image-cleanup report {shlex.quote(str(file))}" if file else command
     now = plan.header.as_of or plan.header.created_at
     head = _head(plan)
     return Report(
@@ -114,7 +115,7 @@ def view(plan: Plan, file: Path | None = None) -> Report:
         head=head,
         warnings=tuple(map(plain, head.warnings)),
         facts=tuple(facts(plan)),
-        make_body=lambda: _body(plan, now, file),
+        make_body=lambda: _body(plan, now, again),
         rows=PlanRows(plan.decisions, now),
         row_type=PlanRow,
         rules=rule_terms(plan.policy),
@@ -191,7 +192,7 @@ def _warnings(header: Header, summary: Summary) -> Iterator[str]:
         yield f"a forecast for {format_moment(header.as_of)}: it cannot be applied"
 
 
-def _body(plan: Plan, now: datetime, file: Path | None) -> Body:
+def _body(plan: Plan, now: datetime, command: str) -> Body:
     """Few deletes are all listed; of more the largest, the oldest, and the groups that lose most."""
     counted = figures(plan, groups=_GROUPS, newest=_NEWEST, largest=_PICKED)
     number = plan.summary.delete
@@ -223,9 +224,7 @@ def _body(plan: Plan, now: datetime, file: Path | None) -> Body:
         tallies=tuple(_tallies(plan, counted)),
         sections=(*_groups(counted), *lists, keeps),
         listed=number,
-        more=f"image-cleanup report {shlex.quote(str(file))} --format html"
-        if file
-        else "--format csv shows all",
+        more=more_in(command),
     )
 
 

@@ -1,5 +1,6 @@
 """What can be registered again from a journal, or what was, as a report."""
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,7 +10,7 @@ import msgspec
 
 from cleanup.outcome import Outcome
 from cleanup.reports.formatting import count, label, plain
-from cleanup.reports.view import Body, Column, Fact, Report, Section, Tally
+from cleanup.reports.view import Body, Column, Fact, Report, Section, Tally, more_in
 from cleanup.restore.candidates import NEVER_RESTORED, Candidate
 from cleanup.restore.records import RestoreResult, RestoreState
 
@@ -144,7 +145,7 @@ def _body(head: RestoreHead, rows: tuple[RestoreRow, ...]) -> Body:
             ),
         ),
         listed=len(rows),
-        more="--format json shows all",
+        more=more_in(f"image-cleanup restore {shlex.quote(head.journal)}"),
     )
 
 

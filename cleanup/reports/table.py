@@ -162,7 +162,7 @@ def _lists(body: Body, width: int, *, short: bool) -> Iterator[Text]:
         yield from ([Text()] if number else []) + _section(section, listed, width)
     if left := left_out(body, len(shown), urgent):
         yield Text()
-        told = f"{left}: {body.more}"
+        told = f"{left}: {body.more}" if body.more else left
         # The command stays on one line, to be copied.
         lines = [told] if len(told) <= max(width, _PROSE) else [f"{left}:", f"  {body.more}"]
         yield from (Text(line, style="dim") for line in lines)

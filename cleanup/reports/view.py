@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from cleanup.reports.formatting import plain
+
 
 class Rows(Protocol):
     """Rows that can be counted, and gone through as often as it takes: they may be made on the way."""
@@ -93,7 +95,7 @@ class RuleTerms:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
     """What people look through: counts and lists. `listed` is how many images the lists that are not collapsed
-    are about; `more` says where all of them are shown."""
+    are about; `more` is the command that shows all of them, empty where none is known."""
 
     tallies: tuple[Tally, ...]
     sections: tuple[Section, ...]
@@ -141,6 +143,11 @@ def left_out(body: Body, shown: int, urgent: Mapping[str, int]) -> str:
         return ""
     of_them = [f"{number:,} of them {word}" for word, number in urgent.items() if number]
     return ", ".join([f"and {body.listed - shown:,} more", *of_them])
+
+
+def more_in(command: str) -> str:
+    """The command that shows all, from one that shows the same in short; nothing where none is known."""
+    return plain(f"{command} --format html") if command else ""
 
 
 def top(counts: Mapping[str, int], most: int) -> dict[str, int]:

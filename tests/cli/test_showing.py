@@ -1,6 +1,8 @@
 """`--format` and `-o`: alike for every command with a result, and nothing but an older report is ever replaced."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -131,6 +133,35 @@ def test_plan_run_apply_and_report_show_the_same_in_a_file(cli: Cli, cloud: Clou
     (tmp_path / "j.jsonl").write_text("".join(kept))
     resumed = cli("resume", "j.jsonl", "--format", "json", *cloud.options)
     assert sum(json.loads(resumed.stdout)["by_outcome"].values()) == dry["delete"]
+
+
+@pytest.mark.parametrize(
+    ("line", "report", "list_"),
+    [
+        ("run -p policy.yaml --rate 500 -o short.txt", "plan", "delete"),
+        ("plan -p 'with warning.yaml' --strict", "plan", "delete"),
+        ("diff -p policy.yaml -p nothing.yaml", "comparison", "changed"),
+    ],
+    ids=["run", "plan", "diff"],
+)
+def test_the_command_that_shows_all_works_when_it_is_pasted(
+    cli: Cli, serve_cloud: Serve, tmp_path: Path, line: str, report: str, list_: str
+) -> None:
+    cloud = serve_cloud(images=200)
+    for name, text in {
+        "policy.yaml": POLICY,
+        "with warning.yaml": f"{POLICY}protect: [{{namespace: no-such-team}}]\n",
+        "nothing.yaml": POLICY.replace("30d", "9000d"),
+    }.items():
+        (tmp_path / name).write_text(text)
+    told = cli(*shlex.split(line), *cloud.options)
+    said = told.stdout or (tmp_path / "short.txt").read_text()
+    [pasted] = re.findall(r"^and [\d,]+ more.*:\s+`?image-cleanup (.* --format html)`?$", said, re.M)
+    every = cli(*shlex.split(pasted.replace("--format html", "--format json")))
+    assert every.exit_code == told.exit_code
+    document = json.loads(every.stdout)
+    assert (document["report"], document[list_] > 50) == (report, True)
+    assert not list(tmp_path.glob("*.plan.jsonl"))
 
 
 def test_apply_says_one_line_unless_asked(cli: Cli, cloud: Cloud) -> None:

@@ -46,7 +46,10 @@ from cleanup.reports.comparison_view import between_plans
 from cleanup.reports.journal_view import summary_line
 from cleanup.reports.markdown import span
 from cleanup.reports.plan_verdict import plan_line
+from cleanup.reports.restore_view import restore_view
 from cleanup.reports.targets_view import TargetEnd, together
+from cleanup.restore.candidates import Candidate
+from cleanup.restore.records import RestoreState
 from tests.support import page
 from tests.support.builders import EVERYTHING, NOW, ROOT, make_image, run_finished, run_started
 
@@ -633,7 +636,9 @@ def test_of_many_deletes_the_table_shows_the_largest_the_oldest_and_counts_the_r
     report = shown(make_plan(MANY), Format.TABLE, file=Path("my plan.jsonl"))
     assert images_in(report) == [*(f"dev-{i}" for i in range(119, 109, -1)), *(f"dev-{i}" for i in range(10))]
     assert report.endswith("and 100 more: image-cleanup report 'my plan.jsonl' --format html\n")
-    assert shown(make_plan(MANY), Format.TABLE).endswith("and 100 more: --format csv shows all\n")
+    assert shown(make_plan(MANY), Format.TABLE).endswith("\nand 100 more\n")
+    [report] = render([view(make_plan(MANY), command="image-cleanup run -p 'my policy'")], Format.TABLE)
+    assert report.endswith("\nand 100 more: image-cleanup run -p 'my policy' --format html\n")
 
 
 def test_of_failures_that_are_too_many_to_list_the_rest_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -657,16 +662,27 @@ def test_of_two_plans_the_command_is_named_that_shows_all() -> None:
         assert "image-cleanup report a b --format html" in shown
 
 
+def test_of_a_journal_to_restore_the_command_is_named_that_shows_all() -> None:
+    state, deleted = RestoreState.RESTORABLE, Outcome.DELETED
+    found = [
+        Candidate(image=one.image, state=state, outcome=deleted, deleted_at=NOW, new_image_id="n")
+        for one in MANY
+    ]
+    report = restore_view(found, {}, journal="my j.jsonl", restore_journal="r", applied=True)
+    command = "and 70 more: image-cleanup restore 'my j.jsonl' --format html\n"
+    assert "".join(render([report], Format.TABLE)).endswith(command)
+
+
 def test_in_markdown_many_targets_share_the_room_of_one() -> None:
     reports = together([TargetEnd(f"t-{n}", 0, "", view(make_plan(MANY))) for n in range(9)], 0)
     text = "".join(render(reports, Format.MARKDOWN, many=True))
     assert len(images_in(text)) == 9 * (50 // 10)
-    assert text.count("and 115 more: ") == 9
+    assert text.count("\nand 115 more\n") == 9
 
 
 def test_an_image_that_is_both_old_and_large_counts_once() -> None:
     same = [delete(str(i), age=500 - i, size=1 << 40 - i) for i in range(30)]
-    assert "and 20 more: " in shown(make_plan(same), Format.TABLE)
+    assert shown(make_plan(same), Format.TABLE).endswith("\nand 20 more\n")
 
 
 @pytest.mark.parametrize(("height", "rows"), [(24, 5), (60, 10), (None, 10)])
@@ -734,7 +750,7 @@ def test_markdown_stays_small_enough_for_a_comment() -> None:
     )
     assert len(re.findall(r"trainer:dev-", report)) == 50
     assert "<details><summary>Kept (30 of 62)</summary>" in report
-    assert report.endswith("and 100 more: --format csv shows all\n")
+    assert report.endswith("\nand 100 more\n")
 
 
 @pytest.mark.parametrize("form", [Format.JSON, Format.JSONL, Format.CSV])

@@ -1,6 +1,7 @@
 """`diff`: the images whose decision changes between two policies on today's inventory."""
 
 from cleanup.cli import event_loop
+from cleanup.cli.command_line import look_again
 from cleanup.cli.diff import DiffOptions
 from cleanup.cli.output import log, tracer
 from cleanup.cli.work.explain import look
@@ -30,7 +31,7 @@ def diff(asked: DiffOptions) -> None:
         select(seen.images, one, seen.in_use, now, others=seen.others, unseen=seen.unseen)
         for one in (old, new)
     )
-    destination.show([between_policies(old, new, before, after)])
+    destination.show([between_policies(old, new, before, after, look_again())])
 
 
 def _trace_rules(old: Policy, new: Policy) -> None:

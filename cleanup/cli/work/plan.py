@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cleanup.apply.resume import unfinished
 from cleanup.cli import ends, event_loop, fleet, jobs, telling
+from cleanup.cli.command_line import look_again
 from cleanup.cli.output import log
 from cleanup.cli.plan import PlanOptions
 from cleanup.cli.showing import Destination
@@ -103,7 +104,8 @@ class _Planning:
         if not refused:
             made = plan_file.write(made, path, job.plan_key, elsewhere=job.elsewhere, over=self.over)
         light = self.from_file and not refused  # many plans are not all held until the end
-        report = show(plan_file.shown_from(path, made) if light else made, target, self.destination, path)
+        shown, file = plan_file.shown_from(path, made) if light else made, None if refused else path
+        report = show(shown, target, self.destination, file)
         warnings.tell(what_to_know(made))
         warnings.require_none()
         log().info(f"plan written to {path}{warnings}{self._hint(made, path)}")
@@ -168,9 +170,12 @@ def _is_unfinished(journal: Path, old: Plan) -> bool:
 
 
 def show(made: Plan, target: Target, destination: Destination, file: Path | None = None) -> Report | None:
-    """Show a plan, or return its report where a summary over many targets comes first; `file` is where it lies."""
+    """Show a plan, or return its report where a summary over many targets comes first.
+
+    `file` is where it lies, if it was written.
+    """
     watch_of(target.name).planned(made)
-    report = view(made, file=file)
+    report = view(made, file=file, command="" if file else look_again())
     if target.from_file:
         return report
     destination.show([report])
