@@ -67,11 +67,12 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 @contextmanager
-def replacing(path: Path, check: Callable[[], None]) -> Iterator[BinaryIO]:
+def replacing(path: Path, check: Callable[[], None], *, private: bool = True) -> Iterator[BinaryIO]:
     """A new file that takes its place at `path` when the block has ended well: whole or not at all.
 
-    It is private, or as open as the file whose place it takes. `check` may refuse, by what it raises,
-    when all is written: somebody else may have put a file there meanwhile. Raises OSError.
+    It is as open as the file whose place it takes; where there is none, `private` or as the umask says. `check`
+    may refuse, by what it raises, when all is written: somebody else may have put a file there meanwhile.
+    Raises OSError.
     """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".image-cleanup-", suffix=".partial")
     partial = Path(name)
@@ -79,6 +80,8 @@ def replacing(path: Path, check: Callable[[], None]) -> Iterator[BinaryIO]:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
+            if not private:
+                os.fchmod(file.fileno(), 0o666 & ~_umask())
             _keep_mode(path, file.fileno())
             os.fsync(file.fileno())
         check()
@@ -121,6 +124,13 @@ def _place(draft: Path, path: Path) -> None:
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         draft.rename(path)
+
+
+def _umask() -> int:
+    """What new files are not for; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _keep_mode(path: Path, descriptor: int) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 from cleanup.cli.options import Connecting, InventoryPath, Measuring, Overwrite, PolicyPaths, Strict, Working
-from cleanup.cli.parsing import FileOrFolder, Option
-from cleanup.reports import Format
+from cleanup.cli.parsing import EnumChoice, FileOrFolder, Option
+from cleanup.reports import FORMATS, Format
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class PlanOptions:
         ),
     ] = None
     overwrite: Overwrite = False
-    format: Annotated[Format, Option(help="How to show the plan.")] = Format.TABLE
+    format: Annotated[Format, Option(type=EnumChoice(FORMATS), help="How to show the plan.")] = Format.TABLE
     expires: Annotated[str, Option(help="How long the plan may be applied.", metavar="DURATION")] = "24h"
     as_of: Annotated[
         str | None,

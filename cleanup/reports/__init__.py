@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from cleanup.reports.formatting import folded
 from cleanup.reports.view import Report
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cleanup.journal import JournalFile
     from cleanup.plan.file import Plan
 
-__all__ = ["Format", "render", "view"]
+__all__ = ["FORMATS", "Format", "render", "view"]
 
 
 class Format(StrEnum):
@@ -22,6 +22,10 @@ class Format(StrEnum):
     CSV = "csv"
     MARKDOWN = "markdown"
     HTML = "html"
+    JUNIT = "junit"  # of policy tests alone
+
+
+FORMATS: Final = tuple(one for one in Format if one is not Format.JUNIT)  # those of every report
 
 
 def view(
@@ -90,6 +94,10 @@ def render(
             from cleanup.reports import html_page
 
             yield from html_page.pieces(reports, many=many)
+        case Format.JUNIT:
+            from cleanup.reports import junit
+
+            yield from junit.pieces(reports)
         case _:
             assert_never(format)
 

@@ -4,9 +4,11 @@ from typing import Any, Final
 
 import msgspec
 
+from cleanup.reports.cases_view import CaseRow, CasesHead
 from cleanup.reports.comparison_view import ChangeRow, ComparisonHead
 from cleanup.reports.doctor_view import DoctorHead
 from cleanup.reports.explain_view import ExplanationHead
+from cleanup.reports.folder_view import FolderHead
 from cleanup.reports.journal_view import JournalHead, ResultRow
 from cleanup.reports.plan_view import PlanHead, PlanRow
 from cleanup.reports.restore_view import RestoreHead, RestoreRow
@@ -19,8 +21,10 @@ _DOCUMENTS: Final[tuple[tuple[type[msgspec.Struct], type[msgspec.Struct] | None]
     (JournalHead, ResultRow),
     (ComparisonHead, ChangeRow),
     (RestoreHead, RestoreRow),
+    (CasesHead, CaseRow),
     (ExplanationHead, None),
     (DoctorHead, None),
+    (FolderHead, None),
     (FailureHead, None),
 )
 

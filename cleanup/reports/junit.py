@@ -1,43 +1,35 @@
-"""Results of policy tests as JUnit XML, for CI servers."""
+"""Results of policy tests as JUnit XML, for CI servers: one suite a file, one case an image."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from cleanup.decision.cases import CaseFile, Difference
-from cleanup.reports.formatting import plain
+from cleanup.reports.cases_view import CaseResult, CaseRow
+from cleanup.reports.formatting import label, plain
+from cleanup.reports.view import Report
 
 NAME = "image-cleanup test"
+_DECLARATION = "<?xml version='1.0' encoding='utf-8'?>"  # it is ASCII, which stdout takes in every encoding
 
 
-def junit(results: Iterable[tuple[CaseFile, tuple[Difference, ...]]]) -> str:
-    """One suite a file, one case an image that something is expected of."""
+def pieces(reports: Sequence[Report]) -> Iterator[str]:
+    """The document of reports whose rows are all a CaseRow."""
     root = Element("testsuites", name=NAME)
-    for cases, differences in results:
-        root.append(_suite(cases, differences))
+    for report in reports:
+        for file, rows in groupby(report.rows, lambda row: row.file):
+            root.append(_suite(plain(file), list(rows)))
     indent(root)
-    return tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    yield f"{_DECLARATION}\n{tostring(root, encoding='us-ascii').decode()}\n"
 
 
-def _suite(cases: CaseFile, differences: tuple[Difference, ...]) -> Element:
-    missed = {difference.location: difference for difference in differences}
-    labels = {image.id: image.label for image in cases.images}
-    suite = Element(
-        "testsuite",
-        name=plain(cases.file),
-        tests=str(len(cases.expectations)),
-        failures=str(len(differences)),
-        errors="0",
-    )
-    for one in cases.expectations:
-        case = SubElement(
-            suite,
-            "testcase",
-            classname=plain(cases.file),
-            name=plain(f"{labels[one.image_id]} ({one.image_id})"),
-            file=one.location.file,
-            line=str(one.location.line),
-        )
-        if found := missed.get(one.location):
-            failure = SubElement(case, "failure", message=plain(found.message))
-            failure.text = plain(str(found))
+def _suite(file: str, rows: Sequence[CaseRow]) -> Element:
+    failures = sum(row.result is CaseResult.FAILED for row in rows)
+    suite = Element("testsuite", name=file, tests=str(len(rows)), failures=str(failures), errors="0")
+    for row in rows:
+        image = label(row.namespace, row.name, row.tag)
+        name = plain(f"{image} ({row.image_id})")
+        case = SubElement(suite, "testcase", classname=file, name=name, file=file, line=str(row.line))
+        if row.result is CaseResult.FAILED:
+            failure = SubElement(case, "failure", message=plain(row.why or ""))
+            failure.text = plain(f"{row.file}:{row.line}:{row.column}: {image}: {row.why}")
     return suite

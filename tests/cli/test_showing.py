@@ -10,7 +10,7 @@ import pytest
 from cleanup.cli.showing import Destination, Showing
 from cleanup.decision.types import Reason
 from cleanup.errors import UsageError
-from cleanup.reports import Format, view
+from cleanup.reports import FORMATS, Format, view
 from cleanup.reports.view import Report
 from tests.support.cloud import Cli, Cloud, Serve
 from tests.support.command_lines import commands, options_of
@@ -23,7 +23,15 @@ rules:
   - {name: old, match: {visibility: PRIVATE}, older_than: 30d}
 limits: {max_percent: 100}
 """
-SHOW = {"report", "run", "apply", "resume", "restore", "explain", "diff", "doctor", "journals"}
+CASES = """\
+version: 1
+policy: policy.yaml
+now: "2026-11-23T12:00:00Z"
+images:
+  - {image: n/m:t, age: 100d, expect: {action: delete}}
+  - {image: n/m:u, age: 1d, expect: {action: delete}}
+"""
+SHOW = {"report", "run", "apply", "resume", "restore", "explain", "diff", "test", "doctor", "journals"}
 
 
 @pytest.fixture
@@ -38,16 +46,17 @@ def cloud(serve_cloud: Serve, tmp_path: Path) -> Cloud:
 
 
 def test_every_command_with_a_result_takes_both() -> None:
-    formats = {
+    formats: dict[str, tuple[Format, ...]] = {
         name: tuple(options_of(name)["--format"].type.choices)
         for name in commands()
         if "--format" in options_of(name)
     }
     assert {name for name in formats if {"-o", "--output"} <= options_of(name).keys()} - {"plan"} == SHOW
-    assert set(formats.values()) == {tuple(Format)}
+    assert formats.pop("test") == (*FORMATS, Format.JUNIT) == tuple(Format)
+    assert set(formats.values()) == {FORMATS}
 
 
-@pytest.mark.parametrize("form", list(Format))
+@pytest.mark.parametrize("form", FORMATS)
 def test_the_ending_says_the_format_and_an_older_report_is_replaced(
     form: Format, tmp_path: Path, report: Report
 ) -> None:
@@ -63,9 +72,32 @@ def test_the_ending_says_the_format_and_an_older_report_is_replaced(
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_results_of_policy_tests_take_every_format_and_are_readable_as_junit(
+    cli: Cli, tmp_path: Path
+) -> None:
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    (tmp_path / "a.test.yaml").write_text(CASES)
+    words = ("--log-format", "plain", "test", "a.test.yaml")
+    assert cli(*words, "--junit", "short.xml").stdout == cli(*words, "--format", "table").stdout
+    for name in ("results.xml", "results.json", "results.csv"):
+        told = cli(*words, "-o", name)
+        assert (told.exit_code, told.stdout) == (2, "")
+        assert f"report written to {name}\nerror: 1 file: 1 as expected, 1 otherwise\n" in told.stderr
+    assert (tmp_path / "results.xml").read_text() == (tmp_path / "short.xml").read_text()
+    assert cli(*words, "--format", "junit").stdout == (tmp_path / "short.xml").read_text()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("*.*")}
+    assert modes["results.xml"] == modes["short.xml"] == modes["policy.yaml"]
+    assert modes["results.json"] == 0o600
+    document = json.loads((tmp_path / "results.json").read_text())
+    assert (document["report"], document["passed"], document["failed"]) == ("tests", 1, 1)
+    assert [one["line"] for one in document["images"] if one["result"] == "failed"] == [6]
+
+
 def test_an_ending_that_says_nothing() -> None:
     with pytest.raises(UsageError, match=r"ending '.xlsx'.*\.json.*--format"):
         Showing(output=Path("report.xlsx")).destination()
+    with pytest.raises(UsageError, match=r"ending '.xml'.*\.json.*--format"):
+        Showing(output=Path("report.xml")).destination()
     assert Showing(output=Path("x.dat"), format=Format.CSV).destination().format is Format.CSV
     assert Showing(output=Path("x.JSON"), format=Format.CSV).destination().format is Format.CSV
     assert Showing(output=Path("x.JSON")).destination().format is Format.JSON
@@ -76,7 +108,7 @@ def test_stdout_by_its_names(stdout: str) -> None:
     assert Showing(output=Path(stdout), format=Format.CSV).destination() == Destination(Format.CSV)
 
 
-@pytest.mark.parametrize("form", list(Format))
+@pytest.mark.parametrize("form", FORMATS)
 def test_nothing_else_is_replaced(form: Format, tmp_path: Path, report: Report) -> None:
     reports = {"a report", "an HTML page", "a CSV table", "an empty file"} | (
         {"a file of another kind"} if form is Format.TABLE else set()
@@ -94,9 +126,14 @@ def test_nothing_else_is_replaced(form: Format, tmp_path: Path, report: Report) 
     assert [one.name for one in tmp_path.iterdir()] == ["precious"]
 
 
-def test_a_link_a_folder_and_a_missing_folder(tmp_path: Path) -> None:
+def test_a_link_a_folder_a_missing_folder_and_a_name_too_long(tmp_path: Path) -> None:
     (tmp_path / "link.json").symlink_to(tmp_path / "x.json")
-    for path in (tmp_path / "link.json", tmp_path, tmp_path / "no" / "x.json"):
+    for path in (
+        tmp_path / "link.json",
+        tmp_path,
+        tmp_path / "no" / "x.json",
+        tmp_path / f"{'x' * 300}.json",
+    ):
         with pytest.raises(UsageError, match="cannot write the report"):
             Showing(output=path, format=Format.JSON).destination()
 

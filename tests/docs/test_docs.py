@@ -33,7 +33,7 @@ from cleanup.policy.lint import lint
 from cleanup.policy.load import DEFAULT_LIMITS
 from cleanup.policy.rules import FILE_KEYS, GROUP_FIELDS, LIMITS_KEYS, RULE_KEYS
 from cleanup.policy.sizes import UNITS
-from cleanup.reports import Format
+from cleanup.reports import FORMATS, Format
 from cleanup.simulator import PROJECT_ID, Service, build_world
 from cleanup.stop import Cause
 from tests.support import command_lines
@@ -440,7 +440,10 @@ def test_the_ways_to_log_in_are_all_there() -> None:
 
 def test_every_format_is_named() -> None:
     [row] = [row for row in table(README, "command") if row[0].startswith("`report")]
-    assert [name for name in Format if name not in row[1].lower()] == []
+    assert [name for name in FORMATS if name not in row[1].lower()] == []
+    assert [code(row[0])[0] for row in table(OPERATIONS, "format")] == [
+        one for one in Format if one is not Format.HTML
+    ]
 
 
 # ---- exit codes

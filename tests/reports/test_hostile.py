@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,18 +18,20 @@ from cleanup.in_use import InUse, Use
 from cleanup.journal.folder import StoredFile, StoredKind
 from cleanup.outcome import Outcome
 from cleanup.plan.file import Plan
-from cleanup.reports import Format, render, view
+from cleanup.reports import FORMATS, Format, render, view
+from cleanup.reports.cases_view import cases_view
 from cleanup.reports.comparison_view import between_plans, between_policies
 from cleanup.reports.doctor_view import diagnosis
 from cleanup.reports.explain_view import explanation
 from cleanup.reports.folder_view import folder_view
+from cleanup.reports.formatting import plain
 from cleanup.reports.restore_view import restore_view
 from cleanup.reports.targets_view import TargetEnd, together
 from cleanup.reports.view import Report
 from cleanup.restore.candidates import Candidate
 from cleanup.restore.records import RestoreResult, RestoreState
 from tests.support.builders import NOW, make_image
-from tests.support.page import POLICY, Page, plan_of, some_journal
+from tests.support.page import POLICY, Page, cases_of, plan_of, some_journal
 
 HOSTILE = (
     "</script><script>alert(1)</script><img src=x onerror=alert(2)>",
@@ -135,6 +138,7 @@ VIEWS: dict[str, Callable[[str], Sequence[Report]]] = {
     "explain": lambda text: [explained(text)],
     "doctor": lambda text: [doctor(text)],
     "folder": lambda text: [folder(text)],
+    "tests": lambda text: [cases_view([cases_of(text)], [Path(text)])],
     "restore": lambda text: [restored(text)],
     "targets": lambda text: together(
         [
@@ -147,7 +151,7 @@ VIEWS: dict[str, Callable[[str], Sequence[Report]]] = {
 }
 
 
-@pytest.mark.parametrize("form", list(Format))
+@pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("name", list(VIEWS))
 def test_hostile_texts_are_shown_and_do_nothing(name: str, form: Format) -> None:
     for text in HOSTILE:
@@ -195,7 +199,23 @@ def check(form: Format, shown: str, made: Callable[[str], Sequence[Report]]) -> 
             pass  # that its lines print is asked of all
 
 
-@pytest.mark.parametrize("form", list(Format))
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_junit_is_well_formed_and_says_all(text: str) -> None:
+    shown = "".join(render(VIEWS["tests"](text), Format.JUNIT))
+    assert shown.isascii()
+    assert all(line.isprintable() for line in shown.split("\n"))
+    file = plain(str(Path(text)))
+    [suite] = ET.fromstring(shown)  # noqa: S314 - our own
+    passed, failed = suite
+    assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == (file, "2", "1")
+    assert passed.get("name") == plain(f"{text}/{text}:{text} (1)")
+    assert (failed.get("file"), failed.get("line")) == (file, "6")
+    [failure] = failed
+    assert failure.get("message") == plain(text)
+    assert failure.text == f"{file}:6:5: " + plain(f"{text}/{text}:{text}: {text}")
+
+
+@pytest.mark.parametrize("form", FORMATS)
 def test_a_name_that_is_no_unicode_is_shown(form: Format) -> None:
     """A file's name may hold any bytes: what Python makes of those cannot be written as UTF-8."""
     report = folder("plan-\udcff.jsonl")

@@ -13,11 +13,14 @@ from cleanup.decision.types import Reason
 from cleanup.doctor import Check, CheckLevel, Diagnosis
 from cleanup.in_use import InUse
 from cleanup.journal import DeleteResult, JournalFile, JournalRun
+from cleanup.journal.folder import StoredFile, StoredKind
 from cleanup.outcome import Outcome, Verdict
 from cleanup.reports import Format, render, view
+from cleanup.reports.cases_view import cases_view
 from cleanup.reports.comparison_view import between_plans
 from cleanup.reports.doctor_view import diagnosis
 from cleanup.reports.explain_view import explanation
+from cleanup.reports.folder_view import folder_view
 from cleanup.reports.json_schema import report_schema
 from cleanup.reports.restore_view import restore_view
 from cleanup.reports.targets_view import TargetEnd, together
@@ -26,6 +29,7 @@ from cleanup.restore.candidates import Candidate
 from cleanup.restore.records import RestoreState
 from tests.support.builders import EVERYTHING, NOW, make_image, run_finished, run_started
 from tests.support.cloud import Cli
+from tests.support.page import cases_of
 from tests.support.plans import decided, plan_of
 
 PLAN = plan_of(
@@ -62,6 +66,7 @@ def reports() -> dict[str, Report]:
     image = make_image("1")
     check = Check(name="clock", level=CheckLevel.OK, detail="it is right")
     later = plan_of([decided("1"), decided("9")], created_at=NOW + timedelta(days=1))
+    stored = StoredFile(path=Path("p.plan.jsonl"), kind=StoredKind.PLAN, last=NOW, size=1, identity=())
     candidate = Candidate(image=image, state=RestoreState.RESTORABLE, outcome=Outcome.DELETED, deleted_at=NOW)
     return {
         "plan": view(PLAN),
@@ -72,10 +77,15 @@ def reports() -> dict[str, Report]:
         "doctor": diagnosis(
             [Diagnosis(name="a", endpoint="https://e", project_id="p", exit_code=0, checks=(check,))]
         ),
+        "tests": cases_view([cases_of("a")], [Path("policies")]),
+        "journals": folder_view(Path(), [stored], NOW),
     }
 
 
-@pytest.mark.parametrize("name", ["plan", "journal", "comparison", "restore", "explanation", "doctor"])
+NAMES = ["plan", "journal", "comparison", "restore", "explanation", "doctor", "tests", "journals"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_document_is_as_its_schema_says(name: str, closed: Draft202012Validator) -> None:
     made = document([reports()[name]])
     assert (made["report"], made["schema"]) == (name, 1)

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from cleanup.config.settings import TargetRef
+from cleanup.decision.cases import CaseFile, Difference, Expectation
 from cleanup.decision.select import select
 from cleanup.image import Image
 from cleanup.in_use import InUse, Use
@@ -20,6 +21,7 @@ from cleanup.plan.file import Header, InventoryRef, Plan, PolicyRef, in_plan_ord
 from cleanup.policy.load import from_document
 from cleanup.reports.html_page import pieces
 from cleanup.reports.view import Body, Report
+from cleanup.strict_yaml.location import Location
 from tests.support.builders import NOW, make_image, run_finished, run_started
 
 POLICY = from_document(
@@ -65,6 +67,19 @@ def plan_of(images: Sequence[Image], *uses: Use, target: str = "vision-prod") ->
         warnings=("rule 'old-releases' takes PRIVATE images only",),
     )
     return Plan(header=header, policy=POLICY, decisions=decisions, summary=summarize(decisions))
+
+
+def cases_of(text: str) -> tuple[CaseFile, tuple[Difference, ...]]:
+    """A test file of that name with images called so, one decided as expected and one otherwise."""
+    images = tuple(make_image(id_, namespace=text, name=text, tag=text) for id_ in ("1", text))
+    expected = [
+        Expectation(image_id=image.id, location=Location(text, line, 5))
+        for line, image in enumerate(images, 5)
+    ]
+    cases = CaseFile(
+        file=text, policies=(), now=NOW, images=images, in_use=InUse(), expectations=tuple(expected)
+    )
+    return cases, (Difference(expected[1].location, images[1].label, text),)
 
 
 def some_images(number: int = 300) -> list[Image]:
