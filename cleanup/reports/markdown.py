@@ -33,7 +33,8 @@ def _pieces(report: Report, among: int) -> Iterator[str]:
         yield f"\n**{span(report.verdict)}**\n"
     for warning in report.warnings:
         yield f"\n> **WARNING** {span(warning)}\n"
-    yield "\n" + _table(("", ""), report.facts)
+    if report.facts:
+        yield "\n" + _table(("", ""), report.facts)
     for tally in report.body.tallies:
         yield from _tally(tally)
     yield from _sections(report.body, _ROWS // among, _ROOM // among)
