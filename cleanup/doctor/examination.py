@@ -32,7 +32,6 @@ from cleanup.doctor.checks import (
 )
 from cleanup.doctor.grants import ALL_NOTEBOOKS, GET_IMAGE, LIST_IMAGES, OWN_NOTEBOOKS
 from cleanup.errors import AccessDenied, InventoryError
-from cleanup.modelarts import wire
 from cleanup.modelarts.auth.credentials import Credentials
 from cleanup.modelarts.auth.names import Auth
 from cleanup.modelarts.client import describe
@@ -40,6 +39,9 @@ from cleanup.modelarts.http.messages import Request, Result, segment
 from cleanup.modelarts.http.proxies import route
 from cleanup.modelarts.http.transport import HARMFUL_SKEW, Transport, as_bytes
 from cleanup.modelarts.users.kinds import AskedUsers, UserKind
+from cleanup.modelarts.wire.image_records import decode_image
+from cleanup.modelarts.wire.json_bodies import decode_page
+from cleanup.modelarts.wire.values import Unreadable
 from cleanup.runtime import Runtime
 
 _ATTEMPTS = 3  # enough for a hiccup; whoever asks what is wrong does not want to wait for all of them
@@ -198,8 +200,8 @@ class _Examination:
             if not answer.ok:
                 return refused(answer, LIST_IMAGES, f"workspace {workspace}: ")
             try:
-                total = wire.decode_page(answer.body).total
-            except wire.Unreadable as error:
+                total = decode_page(answer.body).total
+            except Unreadable as error:
                 step = f"check that {self.target.endpoint} is the endpoint of ModelArts"
                 return failure(UNREADABLE, f"workspace {workspace}: no page of images came: {error}", step)
             totals.append(f"{'?' if total is None else total} in workspace {workspace}")
@@ -207,9 +209,9 @@ class _Examination:
 
     async def _get_image(self) -> Check:
         try:
-            records = wire.decode_page(self.first_page.body).records
-            image = wire.decode_image(records[0])
-        except (wire.Unreadable, IndexError):
+            records = decode_page(self.first_page.body).records
+            image = decode_image(records[0])
+        except (Unreadable, IndexError):
             detail = f"there is no image in workspace {self.target.workspaces[0]} to look up"
             return Check(level=CheckLevel.NOT_CHECKED, detail=detail)
         answer = await self._ask(self.transport, f"images/{segment(image.id)}")

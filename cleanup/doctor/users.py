@@ -14,10 +14,10 @@ from cleanup.doctor.checks import (
     unasked,
     warning,
 )
-from cleanup.modelarts import wire
 from cleanup.modelarts.client import describe
 from cleanup.modelarts.http.messages import Result, segment
 from cleanup.modelarts.users.kinds import PERMISSIONS, UserKind
+from cleanup.modelarts.wire.json_bodies import decode_json
 
 _MOST_NAMES = 5
 
@@ -108,7 +108,7 @@ async def check_list(ask: Ask, asked: UserList, workspace: str, wanted: Collecti
     answer = await ask(asked.path, query, posted=asked.posted)
     if not answer.ok:
         return _missing(answer, of_list, asked, wanted)
-    page = wire.decode_json(answer.body)
+    page = decode_json(answer.body)
     if not isinstance(page, dict) or not isinstance(page.get(asked.items) or [], list):
         return _weighed(failure(UNREADABLE, f"no page of {asked.name} came", "try again"), asked, wanted)
     records = [one for one in page.get(asked.items) or [] if isinstance(one, dict)]
@@ -160,7 +160,7 @@ async def check_workspaces(ask: Ask, cleaned: tuple[str, ...]) -> Check:
     """All workspaces of the project, for images and users in any of them count."""
     query = {"limit": 1000, "offset": 0, "sort_by": "name", "order": "asc", "filter_accessible": "false"}
     answer = await ask("v1/{}/workspaces", query)
-    page = wire.decode_json(answer.body) if answer.ok else None
+    page = decode_json(answer.body) if answer.ok else None
     if not isinstance(page, dict) or not isinstance(listed := page.get("workspaces"), list):
         told = describe(answer) if not answer.ok else "shows no workspaces"
         step = (

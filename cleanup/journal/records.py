@@ -10,7 +10,8 @@ import msgspec
 from cleanup.config.settings import TargetRef
 from cleanup.decision.limits import RunLimits
 from cleanup.image import Image
-from cleanup.modelarts.wire import Unreadable, decode_image
+from cleanup.modelarts.wire.image_records import decode_image
+from cleanup.modelarts.wire.values import Unreadable
 from cleanup.outcome import BAD, GONE, TO_RESUME, Outcome, Verdict
 
 

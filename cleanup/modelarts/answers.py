@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cleanup.image import Image, Status, same_word
-from cleanup.modelarts import wire
 from cleanup.modelarts.client import describe
 from cleanup.modelarts.http.messages import Result, passes
+from cleanup.modelarts.wire.error_bodies import ServiceError, decode_error
+from cleanup.modelarts.wire.json_bodies import decode_json
+from cleanup.modelarts.wire.values import clean
 from cleanup.outcome import Outcome
 
 FOREIGN = "which is not the service's own word that there is no such image"
@@ -214,11 +216,11 @@ def explain(answer: Result[Any], meaning: Meaning, image_id: str) -> str | None:
 @lru_cache(maxsize=1)  # what it means and what the journal says of it rest on the same
 def decoded(body: bytes) -> object:
     """The body of an answer as plain values, not to be changed; None when it is no JSON."""
-    return wire.decode_json(body)
+    return decode_json(body)
 
 
 def _said(answer: Result[Any], image_id: str) -> _Said:
-    told = wire.ServiceError(None, None) if answer.ok else wire.decode_error(answer.body)
+    told = ServiceError(None, None) if answer.ok else decode_error(answer.body)
     return _Said(
         answer=answer,
         image_id=image_id,
@@ -234,4 +236,4 @@ def _shown(said: _Said) -> str:
         return "without a usable body"
     if not said.shows_it:
         return "with another image"
-    return f"with status {wire.clean(str(said.body.get('status')))}"
+    return f"with status {clean(str(said.body.get('status')))}"

@@ -12,12 +12,17 @@ import msgspec
 from cleanup.errors import AccessDenied, CleanupError, CredentialsLost, InventoryError
 from cleanup.image import Image, Status, known_status
 from cleanup.image_columns import ImageColumns
-from cleanup.modelarts import wire
 from cleanup.modelarts.details import Details
 from cleanup.modelarts.http.messages import Request, Response, Result, segment
 from cleanup.modelarts.http.rate_limit import RateLimiter
 from cleanup.modelarts.http.transport import Transport, as_bytes
 from cleanup.modelarts.paging import READINGS, Listing, PageItems, Paging, read_all
+from cleanup.modelarts.wire.error_bodies import decode_error
+from cleanup.modelarts.wire.groups import Group, decode_group, decode_read_me
+from cleanup.modelarts.wire.image_records import decode_image
+from cleanup.modelarts.wire.image_rows import ListedImages
+from cleanup.modelarts.wire.json_bodies import Page, decode_object, decode_page
+from cleanup.modelarts.wire.values import Unreadable, clean
 from cleanup.reference import parse_reference
 
 T = TypeVar("T")
@@ -75,7 +80,7 @@ class ListCall(Generic[T]):
     version: str = "v1"
     query: Mapping[str, object] = field(default_factory=dict)
     items: str = "data"
-    total: Callable[[wire.Page], int | None] = lambda page: page.total
+    total: Callable[[Page], int | None] = lambda page: page.total
     numbered: bool = False
     posted: bool = False
     readings: int = READINGS
@@ -158,7 +163,7 @@ class Client:
         `wanted` narrows the list down, `listed` is told how many have been read, and of how many. Raises ListingFailed
         when a page cannot be read, InventoryError when a record makes no sense.
         """
-        records = wire.ListedImages()
+        records = ListedImages()
         call = ListCall(
             path="images",
             what="image",
@@ -178,8 +183,8 @@ class Client:
         async def fetch(offset: int) -> PageItems[T]:
             query = {**call.query, "limit": call.limit, "offset": offset}
 
-            def decode(body: bytes) -> wire.Page:
-                return wire.decode_page(body, call.items)
+            def decode(body: bytes) -> Page:
+                return decode_page(body, call.items)
 
             page = await self.read(
                 call.path, query, decode=decode, version=call.version, posted=call.posted, what="page"
@@ -220,9 +225,9 @@ class Client:
         """`GET /images/{id}`; with `ignore_stop` also while a stop is under way."""
 
         def decode(response: Response) -> Image:
-            image = wire.decode_image(response.body)
+            image = decode_image(response.body)
             if image.id.casefold() != image_id.casefold():
-                raise wire.Unreadable(f"it shows another image, {wire.clean(image.id)}")
+                raise Unreadable(f"it shows another image, {clean(image.id)}")
             return image
 
         request = self._request("GET", f"images/{segment(image_id)}")
@@ -246,7 +251,7 @@ class Client:
         request = self._request("POST", "images", body=msgspec.json.encode(attributes))
         return await self._transport.request(request, as_bytes, repeatable=False)
 
-    async def list_groups(self, workspace: str) -> tuple[wire.Group, ...]:
+    async def list_groups(self, workspace: str) -> tuple[Group, ...]:
         """The groups of images of a workspace, for what they say of themselves.
 
         Raises ListingFailed, or InventoryError when one cannot be read or may be missing.
@@ -256,7 +261,7 @@ class Client:
             what="group",
             query={"type": "DEDICATED", "workspace_id": workspace},
             limit=_IMAGES,
-            decode=wire.decode_read_me,
+            decode=decode_read_me,
             key=lambda group: f"{group.namespace}/{group.name}",
         )
         found = await self.list_records(call)
@@ -275,7 +280,7 @@ class Client:
         query |= {"name_fuzzy_match": "false", "limit": str(_IMAGES), "offset": "0"}
         found = await self._transport.request(
             self._request("GET", "images/group", query),
-            lambda response: wire.decode_group(response.body, namespace, name),
+            lambda response: decode_group(response.body, namespace, name),
         )
         if found.value is None:
             return found
@@ -302,7 +307,7 @@ class Client:
 
     async def show(self, path: str, *, version: str = "v1") -> Mapping[str, object]:
         """One record in detail, as plain values. Raises ListingFailed."""
-        return await self.read(path, decode=wire.decode_object, version=version)
+        return await self.read(path, decode=decode_object, version=version)
 
     async def read(
         self,
@@ -326,7 +331,7 @@ class Client:
             )
         if result.value is None:
             told = f"answered {result.status} without a {what}: {result.trouble}"
-            code = None if result.unreadable else wire.decode_error(result.body).code
+            code = None if result.unreadable else decode_error(result.body).code
             message = f"{result.label} {told if result.unreadable else describe(result)}"
             raise ListingFailed(
                 message, result.status, code, detail=what == "record", by_clock=result.clock is not None
@@ -336,12 +341,12 @@ class Client:
         return result.value
 
 
-def _decoded(page: wire.Page, offset: int, decode: Callable[[msgspec.Raw], T], what: str) -> tuple[T, ...]:
+def _decoded(page: Page, offset: int, decode: Callable[[msgspec.Raw], T], what: str) -> tuple[T, ...]:
     items = []
     for number, record in enumerate(page.records):
         try:
             items.append(decode(record))
-        except wire.Unreadable as error:
+        except Unreadable as error:
             place = f"{what} {number + 1} of the page at offset {offset}"
             raise InventoryError(f"{place} cannot be used: {error}") from None
     return tuple(items)
@@ -370,7 +375,7 @@ def describe(result: Result[Any]) -> str:
         return f"has no answer: {result.trouble} (attempts: {result.attempts})"
     if result.redirect:
         return f"answered {result.status} and points to {result.redirect}: is the endpoint right?"
-    told = wire.decode_error(result.body)
+    told = decode_error(result.body)
     said = (
         ": ".join(part for part in (told.code, result.trouble or told.message) if part) or "without a reason"
     )

@@ -14,7 +14,6 @@ from cleanup.durations import format_elapsed
 from cleanup.errors import CleanupError, InventoryError
 from cleanup.image import Image, Status
 from cleanup.in_use import Use
-from cleanup.modelarts import wire
 from cleanup.modelarts.answers import (
     FOREIGN,
     Look,
@@ -27,6 +26,8 @@ from cleanup.modelarts.answers import (
 )
 from cleanup.modelarts.client import Client, describe
 from cleanup.modelarts.http.messages import Result
+from cleanup.modelarts.wire.error_bodies import decode_error, explanation
+from cleanup.modelarts.wire.values import clean
 from cleanup.outcome import Outcome, Verdict
 
 _LOOKS = 3  # at an image that a 404 hides which is not the service's: it may have been a moment's hiccup
@@ -287,11 +288,11 @@ def _verdict(
     """The verdict with its evidence; `why` is our own word where the service's is not enough."""
     said = decoded(answer.body)
     status = said.get("status") if isinstance(said, dict) else None
-    told = None if answer.ok else wire.decode_error(answer.body)
+    told = None if answer.ok else decode_error(answer.body)
     return Verdict(
         outcome=outcome,
         http_status=answer.status,
-        image_status=wire.clean(status) if isinstance(status, str) else None,
+        image_status=clean(status) if isinstance(status, str) else None,
         error_code=told.code if told else None,
         error_msg=why or _error_message(answer),
         request_id=answer.request_id,
@@ -305,10 +306,10 @@ def _error_message(answer: Result[Any]) -> str | None:
         return answer.trouble
     if answer.redirect or answer.status is None:
         return f"{answer.label} {describe(answer)}"
-    return wire.said(answer)
+    return explanation(answer)
 
 
 def _shown(body: bytes, said: object) -> object:
     """The body for the journal: as JSON where it is of a sane size and depth, else as bounded text."""
     sane = len(body) <= _MOST_RESPONSE and body.count(b"[") + body.count(b"{") <= _MOST_NESTING
-    return said if sane and said is not None else wire.clean(body.decode(errors="replace")) or None
+    return said if sane and said is not None else clean(body.decode(errors="replace")) or None

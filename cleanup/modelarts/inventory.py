@@ -10,11 +10,12 @@ from cleanup.errors import InventoryError
 from cleanup.image import Image
 from cleanup.image_columns import ImageColumns
 from cleanup.in_use import InUse
-from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, ListCall, ListingFailed, explained
 from cleanup.modelarts.users.kinds import AskedUsers, UserKind
 from cleanup.modelarts.users.listing import Reading
 from cleanup.modelarts.users.reading import read_users
+from cleanup.modelarts.wire.json_bodies import decode_object
+from cleanup.modelarts.wire.values import Unreadable, as_text
 from cleanup.progress import Progress
 from cleanup.runtime import Runtime
 
@@ -196,9 +197,9 @@ async def list_workspaces(client: Client) -> tuple[str, ...]:
 
 
 def _workspace_id(raw: msgspec.Raw) -> str:
-    found = wire.as_text(wire.decode_object(raw).get("id"))
+    found = as_text(decode_object(raw).get("id"))
     if found is None:
-        raise wire.Unreadable("it has no id")
+        raise Unreadable("it has no id")
     return found
 
 

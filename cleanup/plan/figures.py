@@ -12,7 +12,7 @@ import msgspec
 from cleanup.decision.decisions import parts_of
 from cleanup.decision.types import Decision
 from cleanup.image_columns import column
-from cleanup.modelarts.wire import as_count, as_text
+from cleanup.modelarts.wire.values import as_count, as_text
 from cleanup.plan.file import Plan, StoredDecisions
 
 _NEVER = datetime.min.replace(tzinfo=UTC)

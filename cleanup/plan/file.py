@@ -25,7 +25,8 @@ from cleanup.files import ELSEWHERE, open_regular
 from cleanup.image import Image, label_of
 from cleanup.image_columns import column, moments, record_of, repeated
 from cleanup.kinds import FileKind, require_kind
-from cleanup.modelarts.wire import Record, decode_image, evidence, proven, shown, usable_id
+from cleanup.modelarts.wire.image_records import Record, decode_image, evidence, proven, shown
+from cleanup.modelarts.wire.values import usable_id
 from cleanup.plan.proof import Proof
 from cleanup.plan.sealed import SCHEMA, Over, SealedFile, require_version, write_sealed
 from cleanup.policy.language import Policy

@@ -20,7 +20,7 @@ from cleanup.in_use import InUse, Use
 from cleanup.kinds import FileKind, require_kind
 from cleanup.modelarts.inventory import Inventory
 from cleanup.modelarts.users.kinds import AskedUsers, Scope, UserKind
-from cleanup.modelarts.wire import ListedImages
+from cleanup.modelarts.wire.image_rows import ListedImages
 from cleanup.plan.sealed import SCHEMA, Over, SealedFile, require_version, write_sealed
 
 

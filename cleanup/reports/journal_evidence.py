@@ -9,7 +9,7 @@ from cleanup.errors import CleanupError
 from cleanup.files import open_regular
 from cleanup.image import id_key
 from cleanup.journal import DeleteIntent, DeleteResult, JournalFile
-from cleanup.modelarts.wire import decode_part, shown
+from cleanup.modelarts.wire.image_records import decode_part, shown
 
 _INTENT = b'"event":"delete.intent"'
 

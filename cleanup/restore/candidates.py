@@ -9,7 +9,9 @@ from cleanup.config.settings import Target, TargetRef
 from cleanup.errors import RecordRejected, UsageError
 from cleanup.image import Image, Status, id_key
 from cleanup.journal import DeleteIntent, DeleteResult, JournalFile, JournalRun
-from cleanup.modelarts.wire import Unreadable, decode_image, decode_json
+from cleanup.modelarts.wire.image_records import decode_image
+from cleanup.modelarts.wire.json_bodies import decode_json
+from cleanup.modelarts.wire.values import Unreadable
 from cleanup.outcome import GONE, Outcome
 from cleanup.restore.records import RestoreState
 

@@ -15,12 +15,14 @@ from cleanup.image import Image
 from cleanup.journal import Journal, require_writable
 from cleanup.journal.reader import LinesFile
 from cleanup.journal.records import Level
-from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, describe
 from cleanup.modelarts.http.messages import Result
 from cleanup.modelarts.inventory import list_workspaces, read_images
 from cleanup.modelarts.users.listing import Reading
 from cleanup.modelarts.users.reading import read_users
+from cleanup.modelarts.wire.error_bodies import ServiceError, decode_error, explanation
+from cleanup.modelarts.wire.image_records import decode_image
+from cleanup.modelarts.wire.values import Unreadable
 from cleanup.restore.candidates import (
     NEVER_RESTORED,
     Candidate,
@@ -304,8 +306,8 @@ def _group(image: Image) -> tuple[str, str, str]:
 
 def _new_id(answer: Result[Any], one: Candidate) -> str | None:
     try:
-        new_id = wire.decode_image(answer.body).id
-    except wire.Unreadable:
+        new_id = decode_image(answer.body).id
+    except Unreadable:
         return None
     return new_id if new_id != one.image.id else None
 
@@ -321,14 +323,14 @@ def _ended(
     """A result with its evidence; `why` is our own word where the service's is not enough."""
     if answer is None:
         return RestoreResult.of(one.image, outcome, error_msg=why or None, new_image_id=new_image_id)
-    told = wire.ServiceError(None, None) if answer.ok else wire.decode_error(answer.body)
+    told = ServiceError(None, None) if answer.ok else decode_error(answer.body)
     return RestoreResult.of(
         one.image,
         outcome,
         new_image_id=new_image_id,
         http_status=answer.status,
         error_code=told.code,
-        error_msg=why or (None if answer.ok else wire.said(answer) or describe(answer)),
+        error_msg=why or (None if answer.ok else explanation(answer) or describe(answer)),
         request_id=answer.request_id,
     )
 

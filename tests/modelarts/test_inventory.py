@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from cleanup.errors import AccessDenied, CleanupError, InventoryError
 from cleanup.image import Image
-from cleanup.modelarts import wire
 from cleanup.modelarts.http.messages import NoResponse, Request, Response
 from cleanup.modelarts.inventory import read_images, read_other_workspaces
 from cleanup.modelarts.paging import Listing, PageItems, Paging, read_all
+from cleanup.modelarts.wire.image_records import decode_image
 from cleanup.stop import Cause, Stop
 from tests.support.stage import LOST, REFUSED, Shelf, Stage, error, make_client, reply
 
@@ -387,7 +387,7 @@ async def test_a_total_beyond_all_bounds_is_not_asked_for_to_its_end(page: tuple
 
 
 def image(**fields: object) -> Image:
-    return wire.decode_image(reply(200, {"id": "i1", **fields}).body)
+    return decode_image(reply(200, {"id": "i1", **fields}).body)
 
 
 class TestTheSameRepository:

@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from cleanup.image import Image
 from cleanup.image_columns import ImageColumns
-from cleanup.modelarts import wire
 from cleanup.modelarts.users import notebooks
-from cleanup.modelarts.wire import Unreadable
+from cleanup.modelarts.wire.error_bodies import ServiceError, decode_error
+from cleanup.modelarts.wire.image_records import Record, decode_image, decode_part, evidence, proven, shown
+from cleanup.modelarts.wire.image_rows import ListedImages
+from cleanup.modelarts.wire.json_bodies import Page, decode_object, decode_page
+from cleanup.modelarts.wire.values import Unreadable
 
 # The deletion page's own example (API.md, The image), word for word.
 EXAMPLE = b"""
@@ -35,11 +38,11 @@ def raw(value: object) -> msgspec.Raw:
 
 
 def image_of(**fields: object) -> Image:
-    return wire.decode_image(raw({"id": "i", **fields}))
+    return decode_image(raw({"id": "i", **fields}))
 
 
 def test_the_example_of_the_api_pages() -> None:
-    image = wire.decode_image(EXAMPLE)
+    image = decode_image(EXAMPLE)
     moment = datetime(2022, 12, 15, 8, 38, 6, 722000, tzinfo=UTC)
     assert msgspec.structs.replace(image, record=msgspec.Raw(b"{}")) == Image(
         id="c9ab2b2f-edda-4556-bdbb-494e868d043c",
@@ -64,13 +67,13 @@ def test_the_example_of_the_api_pages() -> None:
 
 
 def test_the_record_is_kept_verbatim_on_one_line() -> None:
-    kept = wire.decode_image(b'{"id": "i",\n "new": [1.10, "\\u00e9\\/"],  "huge": 1e999 }').raw
+    kept = decode_image(b'{"id": "i",\n "new": [1.10, "\\u00e9\\/"],  "huge": 1e999 }').raw
     assert bytes(kept) == b'{"id":"i","new":[1.10,"\\u00e9\\/"],"huge":1e999}'
 
 
 def test_a_kept_record_reads_the_same_again() -> None:
-    once = wire.decode_image(EXAMPLE)
-    assert wire.decode_image(once.raw) == once
+    once = decode_image(EXAMPLE)
+    assert decode_image(once.raw) == once
 
 
 @pytest.mark.parametrize(
@@ -92,7 +95,7 @@ def test_only_a_description_may_be_empty() -> None:
 )
 def test_a_time_that_makes_no_sense_is_unknown(value: object) -> None:
     record = b'{"id":"i","update_at":%s,"create_at":5}' % str(value).encode() if value == 10**30 else None
-    image = wire.decode_image(record or raw({"id": "i", "update_at": value, "create_at": 5}))
+    image = decode_image(record or raw({"id": "i", "update_at": value, "create_at": 5}))
     assert image.updated_at is None
     assert image.created_at == datetime(1970, 1, 1, 0, 0, 0, 5000, tzinfo=UTC)
 
@@ -124,7 +127,7 @@ def test_resource_tags_are_known_whole_or_not_at_all(value: object, tags: dict[s
 
 @pytest.mark.parametrize("absurd", [b"1e999", b"-1e999", b"9" * 5000])
 def test_one_absurd_value_costs_that_field_alone(absurd: bytes) -> None:
-    image = wire.decode_image(b'{"id":"i","size":' + absurd + b',"tag":"v1"}')
+    image = decode_image(b'{"id":"i","size":' + absurd + b',"tag":"v1"}')
     assert image.size is None
     assert image.tag == "v1"
 
@@ -146,7 +149,7 @@ def test_one_absurd_value_costs_that_field_alone(absurd: bytes) -> None:
 )
 def test_a_record_without_a_usable_id_is_refused(record: bytes) -> None:
     with pytest.raises(Unreadable):
-        wire.decode_image(record)
+        decode_image(record)
 
 
 @pytest.mark.parametrize(
@@ -163,53 +166,53 @@ def test_a_record_without_a_usable_id_is_refused(record: bytes) -> None:
     ],
 )
 def test_what_is_read_for_a_plan_is_the_same_image_with_less_of_it(record: bytes) -> None:
-    listed = wire.ListedImages()
+    listed = ListedImages()
     try:
         (kept,) = ImageColumns([listed.row(record)])
     except Unreadable as error:
         with pytest.raises(Unreadable, match=re.escape(str(error))):
-            wire.decode_image(record)
+            decode_image(record)
     else:
-        alone = wire.decode_image(record)
+        alone = decode_image(record)
         assert kept.raw == alone.raw
         assert msgspec.structs.replace(kept, record=alone.record, spool=None) == alone
     everything = " ".join(set(Image.__struct_fields__) - {"swr_instance_id", "unreadable", "record", "spool"})
     for part, names in (
-        (wire.proven, "id namespace swr_path swr_instance_id type visibility status workspace_id"),
-        (wire.shown, "id namespace name tag swr_path visibility size updated_at"),
-        (wire.evidence, everything),
+        (proven, "id namespace swr_path swr_instance_id type visibility status workspace_id"),
+        (shown, "id namespace name tag swr_path visibility size updated_at"),
+        (evidence, everything),
     ):
         try:
-            whole = wire.decode_image(record)
+            whole = decode_image(record)
         except Unreadable as error:
             with pytest.raises(Unreadable, match=re.escape(str(error))):
-                wire.decode_part(record, part)
+                decode_part(record, part)
         else:
-            some = wire.decode_part(record, part)
+            some = decode_part(record, part)
             assert [getattr(some, name) for name in names.split()] == [
                 getattr(whole, name) for name in names.split()
             ]
 
 
 def test_what_is_whole_of_a_damaged_record_is_read() -> None:
-    image = wire.decode_image(b'{"id":"i","name":"\\ud800","tag":"v1","x":NaN}')
+    image = decode_image(b'{"id":"i","name":"\\ud800","tag":"v1","x":NaN}')
     assert (image.name, image.tag, bytes(image.raw)) == (None, "v1", b'{"id":"i","tag":"v1"}')
     assert image.unreadable == "its name, x cannot be read"
 
 
 class TestPages:
     def test_an_ordinary_page(self) -> None:
-        page = wire.decode_page(b'{"current":0,"data":[{"id":"a"},{"id":"b"}],"pages":1,"size":2,"total":2}')
+        page = decode_page(b'{"current":0,"data":[{"id":"a"},{"id":"b"}],"pages":1,"size":2,"total":2}')
         assert [bytes(record) for record in page.records] == [b'{"id":"a"}', b'{"id":"b"}']
         assert page.total == 2
 
     @pytest.mark.parametrize("total", [b"null", b'"2"', b"-1", b"2.0", b"true", b"1e999", b"[]"])
     def test_a_total_of_a_wrong_kind_is_unknown(self, total: bytes) -> None:
-        page = wire.decode_page(b'{"data":[],"total":' + total + b',"pages":"x","size":{},"current":null}')
-        assert page == wire.Page((), None)
+        page = decode_page(b'{"data":[],"total":' + total + b',"pages":"x","size":{},"current":null}')
+        assert page == Page((), None)
 
     def test_all_but_the_data_may_be_missing(self) -> None:
-        assert wire.decode_page(b'{"data":[]}') == wire.Page((), None)
+        assert decode_page(b'{"data":[]}') == Page((), None)
 
     @pytest.mark.parametrize(
         "body",
@@ -226,14 +229,14 @@ class TestPages:
     )
     def test_without_a_list_it_is_no_page(self, body: bytes) -> None:
         with pytest.raises(Unreadable):
-            wire.decode_page(body)
+            decode_page(body)
 
     @pytest.mark.parametrize(
         "body", [b"<html>502</html>", b'{"data":[{"id":"\xff"}]}', b'{"data":' + b"[" * 9999]
     )
     def test_rubbish_is_no_page(self, body: bytes) -> None:
         with pytest.raises(Unreadable):
-            wire.decode_page(body)
+            decode_page(body)
 
 
 class TestErrors:
@@ -262,10 +265,10 @@ class TestErrors:
         ],
     )
     def test_what_an_error_says(self, body: bytes, code: str | None, message: str | None) -> None:
-        assert wire.decode_error(body) == wire.ServiceError(code, message)
+        assert decode_error(body) == ServiceError(code, message)
 
     def test_a_long_text_is_bounded(self) -> None:
-        message = wire.decode_error(b'{"error_msg":"' + b"x" * 100_000 + b'"}').message
+        message = decode_error(b'{"error_msg":"' + b"x" * 100_000 + b'"}').message
         assert message == "x" * 497 + "..."
 
 
@@ -281,14 +284,14 @@ JSON = st.recursive(
     ),
     max_leaves=12,
 )
-FIELDS = st.sampled_from(wire.Record.__struct_fields__)
+FIELDS = st.sampled_from(Record.__struct_fields__)
 RECORDS = st.dictionaries(FIELDS | st.text(st.characters(exclude_categories=["Cs"])), JSON)
 
 
 @given(RECORDS)
 def test_an_unknown_never_becomes_known(record: dict[str, Any]) -> None:
     """Whatever an image says, its record says the same, in the right kind."""
-    image = wire.decode_image(raw({**record, "id": "i"}))
+    image = decode_image(raw({**record, "id": "i"}))
     said = msgspec.to_builtins(
         {name: getattr(image, name) for name in image.__struct_fields__ if name not in ("record", "id")}
     )
@@ -312,10 +315,10 @@ def decode_notebook(body: bytes) -> object:
 
 def error_told_of(body: bytes) -> str | None:
     """Let every reader have a body; only what cannot be read is an error. Returns what is told of it as an error."""
-    for read in (wire.decode_page, wire.decode_image, wire.decode_object, decode_notebook):
+    for read in (decode_page, decode_image, decode_object, decode_notebook):
         with suppress(Unreadable):
             read(body)
-    return wire.decode_error(body).message
+    return decode_error(body).message
 
 
 def can_be_shown(message: str | None) -> bool:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from cleanup.decision.types import Action, Decision, Reason
-from cleanup.modelarts.wire import decode_image
+from cleanup.modelarts.wire.image_records import decode_image
 from cleanup.plan import file as plan_file
 
 SENT = {"id": "i", "namespace": "ns", "name": "n", "tag": "1.0", "update_at": 1671093486722}

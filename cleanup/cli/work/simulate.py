@@ -10,7 +10,7 @@ from cleanup.cli.output import STDERR, is_quiet, say
 from cleanup.cli.simulate import SimulateOptions
 from cleanup.config.settings import duration
 from cleanup.errors import UsageError
-from cleanup.modelarts import wire
+from cleanup.modelarts.wire.json_bodies import decode_object
 from cleanup.plan.inventory_file import read_inventory_file
 from cleanup.simulator import (
     USER_ID,
@@ -99,7 +99,7 @@ def _stored_world(file: Path) -> World:
     """The project of an inventory file; each user of an image becomes a notebook that uses it."""
     stored = read_inventory_file(file)
     found = stored.inventory
-    images = [wire.decode_object(image.raw) for image in (*found.images, *found.others)]
+    images = [decode_object(image.raw) for image in (*found.images, *found.others)]
     moment = int(stored.created_at.timestamp() * 1000)
     notebooks = [
         {

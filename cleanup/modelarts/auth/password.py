@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cleanup.errors import AccessDenied, InventoryError
-from cleanup.modelarts import wire
 from cleanup.modelarts.auth.credentials import Secret
 from cleanup.modelarts.http.messages import Request, Response, passes
+from cleanup.modelarts.wire.error_bodies import explanation
 
 if TYPE_CHECKING:
     from cleanup.modelarts.http.transport import Transport
@@ -54,7 +54,7 @@ async def log_in(
     if result.status < 400:
         trouble = f"{result.label} answered {result.status} without a token that a header can carry"
         raise AccessDenied(f"cannot log in: {trouble}; is --iam-endpoint right?")
-    why = wire.said(result)
+    why = explanation(result)
     raise AccessDenied(
         f"IAM at {iam_endpoint} refused the login of {user.source} with {result.status}"
         f"{f' ({why})' if why else ''}: check user, password, domain, project and --iam-endpoint"

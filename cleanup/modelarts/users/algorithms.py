@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import msgspec
 
 from cleanup.in_use import Use
-from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, ListCall
 from cleanup.modelarts.paging import Listing
 from cleanup.modelarts.users.jobs import matching
 from cleanup.modelarts.users.listing import Reading, UserListing
+from cleanup.modelarts.wire.json_bodies import Page, decode_object
+from cleanup.modelarts.wire.values import Unreadable, as_object, as_text, clean
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ async def _list(client: Client, workspace: str) -> Listing[Algorithm]:
 
 
 def _call(workspace: str, claims: list[int | None], *, numbered: bool, readings: int) -> ListCall[Algorithm]:
-    def total(page: wire.Page) -> int | None:
+    def total(page: Page) -> int | None:
         claims.append(matching(page))
         return claims[-1]
 
@@ -71,12 +72,12 @@ def _call(workspace: str, claims: list[int | None], *, numbered: bool, readings:
 
 def _decode(raw: msgspec.Raw) -> Algorithm:
     """Raises Unreadable for an algorithm that does not say which image it uses: one without any engine."""
-    record = wire.decode_object(raw)
-    metadata = wire.as_object(record.get("metadata"))
-    algorithm_id = wire.as_text(metadata.get("id"))
-    user = wire.clean(f"algorithm {wire.as_text(metadata.get('name')) or algorithm_id or '?'}")
-    engine = wire.as_object(record.get("job_config")).get("engine")
-    image = wire.as_text(wire.as_object(engine).get("image_url"))
-    if not isinstance(engine, dict) or (not image and wire.as_text(engine.get("image_repo_id"))):
-        raise wire.Unreadable(f"{user} does not say which image it uses")
+    record = decode_object(raw)
+    metadata = as_object(record.get("metadata"))
+    algorithm_id = as_text(metadata.get("id"))
+    user = clean(f"algorithm {as_text(metadata.get('name')) or algorithm_id or '?'}")
+    engine = as_object(record.get("job_config")).get("engine")
+    image = as_text(as_object(engine).get("image_url"))
+    if not isinstance(engine, dict) or (not image and as_text(engine.get("image_repo_id"))):
+        raise Unreadable(f"{user} does not say which image it uses")
     return Algorithm(algorithm_id or bytes(raw).decode(errors="replace"), user, image)

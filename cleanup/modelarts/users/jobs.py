@@ -8,9 +8,18 @@ import msgspec
 
 from cleanup.image import EPOCH_OF_SENSE
 from cleanup.in_use import Use
-from cleanup.modelarts import wire
 from cleanup.modelarts.client import ListCall
 from cleanup.modelarts.users.listing import Reading, UserListing
+from cleanup.modelarts.wire.json_bodies import Page, decode_object
+from cleanup.modelarts.wire.values import (
+    Unreadable,
+    as_count,
+    as_moment,
+    as_object,
+    as_objects,
+    as_text,
+    clean,
+)
 
 _FINAL = frozenset({"completed", "failed", "terminated"})  # any other phase, also a new one, is not over
 # The service's own jobs, which run its own images.
@@ -64,7 +73,7 @@ async def read(reading: Reading, workspace: str) -> UserListing:
     )
 
 
-def matching(page: wire.Page) -> int | None:
+def matching(page: Page) -> int | None:
     """How many records there are: `count`, for `total` may count those of other workspaces too.
 
     None where `count` may be the page's own number, which only an equal `total` rules out: then just an
@@ -78,17 +87,17 @@ def matching(page: wire.Page) -> int | None:
 
 def _decode(raw: msgspec.Raw) -> TrainingJob:
     """Raises Unreadable for a job that does not say which image it uses."""
-    record = wire.decode_object(raw)
-    metadata, status = wire.as_object(record.get("metadata")), wire.as_object(record.get("status"))
-    job_id, phase = wire.as_text(metadata.get("id")), wire.as_text(status.get("phase"))
-    owner = wire.as_text(metadata.get("user_name"))
-    name = wire.as_text(metadata.get("name")) or job_id or "?"
+    record = decode_object(raw)
+    metadata, status = as_object(record.get("metadata")), as_object(record.get("status"))
+    job_id, phase = as_text(metadata.get("id")), as_text(status.get("phase"))
+    owner = as_text(metadata.get("user_name"))
+    name = as_text(metadata.get("name")) or job_id or "?"
     user = f"training job {name} ({phase or 'phase unknown'})" + (f", owner {owner}" if owner else "")
     is_over = (phase or "").strip().casefold() in _FINAL
-    images, algorithms = _images(record, wire.clean(user))
+    images, algorithms = _images(record, clean(user))
     return TrainingJob(
         key=job_id or bytes(raw).decode(errors="replace"),
-        user=wire.clean(user),
+        user=clean(user),
         over_since=_over_since(metadata, status) if is_over else None,
         images=images,
         algorithms=algorithms,
@@ -97,8 +106,8 @@ def _decode(raw: msgspec.Raw) -> TrainingJob:
 
 def _over_since(metadata: Mapping[str, object], status: Mapping[str, object]) -> datetime | None:
     """The latest time that is known of a job that is over: its end, else its start, else its creation."""
-    began, created = wire.as_moment(status.get("start_time")), wire.as_moment(metadata.get("create_time"))
-    lasted = wire.as_count(status.get("duration"))
+    began, created = as_moment(status.get("start_time")), as_moment(metadata.get("create_time"))
+    lasted = as_count(status.get("duration"))
     try:
         ended = began + timedelta(milliseconds=lasted) if began and lasted is not None else began
     except OverflowError:
@@ -113,30 +122,30 @@ def _images(record: Mapping[str, object], user: str) -> tuple[tuple[str, ...], t
     neither image nor preset is where the image stands; that of the job counts only where a task says
     nothing, or none names an image. What says none of that may use any image: Unreadable.
     """
-    whole = wire.as_object(record.get("algorithm"))
-    tasks = [wire.as_object(task.get("algorithm")) for task in wire.as_objects(record.get("tasks"))]
+    whole = as_object(record.get("algorithm"))
+    tasks = [as_object(task.get("algorithm")) for task in as_objects(record.get("tasks"))]
     parts = (whole, *tasks)
-    images = tuple(image for part in parts if (image := wire.as_text(_engine(part).get("image_url"))))
+    images = tuple(image for part in parts if (image := as_text(_engine(part).get("image_url"))))
     if any(_engine(part).get("image_repo_id") and not _engine(part).get("image_url") for part in parts):
-        raise wire.Unreadable(f"{user} names a repository by its id and no image")
+        raise Unreadable(f"{user} names a repository by its id and no image")
     silent = not all(map(_says_something, tasks or [whole]))
-    is_own = (wire.as_text(record.get("kind")) or "").casefold() in _OWN_KINDS
+    is_own = (as_text(record.get("kind")) or "").casefold() in _OWN_KINDS
     if silent and not _says_something(whole) and not is_own:
-        raise wire.Unreadable(f"{user} does not say which image it uses")
+        raise Unreadable(f"{user} does not say which image it uses")
     vague = [part for part in tasks if not _says_image(part)]
     if not _says_image(whole) and (silent or not any(map(_says_image, tasks))):
         vague.append(whole)
-    return images, tuple(found for part in vague if (found := wire.as_text(part.get("id"))))
+    return images, tuple(found for part in vague if (found := as_text(part.get("id"))))
 
 
 def _engine(algorithm: Mapping[str, object]) -> Mapping[str, object]:
-    return wire.as_object(algorithm.get("engine"))
+    return as_object(algorithm.get("engine"))
 
 
 def _says_something(algorithm: Mapping[str, object]) -> bool:
-    return isinstance(algorithm.get("engine"), dict) or wire.as_text(algorithm.get("id")) is not None
+    return isinstance(algorithm.get("engine"), dict) or as_text(algorithm.get("id")) is not None
 
 
 def _says_image(algorithm: Mapping[str, object]) -> bool:
     engine = _engine(algorithm)
-    return any(wire.as_text(engine.get(name)) for name in ("image_url", "engine_id", "engine_name"))
+    return any(as_text(engine.get(name)) for name in ("image_url", "engine_id", "engine_name"))

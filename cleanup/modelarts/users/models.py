@@ -8,13 +8,14 @@ import msgspec
 
 from cleanup.errors import InventoryError
 from cleanup.in_use import Use
-from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, ListCall
 from cleanup.modelarts.gather import gather
 from cleanup.modelarts.http.messages import segment
 from cleanup.modelarts.users import services_v1
 from cleanup.modelarts.users.kinds import UserKind
 from cleanup.modelarts.users.listing import Reading, UserListing
+from cleanup.modelarts.wire.json_bodies import decode_json, decode_object
+from cleanup.modelarts.wire.values import Unreadable, as_count, as_object, as_text, clean
 
 
 @dataclass(frozen=True)
@@ -63,28 +64,28 @@ async def read(reading: Reading, workspace: str) -> UserListing:
 
 
 def _decode(raw: msgspec.Raw) -> ListedModel:
-    record = wire.decode_object(raw)
-    model_id = wire.as_text(record.get("model_id"))
+    record = decode_object(raw)
+    model_id = as_text(record.get("model_id"))
     if model_id is None:
-        raise wire.Unreadable("it has no model_id")
-    version = wire.as_text(record.get("model_version"))
+        raise Unreadable("it has no model_id")
+    version = as_text(record.get("model_version"))
     return ListedModel(
         id=model_id,
-        name=" ".join((wire.as_text(record.get("model_name")) or model_id, version or "")).strip(),
+        name=" ".join((as_text(record.get("model_name")) or model_id, version or "")).strip(),
         # A model of another type has no image, should the service list it all the same.
-        copied=wire.as_text(record.get("source_copy")) if _is_of_image(record) else "true",
+        copied=as_text(record.get("source_copy")) if _is_of_image(record) else "true",
         stamp=(
             version,
-            wire.as_text(record.get("model_status")),
-            wire.as_count(record.get("create_at")),
-            wire.as_text(record.get("source_copy")) or "",
+            as_text(record.get("model_status")),
+            as_count(record.get("create_at")),
+            as_text(record.get("source_copy")) or "",
             str(record.get("update_at")),
         ),
     )
 
 
 def _is_of_image(record: Mapping[str, object]) -> bool:
-    kind = wire.as_text(record.get("model_type"))
+    kind = as_text(record.get("model_type"))
     return kind is None or kind.casefold() == "image"
 
 
@@ -101,11 +102,11 @@ async def _uses(client: Client, model: ListedModel) -> tuple[Use, ...]:
 async def _look_at(client: Client, path: str, model: ListedModel) -> tuple[Use, ...]:
     """The references in a model's detail. Raises InventoryError when it names none."""
     record = await client.show(path)
-    copied = wire.as_text(record.get("source_copy")) or model.copied
+    copied = as_text(record.get("source_copy")) or model.copied
     if not _needs_image(copied) and model.copied is None:
         return ()
-    user = wire.clean(f"model {model.name} (source_copy {copied or 'not said'})")
-    named = (wire.as_text(record.get("source_location")), _in_config(record.get("config")))
+    user = clean(f"model {model.name} (source_copy {copied or 'not said'})")
+    named = (as_text(record.get("source_location")), _in_config(record.get("config")))
     found = tuple(dict.fromkeys(text for text in named if text))
     if not found:
         raise InventoryError(f"{user} does not say which image it uses")
@@ -114,5 +115,5 @@ async def _look_at(client: Client, path: str, model: ListedModel) -> tuple[Use, 
 
 def _in_config(config: object) -> str | None:
     """`swr_location` in the `config`, which is JSON as a text."""
-    told = wire.decode_json(config.encode()) if isinstance(config, str) else config
-    return wire.as_text(wire.as_object(told).get("swr_location"))
+    told = decode_json(config.encode()) if isinstance(config, str) else config
+    return as_text(as_object(told).get("swr_location"))

@@ -9,11 +9,12 @@ import msgspec
 from cleanup.errors import InventoryError
 from cleanup.image import Image
 from cleanup.in_use import InUse, Use
-from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, ListCall, ListingFailed
 from cleanup.modelarts.gather import gather
 from cleanup.modelarts.users.kinds import Scope
 from cleanup.modelarts.users.listing import Reading, UserListing
+from cleanup.modelarts.wire.json_bodies import decode_object, decode_page
+from cleanup.modelarts.wire.values import Unreadable, as_object, as_text, clean
 
 _NOTEBOOK, _CODELAB = "NOTEBOOK", "DEFAULT"  # the two features a notebook can have
 _IMAGE_NAME = re.compile(r"[^/:\s]+/[^/:\s]+:[^/:\s]+")
@@ -69,7 +70,7 @@ async def user_of(client: Client, image: Image) -> Use | None:
         "offset": "0",
     }
     try:
-        page = await client.read("notebooks/all", query, decode=wire.decode_page)
+        page = await client.read("notebooks/all", query, decode=decode_page)
     except ListingFailed as error:
         if error.status == 400:
             return None
@@ -80,7 +81,7 @@ async def user_of(client: Client, image: Image) -> Use | None:
         )
     try:
         found = [decode_notebook(record).use for record in page.records]
-    except wire.Unreadable as error:
+    except Unreadable as error:
         raise InventoryError(f"the notebooks of image {image.id} cannot be read: {error}") from None
     return InUse(use for use in found if use).of(image)
 
@@ -139,22 +140,20 @@ def decode_notebook(raw: msgspec.Raw) -> Notebook:
     try:
         record = _records.decode(raw)
     except (ValueError, RecursionError):
-        fields = wire.decode_object(raw)
+        fields = decode_object(raw)
         record = _NotebookRecord(**{name: fields.get(name) for name in _NotebookRecord.__struct_fields__})
-    notebook_id, status = wire.as_text(record.id), wire.as_text(record.status)
+    notebook_id, status = as_text(record.id), as_text(record.status)
     key = notebook_id or bytes(raw).decode(errors="replace")
     if status and status.strip().casefold() == "deleted":
         return Notebook(key, None)
-    user = wire.clean(
-        f"notebook {wire.as_text(record.name) or notebook_id or '?'} ({status or 'status unknown'})"
-    )
-    return Notebook(key, _use(user, wire.as_object(record.image)))
+    user = clean(f"notebook {as_text(record.name) or notebook_id or '?'} ({status or 'status unknown'})")
+    return Notebook(key, _use(user, as_object(record.image)))
 
 
 def _use(user: str, image: Mapping[str, object]) -> Use:
-    image_id, swr_path, name = (wire.as_text(image.get(key)) for key in ("id", "swr_path", "name"))
+    image_id, swr_path, name = (as_text(image.get(key)) for key in ("id", "swr_path", "name"))
     if image_id or swr_path:
         return Use(user=user, image_id=image_id, swr_path=swr_path)
     if name and _IMAGE_NAME.fullmatch(name):
         return Use(user=user, name=name)
-    raise wire.Unreadable(f"{user} does not say which image it uses")
+    raise Unreadable(f"{user} does not say which image it uses")

@@ -8,11 +8,12 @@ import msgspec
 
 from cleanup.errors import InventoryError
 from cleanup.in_use import Use
-from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, ListCall, ListingFailed
 from cleanup.modelarts.gather import gather
 from cleanup.modelarts.http.messages import segment
 from cleanup.modelarts.users.listing import Reading, UserListing
+from cleanup.modelarts.wire.json_bodies import decode_object
+from cleanup.modelarts.wire.values import Unreadable, as_count, as_object, as_objects, as_text, clean
 
 _MOST = 500  # of a page, here and below; offsets must be multiples of it
 
@@ -55,15 +56,15 @@ async def read(reading: Reading, workspace: str) -> UserListing:
 
 
 def _decode(raw: msgspec.Raw) -> ListedService:
-    record = wire.decode_object(raw)
-    service_id = wire.as_text(record.get("id"))
+    record = decode_object(raw)
+    service_id = as_text(record.get("id"))
     if service_id is None:
-        raise wire.Unreadable("it has no id")
-    name, status = wire.as_text(record.get("name")), wire.as_text(record.get("status"))
-    versions = wire.as_count(record.get("version_count"))
+        raise Unreadable("it has no id")
+    name, status = as_text(record.get("name")), as_text(record.get("status"))
+    versions = as_count(record.get("version_count"))
     return ListedService(
         id=service_id,
-        user=wire.clean(f"service {name or service_id} ({status or 'status unknown'})"),
+        user=clean(f"service {name or service_id} ({status or 'status unknown'})"),
         versions=versions,
         stamp=(_stamp(record.get("version")), versions, _stamp(record.get("update_at"))),
     )
@@ -83,10 +84,10 @@ async def _look_at(client: Client, service: ListedService) -> tuple[Use, ...]:
     """All images of a service. With one version its own detail has them all. Raises InventoryError without any."""
     path = f"services/{segment(service.id)}"
     record = await client.show(path, version="v2")
-    version = wire.as_object(record.get("version"))
-    groups = wire.as_objects(version.get("instance_groups"))
-    units = [unit for group in groups for unit in wire.as_objects(group.get("unit_configs"))]
-    found = list(_in_units(service.user, units, wire.as_text(version.get("version"))))
+    version = as_object(record.get("version"))
+    groups = as_objects(version.get("instance_groups"))
+    units = [unit for group in groups for unit in as_objects(group.get("unit_configs"))]
+    found = list(_in_units(service.user, units, as_text(version.get("version"))))
     if service.versions != 1 or not found:
         deployments = await _ids(client, f"{path}/deployments", "deployment", "id")
         below = await gather(
@@ -102,13 +103,13 @@ async def _look_at(client: Client, service: ListedService) -> tuple[Use, ...]:
 async def _in_deployment(client: Client, user: str, path: str) -> tuple[Use, ...]:
     """The images of a deployment's present configuration and of all versions it can be switched back to."""
     record = await client.show(path, version="v2")
-    now = wire.as_text(record.get("version"))
-    found = [*_in_units(user, wire.as_objects(record.get("unit_configs")), now)]
+    now = as_text(record.get("version"))
+    found = [*_in_units(user, as_objects(record.get("unit_configs")), now)]
     for version in await _ids(client, f"{path}/versions", "version", "version"):
         shown = await client.show(f"{path}/versions/{segment(version)}", version="v2")
-        units = wire.as_objects(shown.get("unit_configs"))
+        units = as_objects(shown.get("unit_configs"))
         if not units:
-            raise InventoryError(f"{user} does not say which image its version {wire.clean(version)} uses")
+            raise InventoryError(f"{user} does not say which image its version {clean(version)} uses")
         found += _in_units(user, units, version)
     return tuple(found)
 
@@ -117,9 +118,9 @@ async def _ids(client: Client, path: str, what: str, name: str) -> tuple[str, ..
     """All of a list below a service, by what tells them apart. To fail here is to fail at a detail of the service."""
 
     def decode(raw: msgspec.Raw) -> str:
-        found = wire.as_text(wire.decode_object(raw).get(name))
+        found = as_text(decode_object(raw).get(name))
         if found is None:
-            raise wire.Unreadable(f"it has no {name}")
+            raise Unreadable(f"it has no {name}")
         return found
 
     call = ListCall(path=path, what=what, version="v2", limit=_MOST, decode=decode, key=str)
@@ -136,11 +137,11 @@ async def _ids(client: Client, path: str, what: str, name: str) -> tuple[str, ..
 def _in_units(user: str, units: Iterable[Mapping[str, object]], version: str | None) -> Iterator[Use]:
     """The images of units. `id` counts unless the source is SWR, `swr_path` always. Raises InventoryError."""
     for unit in units:
-        image = wire.as_object(unit.get("image"))
-        by_path = (wire.as_text(image.get("source")) or "").strip().upper() == "SWR"
-        image_id = None if by_path else wire.as_text(image.get("id"))
-        swr_path = wire.as_text(image.get("swr_path"))
+        image = as_object(unit.get("image"))
+        by_path = (as_text(image.get("source")) or "").strip().upper() == "SWR"
+        image_id = None if by_path else as_text(image.get("id"))
+        swr_path = as_text(image.get("swr_path"))
         if not image_id and not swr_path:
             raise InventoryError(f"{user} does not say which image it uses in version {version or '?'}")
-        suffix = f", version {wire.clean(version)}" if version else ""
+        suffix = f", version {clean(version)}" if version else ""
         yield Use(user=suffix, image_id=image_id, swr_path=swr_path)

@@ -8,10 +8,11 @@ from functools import partial
 import msgspec
 
 from cleanup.errors import InventoryError
-from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, ListCall, ListingFailed
 from cleanup.modelarts.gather import gather
 from cleanup.modelarts.http.messages import segment
+from cleanup.modelarts.wire.json_bodies import decode_object
+from cleanup.modelarts.wire.values import as_objects, as_text, clean
 
 
 @dataclass(frozen=True)
@@ -60,18 +61,18 @@ async def read(client: Client, workspace: str) -> Served:
 
 def _decode(raw: msgspec.Raw) -> tuple[str, str, tuple[str, ...]]:
     """A service's id, what it is called, and what changes when its models may have."""
-    record = wire.decode_object(raw)
-    service_id = wire.as_text(record.get("service_id")) or ""
-    status = wire.as_text(record.get("status")) or "status unknown"
-    name = wire.as_text(record.get("service_name")) or service_id or "?"
+    record = decode_object(raw)
+    service_id = as_text(record.get("service_id")) or ""
+    status = as_text(record.get("status")) or "status unknown"
+    name = as_text(record.get("service_name")) or service_id or "?"
     changed = tuple(str(record.get(field)) for field in ("transition_at", "start_time", "update_time"))
-    return service_id, wire.clean(f"service {name} ({status})"), (status, *changed)
+    return service_id, clean(f"service {name} ({status})"), (status, *changed)
 
 
 async def _models(client: Client, service_id: str, _: str, stamp: tuple[str, ...]) -> tuple[str, ...]:
     async def look_at() -> tuple[str, ...]:
         record = await client.show(path)
-        models = (wire.as_text(part.get("model_id")) for part in wire.as_objects(record.get("config")))
+        models = (as_text(part.get("model_id")) for part in as_objects(record.get("config")))
         return tuple(model_id for model_id in models if model_id)
 
     path = f"services/{segment(service_id)}"

@@ -9,11 +9,12 @@ import msgspec
 
 from cleanup.errors import InventoryError
 from cleanup.in_use import Use
-from cleanup.modelarts import wire
 from cleanup.modelarts.client import Client, ListCall
 from cleanup.modelarts.gather import gather
 from cleanup.modelarts.http.messages import segment
 from cleanup.modelarts.users.listing import Reading, UserListing
+from cleanup.modelarts.wire.json_bodies import decode_object
+from cleanup.modelarts.wire.values import Unreadable, as_text, clean
 from cleanup.reference import parse_reference
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -55,16 +56,16 @@ async def read(reading: Reading, workspace: str | None = None) -> UserListing:
 
 
 def _decode(raw: msgspec.Raw) -> ListedWorkflow:
-    record = wire.decode_object(raw)
-    workflow_id = wire.as_text(record.get("workflow_id"))
+    record = decode_object(raw)
+    workflow_id = as_text(record.get("workflow_id"))
     whole = isinstance(record.get("steps"), list)
     if workflow_id is None and not whole:
-        raise wire.Unreadable("it has neither steps nor a workflow_id")
+        raise Unreadable("it has neither steps nor a workflow_id")
     return ListedWorkflow(
         key=workflow_id or bytes(raw).decode(errors="replace"),
-        user=wire.clean(f"workflow {wire.as_text(record.get('name')) or workflow_id or '?'}"),
+        user=clean(f"workflow {as_text(record.get('name')) or workflow_id or '?'}"),
         record=record if whole else None,
-        stamp=(wire.as_text(record.get("last_modified_at")),),
+        stamp=(as_text(record.get("last_modified_at")),),
     )
 
 

@@ -12,7 +12,7 @@ from cleanup.modelarts.http.messages import Request, Response
 from cleanup.modelarts.users.kinds import Scope, UserKind
 from cleanup.modelarts.users.notebooks import decode_notebook, user_of
 from cleanup.modelarts.users.reading import read_users
-from cleanup.modelarts.wire import Unreadable
+from cleanup.modelarts.wire.values import Unreadable
 from tests.support.stage import Shelf, Stage, asked, error, make_client, make_reading, reply
 
 NOTEBOOKS = UserKind.NOTEBOOKS
