@@ -21,7 +21,7 @@ from cleanup.modelarts.client import Client
 from cleanup.outcome import TO_RESUME, Verdict
 from cleanup.plan import file as plan_file
 from cleanup.plan.build import look
-from cleanup.plan.file import Plan
+from cleanup.plan.plan import Plan, check_applicable
 
 
 def target_of(journal: JournalFile, targets: Sequence[Target]) -> Target:
@@ -71,7 +71,7 @@ def applicable_plan(
                 f"the journal is about project {place.project_id} at {place.endpoint}, not about project "
                 f"{target.project_id} at {target.endpoint}: connect to where it was written"
             )
-        plan_file.check_applicable(plan, target, now)
+        check_applicable(plan, target, now)
     except RecordRejected as error:
         return Refused(error, plan)
     return plan

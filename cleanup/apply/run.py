@@ -25,7 +25,8 @@ from cleanup.modelarts.inventory import Inventory
 from cleanup.outcome import Outcome, Verdict
 from cleanup.plan import file as plan_file
 from cleanup.plan.build import build_plan, look
-from cleanup.plan.file import Plan, content_bytes
+from cleanup.plan.plan import Plan
+from cleanup.plan.summary import content_bytes
 from cleanup.policy.language import Policy
 from cleanup.stop import Cause
 

@@ -9,7 +9,7 @@ import anyio
 from cleanup.cli.output import STDERR
 from cleanup.config.settings import TargetRef
 from cleanup.errors import Interrupted, UsageError
-from cleanup.plan.file import Plan
+from cleanup.plan.plan import Plan
 from cleanup.reports.formatting import count, plain, size
 from cleanup.stop import Stop
 

@@ -11,7 +11,7 @@ from cleanup.errors import CleanupError, Interrupted, RecordRejected, UsageError
 from cleanup.journal import read
 from cleanup.journal.state import OpenJournal, State, open_journals
 from cleanup.outcome import Outcome
-from cleanup.plan.file import Plan
+from cleanup.plan.plan import Plan
 from cleanup.policy.language import Policy
 from cleanup.reports.formatting import count
 from cleanup.stop import Stop

@@ -14,7 +14,7 @@ from cleanup.files import read_regular
 from cleanup.journal import JournalFile
 from cleanup.kinds import FileKind, require_kind
 from cleanup.plan import file as plan_file
-from cleanup.plan.file import Plan
+from cleanup.plan.plan import Plan
 from cleanup.reports import view
 from cleanup.reports.comparison_view import between_plans
 from cleanup.reports.view import Report

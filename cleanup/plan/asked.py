@@ -7,7 +7,7 @@ from cleanup.config.pins import pins_digest
 from cleanup.config.settings import Target
 from cleanup.durations import format_duration
 from cleanup.modelarts.users.kinds import AskedUsers, Scope
-from cleanup.plan.file import InventoryRef
+from cleanup.plan.plan import InventoryRef
 
 _WIDEST_FIRST = tuple(Scope)
 

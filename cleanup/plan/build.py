@@ -15,7 +15,8 @@ from cleanup.image_columns import codes
 from cleanup.modelarts.client import Client
 from cleanup.modelarts.inventory import Inventory, read_inventory
 from cleanup.modelarts.users.kinds import UserKind
-from cleanup.plan.file import Header, InventoryRef, Plan, PolicyRef, in_plan_order, summarize
+from cleanup.plan.plan import Header, InventoryRef, Plan, PolicyRef, in_plan_order
+from cleanup.plan.summary import summarize
 from cleanup.policy.language import Policy
 from cleanup.policy.lint import lint, lint_against
 

@@ -13,7 +13,8 @@ from cleanup.decision.decisions import parts_of
 from cleanup.decision.types import Decision
 from cleanup.image_columns import column
 from cleanup.modelarts.wire.values import as_count, as_text
-from cleanup.plan.file import Plan, StoredDecisions
+from cleanup.plan.plan import Plan
+from cleanup.plan.stored_decisions import StoredDecisions
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 GroupName = tuple[str | None, str | None]

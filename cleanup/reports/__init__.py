@@ -10,7 +10,7 @@ from cleanup.reports.view import Report
 
 if TYPE_CHECKING:
     from cleanup.journal import JournalFile
-    from cleanup.plan.file import Plan
+    from cleanup.plan.plan import Plan
 
 __all__ = ["FORMATS", "Format", "render", "view"]
 
@@ -40,7 +40,7 @@ def view(
     `file` is where a plan lies, `command` what shows one again that lies nowhere; `obstacle` is why a journal's plan
     cannot be gone on with.
     """
-    from cleanup.plan.file import Plan
+    from cleanup.plan.plan import Plan
 
     if isinstance(subject, Plan):
         from cleanup.reports import plan_view

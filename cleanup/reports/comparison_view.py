@@ -11,7 +11,7 @@ from cleanup.decision.diff import Change, ChangeKind, changes, counted
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.durations import format_moment
 from cleanup.errors import UsageError
-from cleanup.plan.file import Plan
+from cleanup.plan.plan import Plan
 from cleanup.policy.language import Policy
 from cleanup.reports.formatting import count, label, plain, plain_words
 from cleanup.reports.view import Body, Column, Fact, Report, Section, Tally, more_in

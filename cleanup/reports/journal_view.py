@@ -13,7 +13,7 @@ from cleanup.durations import format_elapsed, format_moment
 from cleanup.journal import DeleteIntent, DeleteResult, JournalFile, JournalRun, RunFinished, image_of
 from cleanup.journal.cut_off import seen, taken
 from cleanup.outcome import BAD, GONE, TO_RESUME, Outcome
-from cleanup.plan.file import content_bytes
+from cleanup.plan.summary import content_bytes
 from cleanup.reports.formatting import count, label, plain, plain_words, size
 from cleanup.reports.journal_evidence import JournalEvidence, SizeRows
 from cleanup.reports.view import Body, Column, Fact, Report, Section, Tally, more_in, top

@@ -13,7 +13,8 @@ import msgspec
 from cleanup.decision.explain import OUTLOOK, terms_of
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.image import Image
-from cleanup.plan.file import Plan, StoredDecisions
+from cleanup.plan.plan import Plan
+from cleanup.plan.stored_decisions import StoredDecisions
 from cleanup.policy.language import (
     All,
     AnyOf,

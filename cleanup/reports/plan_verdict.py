@@ -5,7 +5,8 @@ from typing import Final
 
 from cleanup.decision.types import Reason
 from cleanup.durations import format_moment
-from cleanup.plan.file import Plan, Summary
+from cleanup.plan.plan import Plan
+from cleanup.plan.summary import Summary
 from cleanup.reports.formatting import count, plain, size
 from cleanup.reports.view import Fact, top
 

@@ -13,7 +13,8 @@ import msgspec
 from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.durations import format_moment
 from cleanup.plan.figures import Figures, GroupFigures, Share, figures
-from cleanup.plan.file import Header, Plan, Summary
+from cleanup.plan.plan import Header, Plan
+from cleanup.plan.summary import Summary
 from cleanup.reports.formatting import label, plain, plain_words, size
 from cleanup.reports.plan_evidence import EvidenceRows, PlanEvidence, rule_terms
 from cleanup.reports.plan_verdict import facts, verdict

@@ -10,7 +10,7 @@ from cleanup.config.settings import TargetRef
 from cleanup.decision.decisions import rules_of
 from cleanup.journal import RunFinished
 from cleanup.outcome import Outcome, tally
-from cleanup.plan.file import Plan
+from cleanup.plan.plan import Plan
 
 WELL = (0, 10)  # 10 says that there is something to delete (--detailed-exitcode)
 NO_ANSWER = "none"  # the code of a request that was not answered

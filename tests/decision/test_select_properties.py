@@ -15,7 +15,8 @@ from cleanup.decision.select import select
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.image import Image
 from cleanup.in_use import InUse, Use
-from cleanup.plan.file import in_plan_order, summarize
+from cleanup.plan.plan import in_plan_order
+from cleanup.plan.summary import summarize
 from cleanup.policy.language import (
     EVERY_IMAGE,
     All,

@@ -12,7 +12,7 @@ from cleanup.config.settings import Target, TargetRef
 from cleanup.in_use import InUse, Use
 from cleanup.modelarts.users.kinds import Scope, UserKind
 from cleanup.plan.asked import forgotten, other_pins
-from cleanup.plan.file import InventoryRef
+from cleanup.plan.plan import InventoryRef
 
 HERE = TargetRef(name="t", endpoint="https://ma.example.com", project_id="0a1b" * 8, workspaces=("0",))
 PINS = InUse([Use(user=f"pin pins.txt:{n}", swr_path=f"team/ocr:{n}") for n in (1, 2, 3)])

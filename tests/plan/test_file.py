@@ -12,7 +12,8 @@ from cleanup.decision.types import Action, Decision, Reason
 from cleanup.errors import RecordRejected, UsageError
 from cleanup.plan import file as plans
 from cleanup.plan import sealed
-from cleanup.plan.file import Header, InventoryRef, Plan, PolicyRef, in_plan_order, summarize
+from cleanup.plan.plan import Header, InventoryRef, Plan, PolicyRef, in_plan_order
+from cleanup.plan.summary import summarize
 from tests.support.builders import EVERYTHING, NOW, lines_of, make_image, reseal
 
 Lines = list[dict[str, Any]]

@@ -7,7 +7,7 @@ import pytest
 
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.modelarts.wire.image_records import decode_image
-from cleanup.plan import file as plan_file
+from cleanup.plan.lines import line_of
 
 SENT = {"id": "i", "namespace": "ns", "name": "n", "tag": "1.0", "update_at": 1671093486722}
 
@@ -37,9 +37,9 @@ def test_each_value_is_as_it_was_sent(odd: dict[str, Any]) -> None:
     sent = SENT | odd
     image = decode_image(msgspec.json.encode(sent | {"size": 5, "type": "DEDICATED"}))
     kept = Decision(image=image, action=Action.KEEP, reason=Reason.NO_RULE, detail="")
-    assert msgspec.json.decode(plan_file._line(kept).image) == sent
+    assert msgspec.json.decode(line_of(kept).image) == sent
 
 
 def test_what_was_not_sent_is_null() -> None:
     kept = Decision(image=decode_image(b'{"id":"i"}'), action=Action.KEEP, reason=Reason.UNKNOWN, detail="")
-    assert msgspec.json.decode(plan_file._line(kept).image) == dict.fromkeys(SENT) | {"id": "i"}
+    assert msgspec.json.decode(line_of(kept).image) == dict.fromkeys(SENT) | {"id": "i"}

@@ -17,7 +17,7 @@ from cleanup.doctor import Check, CheckLevel, Diagnosis
 from cleanup.in_use import InUse, Use
 from cleanup.journal.folder import StoredFile, StoredKind
 from cleanup.outcome import Outcome
-from cleanup.plan.file import Plan
+from cleanup.plan.plan import Plan
 from cleanup.reports import FORMATS, Format, render, view
 from cleanup.reports.cases_view import cases_view
 from cleanup.reports.comparison_view import between_plans, between_policies

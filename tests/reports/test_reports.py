@@ -38,7 +38,8 @@ from cleanup.journal import (
 from cleanup.journal.records import Line
 from cleanup.outcome import Outcome, Verdict
 from cleanup.plan import file as plans
-from cleanup.plan.file import Header, InventoryRef, Plan, PolicyRef, in_plan_order, summarize
+from cleanup.plan.plan import Header, InventoryRef, Plan, PolicyRef, in_plan_order
+from cleanup.plan.summary import summarize
 from cleanup.progress import Progress
 from cleanup.reports import FORMATS, Format, render, table, view
 from cleanup.reports import formatting as text

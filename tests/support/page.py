@@ -17,7 +17,8 @@ from cleanup.image import Image
 from cleanup.in_use import InUse, Use
 from cleanup.journal import DeleteIntent, DeleteResult, JournalFile, JournalRun
 from cleanup.outcome import Outcome, Verdict, tally
-from cleanup.plan.file import Header, InventoryRef, Plan, PolicyRef, in_plan_order, summarize
+from cleanup.plan.plan import Header, InventoryRef, Plan, PolicyRef, in_plan_order
+from cleanup.plan.summary import summarize
 from cleanup.policy.load import from_document
 from cleanup.reports.html_page import pieces
 from cleanup.reports.view import Body, Report

@@ -6,7 +6,8 @@ from typing import Any
 
 from cleanup.config.settings import TargetRef
 from cleanup.decision.types import Action, Decision, Reason
-from cleanup.plan.file import Header, InventoryRef, Plan, PolicyRef, in_plan_order, summarize
+from cleanup.plan.plan import Header, InventoryRef, Plan, PolicyRef, in_plan_order
+from cleanup.plan.summary import summarize
 from tests.support.builders import EVERYTHING, NOW, make_image
 
 HERE = TargetRef(

@@ -14,7 +14,7 @@ from cleanup.config.settings import Settings, Target
 from cleanup.errors import CleanupError, RecordRejected, UsageError
 from cleanup.plan import file as plan_file
 from cleanup.plan.asked import forgotten, other_pins
-from cleanup.plan.file import Plan
+from cleanup.plan.plan import Plan, check_applicable, require_policy
 from cleanup.policy import load
 from cleanup.policy.language import Policy
 from cleanup.stop import Stop
@@ -106,9 +106,9 @@ class _Applying:
             raise UsageError(f"there is no plan {path}: plan this target first")
         plan = read(path)
         if self.expected:
-            plan_file.require_policy(plan, self.expected)
+            require_policy(plan, self.expected)
         warnings.tell(plan.header.warnings)
-        plan_file.check_applicable(plan, target.ref, event_loop.runtime().now())
+        check_applicable(plan, target.ref, event_loop.runtime().now())
         warnings.tell(forgotten(plan.header.inventory, target))
         warnings.require_none()
         return plan

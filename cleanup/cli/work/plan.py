@@ -22,8 +22,8 @@ from cleanup.journal import read as read_journal
 from cleanup.modelarts.users.kinds import Scope, UserKind
 from cleanup.plan import file as plan_file
 from cleanup.plan.build import build_plan, make_plan
-from cleanup.plan.file import Plan
 from cleanup.plan.inventory_file import StoredInventory, read_inventory_file
+from cleanup.plan.plan import Plan
 from cleanup.plan.sealed import Over, require_replaceable
 from cleanup.policy import load
 from cleanup.policy.language import Policy

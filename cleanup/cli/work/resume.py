@@ -15,7 +15,7 @@ from cleanup.decision.types import Decision
 from cleanup.errors import RecordRejected
 from cleanup.journal import JournalFile, read, require_writable
 from cleanup.plan.asked import forgotten
-from cleanup.plan.file import Plan, require_policy
+from cleanup.plan.plan import Plan, require_policy
 from cleanup.policy.language import Policy
 from cleanup.reports import view
 from cleanup.stop import Stop

@@ -19,7 +19,7 @@ from cleanup.config.job import Job
 from cleanup.config.settings import Settings, Target
 from cleanup.errors import CleanupError
 from cleanup.plan.build import make_plan
-from cleanup.plan.file import Plan
+from cleanup.plan.plan import Plan
 from cleanup.policy import load
 from cleanup.policy.language import Policy
 from cleanup.reports import view

@@ -1,0 +1,129 @@
+"""The lines of a plan file that say a decision (deploy/README.md, The plan file): made of one, and read back.
+
+A delete carries the whole record, a keep a part of it; a record that is not as documented is read field by field.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from cleanup.decision.decisions import Decisions
+from cleanup.decision.types import Action, Decision, Reason, Withheld
+from cleanup.image import Image
+from cleanup.image_columns import record_of
+from cleanup.modelarts.wire.image_records import Record, decode_image, evidence, shown
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+class _Decided(msgspec.Struct, frozen=True, kw_only=True):
+    action: Action
+    reason: Reason
+    rule: str | None
+    force: bool
+    force_withheld: Withheld | None
+    detail: str
+
+
+class DecisionLine(_Decided, frozen=True, kw_only=True, tag_field="kind", tag="decision"):
+    image: msgspec.Raw
+
+
+class _ReadLine(_Decided, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="decision"):
+    image: Record
+
+
+decode_line = msgspec.json.Decoder(_ReadLine).decode
+_decode_raw_line = msgspec.json.Decoder(DecisionLine).decode
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """The part of a record that a keep line carries, each value as the API sent it."""
+
+    id: msgspec.Raw = msgspec.Raw(b"null")
+    namespace: msgspec.Raw = msgspec.Raw(b"null")
+    name: msgspec.Raw = msgspec.Raw(b"null")
+    tag: msgspec.Raw = msgspec.Raw(b"null")
+    update_at: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def line_of(decision: Decision) -> DecisionLine:
+    image = decision.image
+    return DecisionLine(
+        action=decision.action,
+        reason=decision.reason,
+        rule=decision.rule,
+        force=decision.force,
+        force_withheld=decision.force_withheld,
+        detail=decision.detail,
+        image=_kept(image) if decision.action is Action.KEEP else image.raw,
+    )
+
+
+def held_line_of(decisions: Decisions, number: int) -> DecisionLine:
+    """The same of a decision that need not be made for it: of a delete all that is written lies in the spool."""
+    ruling, images = decisions.rulings[number], decisions.images
+    keep = ruling.action is Action.KEEP
+    return DecisionLine(
+        action=ruling.action,
+        reason=ruling.reason,
+        rule=ruling.rule,
+        force=decisions.forced(number),
+        force_withheld=decisions.withheld(number),
+        detail=decisions.detail(number),
+        image=_kept(images[number]) if keep else record_of(images, number),
+    )
+
+
+def _kept(image: Image) -> msgspec.Raw:
+    """What a keep line carries. Where the API sent what it documents that is known, and the record need not be read."""
+    if image.namespace and image.name and image.tag and image.updated_at:
+        known = {
+            "id": image.id,
+            "namespace": image.namespace,
+            "name": image.name,
+            "tag": image.tag,
+            "update_at": (image.updated_at - _EPOCH) // _MILLISECOND,
+        }
+        return msgspec.Raw(msgspec.json.encode(known))
+    return msgspec.Raw(msgspec.json.encode(msgspec.json.decode(image.raw, type=_Kept)))
+
+
+def shown_decision(line: bytes) -> Decision:
+    return read_decision(line, shown)
+
+
+def evident_decision(line: bytes) -> Decision:
+    try:
+        told = decode_line(line)
+        return _decided(told, (evidence if told.action is Action.DELETE else shown)(told.image))
+    except (ValueError, RecursionError):
+        return whole_decision(line)
+
+
+def read_decision(line: bytes, image: Callable[[Record], Image]) -> Decision:
+    try:
+        told = decode_line(line)
+        return _decided(told, image(told.image))
+    except (ValueError, RecursionError):  # a value in its record is not as documented: field by field
+        return whole_decision(line)
+
+
+def whole_decision(line: bytes) -> Decision:
+    told = _decode_raw_line(line)
+    return _decided(told, decode_image(told.image))
+
+
+def _decided(told: _Decided, image: Image) -> Decision:
+    return Decision(
+        image=image,
+        action=told.action,
+        reason=told.reason,
+        rule=told.rule,
+        force=told.force,
+        force_withheld=told.force_withheld,
+        detail=told.detail,
+    )
