@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from cleanup.image import Image
-from cleanup.image_columns import column
+from cleanup.image_columns.fields import column
 from cleanup.reference import Reference, ReferenceIndex, common_key, from_fields, readings
 
 

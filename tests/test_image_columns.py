@@ -3,7 +3,9 @@
 import pytest
 
 from cleanup.image import Image
-from cleanup.image_columns import ImageColumns, codes, column, content_keys, moments, repeated
+from cleanup.image_columns.coded import repeated
+from cleanup.image_columns.fields import codes, column, content_keys, moments
+from cleanup.image_columns.table import ImageColumns
 from tests.support.builders import NOW, columns_of, make_image
 
 PATH = "swr.example.com/ml-vision/trainer:"

@@ -9,7 +9,9 @@ import msgspec
 from cleanup.decision.keep_last import newest_first
 from cleanup.decision.types import Action, Decision, Withheld
 from cleanup.image import Image, same_word
-from cleanup.image_columns import ImageColumns, codes, column, content_keys, repeated
+from cleanup.image_columns.coded import repeated
+from cleanup.image_columns.fields import codes, column, content_keys
+from cleanup.image_columns.table import ImageColumns
 from cleanup.policy.language import Policy
 from cleanup.reference import Reference, ReferenceIndex, common_key, same_content
 

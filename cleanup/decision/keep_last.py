@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from cleanup.image import EPOCH_OF_SENSE, Image
-from cleanup.image_columns import codes, column, moments
+from cleanup.image_columns.fields import codes, column, moments
 from cleanup.policy.conditions import ENUMERATED
 from cleanup.policy.language import KeepLast, Rule
 

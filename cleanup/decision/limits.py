@@ -8,7 +8,7 @@ import msgspec
 from cleanup.decision.decisions import parts_of
 from cleanup.decision.types import Decision
 from cleanup.image import Image, Status, known_status, same_word
-from cleanup.image_columns import codes
+from cleanup.image_columns.fields import codes
 from cleanup.policy.language import Limits, Policy
 
 Group = tuple[str | None, str | None]

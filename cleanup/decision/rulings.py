@@ -10,7 +10,7 @@ from cleanup.decision.keep_last import Rank, group_label
 from cleanup.decision.types import Action, Reason
 from cleanup.durations import format_duration
 from cleanup.image import Image, makes_sense
-from cleanup.image_columns import moment_of
+from cleanup.image_columns.fields import moment_of
 from cleanup.policy.language import Clock, KeepLast, Rule
 from cleanup.policy.patterns import MOST_REMEMBERED
 

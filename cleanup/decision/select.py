@@ -18,7 +18,8 @@ from cleanup.decision.keep_last import Ranks, rank
 from cleanup.decision.rulings import Gap, Ruling, Terms, ungrouped
 from cleanup.decision.types import Action, Reason
 from cleanup.image import EPOCH_OF_SENSE, Image, Status, same_word
-from cleanup.image_columns import ImageColumns, Moments, content_keys, moments
+from cleanup.image_columns.fields import Moments, content_keys, moments
+from cleanup.image_columns.table import ImageColumns
 from cleanup.in_use import InUse, Use
 from cleanup.policy.language import Policy, Rule
 from cleanup.policy.match import Matcher, RuleMatch

@@ -11,7 +11,7 @@ import msgspec
 
 from cleanup.errors import AccessDenied, CleanupError, CredentialsLost, InventoryError
 from cleanup.image import Image, Status, known_status
-from cleanup.image_columns import ImageColumns
+from cleanup.image_columns.table import ImageColumns
 from cleanup.modelarts.details import Details
 from cleanup.modelarts.http.messages import Request, Response, Result, segment
 from cleanup.modelarts.http.rate_limit import RateLimiter

@@ -8,7 +8,7 @@ import msgspec
 
 from cleanup.errors import InventoryError
 from cleanup.image import Image
-from cleanup.image_columns import ImageColumns
+from cleanup.image_columns.table import ImageColumns
 from cleanup.in_use import InUse
 from cleanup.modelarts.client import Client, ListCall, ListingFailed, explained
 from cleanup.modelarts.users.kinds import AskedUsers, UserKind

@@ -11,7 +11,7 @@ from cleanup.decision import limits
 from cleanup.decision.decisions import rules_of
 from cleanup.decision.select import select
 from cleanup.errors import Interrupted
-from cleanup.image_columns import codes
+from cleanup.image_columns.fields import codes
 from cleanup.modelarts.client import Client
 from cleanup.modelarts.inventory import Inventory, read_inventory
 from cleanup.modelarts.users.kinds import UserKind

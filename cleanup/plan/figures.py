@@ -11,7 +11,7 @@ import msgspec
 
 from cleanup.decision.decisions import parts_of
 from cleanup.decision.types import Decision
-from cleanup.image_columns import column
+from cleanup.image_columns.fields import column
 from cleanup.modelarts.wire.values import as_count, as_text
 from cleanup.plan.plan import Plan
 from cleanup.plan.stored_decisions import StoredDecisions

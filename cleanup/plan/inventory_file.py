@@ -15,7 +15,8 @@ import cleanup
 from cleanup.config.job import Job
 from cleanup.config.settings import Target, TargetRef
 from cleanup.errors import RecordRejected
-from cleanup.image_columns import ImageColumns, ImageRow
+from cleanup.image_columns.row import ImageRow
+from cleanup.image_columns.table import ImageColumns
 from cleanup.in_use import InUse, Use
 from cleanup.kinds import FileKind, require_kind
 from cleanup.modelarts.inventory import Inventory

@@ -12,7 +12,7 @@ import msgspec
 from cleanup.decision.decisions import Decisions
 from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.image import Image
-from cleanup.image_columns import record_of
+from cleanup.image_columns.fields import record_of
 from cleanup.modelarts.wire.image_records import Record, decode_image, evidence, shown
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

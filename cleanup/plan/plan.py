@@ -12,7 +12,7 @@ from cleanup.decision.decisions import Decisions, parts_of
 from cleanup.decision.types import Action, Decision
 from cleanup.errors import RecordRejected
 from cleanup.image import label_of
-from cleanup.image_columns import column, moments
+from cleanup.image_columns.fields import column, moments
 from cleanup.plan.sealed import SCHEMA
 from cleanup.plan.summary import Summary
 from cleanup.policy.language import Policy

@@ -10,7 +10,8 @@ from cleanup.decision.decisions import parts_of
 from cleanup.decision.force import NO_KEY, keys_of
 from cleanup.decision.types import Decision, Reason
 from cleanup.image import Image
-from cleanup.image_columns import column, repeated
+from cleanup.image_columns.coded import repeated
+from cleanup.image_columns.fields import column
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="summary"):

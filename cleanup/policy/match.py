@@ -8,7 +8,8 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from cleanup.image import Image
-from cleanup.image_columns import codes, column, numbers_by_code
+from cleanup.image_columns.coded import numbers_by_code
+from cleanup.image_columns.fields import codes, column
 from cleanup.policy.language import (
     Ask,
     Condition,

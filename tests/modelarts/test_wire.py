@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleanup.image import Image
-from cleanup.image_columns import ImageColumns
+from cleanup.image_columns.table import ImageColumns
 from cleanup.modelarts.users import notebooks
 from cleanup.modelarts.wire.error_bodies import ServiceError, decode_error
 from cleanup.modelarts.wire.image_records import Record, decode_image, decode_part, evidence, proven, shown

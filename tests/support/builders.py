@@ -15,7 +15,8 @@ import pytest
 
 from cleanup.decision.limits import RunLimits
 from cleanup.image import Image
-from cleanup.image_columns import WORDS, ImageColumns, ImageRow
+from cleanup.image_columns.row import WORDS, ImageRow
+from cleanup.image_columns.table import ImageColumns
 from cleanup.journal import RunFinished, RunStarted
 from cleanup.outcome import Outcome
 from cleanup.policy.load import from_document

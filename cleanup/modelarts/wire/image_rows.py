@@ -2,7 +2,7 @@
 
 import msgspec
 
-from cleanup.image_columns import ImageRow, Words
+from cleanup.image_columns.row import ImageRow, Words
 from cleanup.modelarts.wire.image_records import MOST_TEXTS, TEXTS, Record, decode_record
 from cleanup.modelarts.wire.values import LARGEST, ORDINARY_ID, as_microseconds, as_tags, as_text, usable_id
 from cleanup.spool import Spool

@@ -1,87 +1,20 @@
-"""Very many images: their fields as columns, and a table that holds a million of them in a quarter of the room. Pure.
-
-Whoever goes through all images asks for the columns that he needs: they are there, or quickly made. An Image
-that is asked of a table is made for him, and is gone when he is done with it.
-"""
+"""A table of very many images: rows are put in, columns and images come out."""
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter, itemgetter
-from typing import Any, Final, NamedTuple, TypeAlias, overload
+from typing import Any, Final, overload
 
 import msgspec
 
 from cleanup.image import Image
-from cleanup.reference import TAG, common_key, common_keys
+from cleanup.image_columns.coded import Coded, coded, combined, recoded
+from cleanup.image_columns.path_start import PathStart, path_start_of
+from cleanup.image_columns.row import WORD_PLACES, ImageRow, Words, moment_at
+from cleanup.reference import TAG, common_key
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _MOST_TEXTS: Final = 50_000  # that are remembered, of those that may repeat
-
-# The fields whose values are few: all of them together are held once for all images that agree in them.
-WORDS: Final = (
-    "swr_instance_id",
-    "type",
-    "visibility",
-    "status",
-    "origin",
-    "service_type",
-    "arch",
-    "workspace_id",
-    "spool",
-)
-Words: TypeAlias = tuple[Any, ...]
-_WORD_PLACES: Final = {name: place for place, name in enumerate(WORDS)}
-
-
-class ImageRow(msgspec.Struct, gc=False):
-    """An image on its way into a table: `words` are the fields of `WORDS`, times are microseconds since 1970.
-
-    A time of 0 is not known, and a size below 0; `record` is the place in the spool.
-    """
-
-    id: str
-    namespace: str | None
-    name: str | None
-    tag: str | None
-    swr_path: str | None
-    words: Words
-    description: str | None
-    size: int
-    resource_tags: dict[str, str] | None
-    created: int
-    updated: int
-    record: int
-    unreadable: str | None = None
-
-
-class _PathStart(NamedTuple):
-    """A namespace and name, and how nearly all of its paths begin: `host/namespace/name:`, empty where none does."""
-
-    namespace: str | None
-    name: str | None
-    prefix: str
-
-    @property
-    def key(self) -> str:
-        """The beginning without the host, where a path that begins so is of the common form; else empty."""
-        key = common_key(f"{self.prefix}{_ANY_TAG}", self.namespace) or ""
-        return key.removesuffix(_ANY_TAG)
-
-
 _REPOSITORY_FIELDS: Final = ("namespace", "name")
-_ANY_TAG: Final = "x"
-
-
-class _Codes(dict[Any, int]):
-    """A number for each value, counted from 0 in the order in which they are met."""
-
-    def __missing__(self, value: Any) -> int:
-        self[value] = number = len(self)
-        return number
 
 
 class ImageColumns(Sequence[Image]):
@@ -90,7 +23,7 @@ class ImageColumns(Sequence[Image]):
     def __init__(self, rows: Iterable[ImageRow] = ()) -> None:
         self._ids: list[str] = []
         self._tags: list[str | None] = []
-        self._repositories: list[_PathStart] = []
+        self._repositories: list[PathStart] = []
         self._repository = array("I")
         self._words: list[Words] = []
         self._word = array("I")
@@ -127,7 +60,7 @@ class ImageColumns(Sequence[Image]):
             self._word[number]
         ]
         created, updated = self._created[number], self._updated[number]
-        created_at = _moment(created)
+        created_at = moment_at(created)
         return Image(
             id=self._ids[number],
             namespace=found.namespace,
@@ -146,7 +79,7 @@ class ImageColumns(Sequence[Image]):
             size=size if size >= 0 else None,
             resource_tags=self._resource_tags[number],
             created_at=created_at,
-            updated_at=created_at if updated == created else _moment(updated),
+            updated_at=created_at if updated == created else moment_at(updated),
             unreadable=self._unreadable.get(number) if self._unreadable else None,
             record=self._records[number],
             spool=spool,
@@ -247,7 +180,7 @@ class ImageColumns(Sequence[Image]):
         known = self._known_repositories.get(key)
         if known is None:
             self._known_repositories[key] = known = len(self._repositories)
-            self._repositories.append(_repository(row))
+            self._repositories.append(path_start_of(row))
         path, prefix = row.swr_path, self._repositories[known].prefix
         if not prefix or row.tag is None or path != f"{prefix}{row.tag}":
             self._odd_paths[number] = path
@@ -298,8 +231,8 @@ class ImageColumns(Sequence[Image]):
                 return list(map(values.__getitem__, self._repository))
             case "swr_path":
                 return [*self._paths()]
-            case _ if name in _WORD_PLACES:
-                values = list(map(itemgetter(_WORD_PLACES[name]), self._words))
+            case _ if name in WORD_PLACES:
+                values = list(map(itemgetter(WORD_PLACES[name]), self._words))
                 return list(map(values.__getitem__, self._word))
             case _:
                 return list(map(attrgetter(name), self))
@@ -325,20 +258,20 @@ class ImageColumns(Sequence[Image]):
         """What the images, or those of the numbers, are in these fields, taken together."""
         parts: dict[str, Coded] = {}
         # Fields of one kind are one part, named by the first of them; a part says its fields in the order of names.
-        if of_words := [name for name in names if name in _WORD_PLACES]:
-            values = [tuple(words[_WORD_PLACES[name]] for name in of_words) for words in self._words]
-            parts[" ".join(of_words)] = _recoded(self._word, values)
+        if of_words := [name for name in names if name in WORD_PLACES]:
+            values = [tuple(words[WORD_PLACES[name]] for name in of_words) for words in self._words]
+            parts[" ".join(of_words)] = recoded(self._word, values)
         if of_both := [name for name in names if name in _REPOSITORY_FIELDS]:
             values = [tuple(getattr(one, name) for name in of_both) for one in self._repositories]
             both = Coded(self._repository, values)
-            parts[" ".join(of_both)] = both if len(of_both) == 2 else _recoded(*both)
+            parts[" ".join(of_both)] = both if len(of_both) == 2 else recoded(*both)
         for name in names:
             if name not in of_words and name not in of_both and (name != "unreadable" or self._unreadable):
-                parts[name] = _coded((value,) for value in self.column(name))
+                parts[name] = coded((value,) for value in self.column(name))
         chosen = list(parts.values())
         if numbers is not None:
             chosen = [Coded(list(map(one.codes.__getitem__, numbers)), one.values) for one in chosen]
-        together = _together(chosen, len(self) if numbers is None else len(numbers))
+        together = combined(chosen, len(self) if numbers is None else len(numbers))
         if (order := " ".join(parts).split()) == list(names):
             return together
         places = [order.index(name) if name in order else None for name in names]
@@ -348,116 +281,3 @@ class ImageColumns(Sequence[Image]):
     def moments(self, name: str) -> "array[int]":
         """Microseconds since 1970, 0 where the time is not known."""
         return self._created if name == "created_at" else self._updated
-
-
-class Coded(NamedTuple):
-    """What each of many images is in some fields: a code, and for each code the values of the fields."""
-
-    codes: Sequence[int]
-    values: list[tuple[Any, ...]]
-
-
-def _coded(values: Iterable[tuple[Any, ...]]) -> Coded:
-    known = _Codes()
-    codes = list(map(known.__getitem__, values))
-    return Coded(codes, list(known))
-
-
-def _recoded(codes: Sequence[int], values: Sequence[tuple[Any, ...]]) -> Coded:
-    """The same where several codes may stand for equal values."""
-    known = _Codes()
-    new = [known[value] for value in values]
-    if len(known) == len(values):
-        return Coded(codes, list(known))
-    return Coded(list(map(new.__getitem__, codes)), list(known))
-
-
-def _together(parts: Sequence[Coded], count: int) -> Coded:
-    """One code for what the parts say of an image."""
-    if not parts:
-        return Coded([0] * count, [()] if count else [])
-    if len(parts) == 1:
-        return parts[0]
-    found = _coded(zip(*(part.codes for part in parts), strict=True))
-    values = [
-        tuple(chain.from_iterable(part.values[code] for part, code in zip(parts, codes, strict=True)))
-        for codes in found.values
-    ]
-    return Coded(found.codes, values)
-
-
-def _repository(row: ImageRow) -> _PathStart:
-    path, tag = row.swr_path, row.tag
-    prefix = path[: -len(tag)] if path and tag and path.endswith(f":{tag}") else ""
-    return _PathStart(row.namespace, row.name, prefix)
-
-
-def _moment(microseconds: int) -> datetime | None:
-    return _EPOCH + timedelta(0, 0, microseconds) if microseconds else None
-
-
-def column(images: Sequence[Image], name: str) -> Sequence[Any]:
-    """The values of one field of all images."""
-    return images.column(name) if isinstance(images, ImageColumns) else list(map(attrgetter(name), images))
-
-
-def codes(images: Sequence[Image], names: Sequence[str], numbers: Sequence[int] | None = None) -> Coded:
-    """What the images, or those of the numbers, are in these fields, taken together: few values, very many times."""
-    if isinstance(images, ImageColumns):
-        return images.codes(names, numbers)
-    values_of: Callable[[Image], Any] = attrgetter(*names)
-    values = map(values_of, images if numbers is None else map(images.__getitem__, numbers))
-    return _coded(((value,) for value in values) if len(names) == 1 else values)
-
-
-def numbers_by_code(found: Sequence[int], count: int) -> list[list[int]]:
-    """For each code the numbers of the images that have it."""
-    numbers: list[list[int]] = [[] for _ in range(count)]
-    puts = [one.append for one in numbers]
-    for number, put in enumerate(map(puts.__getitem__, found)):
-        put(number)
-    return numbers
-
-
-class Moments(NamedTuple):
-    """One time of all images, on a scale of its own: a later one is greater, one that is not known comes first.
-
-    `scaled` brings another time to that scale.
-    """
-
-    values: Sequence[Any]
-    scaled: Callable[[datetime], Any]
-
-
-def moments(images: Sequence[Image], name: str) -> Moments:
-    """`updated_at` or `created_at` of all images."""
-    if isinstance(images, ImageColumns):
-        return Moments(images.moments(name), lambda moment: (moment - _EPOCH) // _MICROSECOND)
-    return Moments([moment or _NEVER for moment in map(attrgetter(name), images)], lambda moment: moment)
-
-
-def moment_of(images: Sequence[Image], name: str, number: int) -> datetime | None:
-    """`updated_at` or `created_at` of one of the images."""
-    if isinstance(images, ImageColumns):
-        return _moment(images.moments(name)[number])
-    found: datetime | None = getattr(images[number], name)
-    return found
-
-
-def record_of(images: Sequence[Image], number: int) -> msgspec.Raw:
-    """The record of one of the images, as the API sent it."""
-    return images.raw(number) if isinstance(images, ImageColumns) else images[number].raw
-
-
-def content_keys(images: Sequence[Image]) -> Iterable[str | None]:
-    """The `common_key` of each image's path."""
-    if isinstance(images, ImageColumns):
-        return images.keys()
-    return common_keys([image.swr_path for image in images], [image.namespace for image in images])
-
-
-def repeated(values: Iterable[int]) -> set[int]:
-    """Those of the values that come more than once."""
-    seen: set[int] = set()
-    add = seen.add
-    return {value for value in values if value in seen or add(value)}

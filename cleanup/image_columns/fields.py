@@ -1,0 +1,68 @@
+"""A field of very many images, whether they are in a table or by themselves."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from cleanup.image import Image
+from cleanup.image_columns.coded import Coded, coded
+from cleanup.image_columns.row import EPOCH, moment_at
+from cleanup.image_columns.table import ImageColumns
+from cleanup.reference import common_keys
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+def column(images: Sequence[Image], name: str) -> Sequence[Any]:
+    """The values of one field of all images."""
+    return images.column(name) if isinstance(images, ImageColumns) else list(map(attrgetter(name), images))
+
+
+def codes(images: Sequence[Image], names: Sequence[str], numbers: Sequence[int] | None = None) -> Coded:
+    """What the images, or those of the numbers, are in these fields, taken together: few values, very many times."""
+    if isinstance(images, ImageColumns):
+        return images.codes(names, numbers)
+    values_of: Callable[[Image], Any] = attrgetter(*names)
+    values = map(values_of, images if numbers is None else map(images.__getitem__, numbers))
+    return coded(((value,) for value in values) if len(names) == 1 else values)
+
+
+class Moments(NamedTuple):
+    """One time of all images, on a scale of its own: a later one is greater, one that is not known comes first.
+
+    `scaled` brings another time to that scale.
+    """
+
+    values: Sequence[Any]
+    scaled: Callable[[datetime], Any]
+
+
+def moments(images: Sequence[Image], name: str) -> Moments:
+    """`updated_at` or `created_at` of all images."""
+    if isinstance(images, ImageColumns):
+        return Moments(images.moments(name), lambda moment: (moment - EPOCH) // _MICROSECOND)
+    return Moments([moment or _NEVER for moment in map(attrgetter(name), images)], lambda moment: moment)
+
+
+def moment_of(images: Sequence[Image], name: str, number: int) -> datetime | None:
+    """`updated_at` or `created_at` of one of the images."""
+    if isinstance(images, ImageColumns):
+        return moment_at(images.moments(name)[number])
+    found: datetime | None = getattr(images[number], name)
+    return found
+
+
+def record_of(images: Sequence[Image], number: int) -> msgspec.Raw:
+    """The record of one of the images, as the API sent it."""
+    return images.raw(number) if isinstance(images, ImageColumns) else images[number].raw
+
+
+def content_keys(images: Sequence[Image]) -> Iterable[str | None]:
+    """The `common_key` of each image's path."""
+    if isinstance(images, ImageColumns):
+        return images.keys()
+    return common_keys([image.swr_path for image in images], [image.namespace for image in images])
