@@ -1,8 +1,6 @@
 """What several tests share: a frozen moment, images from few words, a simulated cloud, the CLI as users call it."""
 
 import os
-import sys
-import threading
 from collections.abc import Generator, Iterator
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -11,6 +9,7 @@ from typing import Any
 
 import anyio.from_thread
 import pytest
+from coverage import Coverage
 from hypothesis import settings
 
 from cleanup.simulator import Service, build_world, serve
@@ -35,17 +34,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
     pytest-cov's own handling of that mark does nothing in the processes of xdist.
     """
-    tracer, of_threads = sys.gettrace(), threading.gettrace()
+    measuring = Coverage.current()
     is_left_out = item.get_closest_marker("hypothesis") or item.get_closest_marker("no_cover")
-    if not is_left_out or type(tracer).__name__ != "CTracer":
+    if measuring is None or not is_left_out:
         return (yield)
-    sys.settrace(None)
-    threading.settrace(None)
+    measuring.stop()
     try:
         return (yield)
     finally:
-        threading.settrace(of_threads)
-        sys.settrace(tracer)
+        if Coverage.current() is None:  # pytest-cov starts it again where it runs the tests itself
+            measuring.start()
 
 
 @pytest.fixture
