@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.errors import RecordRejected
+from cleanup.errors import RecordRejected, UsageError
 from cleanup.kinds import FileKind, kind_in, kind_of, require_kind
+from cleanup.plan import file as plan_file
 from tests.support.cloud import Cli
 from tests.support.kinds import BEGINNINGS
 
@@ -86,7 +87,10 @@ def test_what_is_none_of_ours_is_of_another_kind(text: str) -> None:
 
 
 def test_what_cannot_be_read_is_left_to_its_reader(tmp_path: Path) -> None:
-    require_kind(tmp_path / "missing", FileKind.PLAN)
+    missing = tmp_path / "missing"
+    require_kind(missing, FileKind.PLAN)
+    with pytest.raises(UsageError, match="missing: No such file"):
+        plan_file.read_to_show(missing)
 
 
 def test_the_right_kinds_are_let_through(files: Path) -> None:

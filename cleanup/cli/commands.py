@@ -2,11 +2,12 @@
 
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import fields, is_dataclass
 from importlib import import_module
 from inspect import cleandoc, signature
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -166,17 +167,12 @@ def command(name: str, asked: Callable[..., Any], page: HelpPage) -> click.Comma
     """
     hints = get_type_hints(asked, include_extras=True)
     groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
-    params = [
+    own = [
         spelled_out(name, hints[name], parameter.default)
         for name, parameter in signature(asked).parameters.items()
         if name not in groups
     ]
-    for group in groups.values():
-        types = get_type_hints(group, include_extras=True)
-        shared = [spelled_out(field.name, types[field.name], field.default) for field in fields(group)]
-        for parameter in shared:
-            vars(parameter)["shared"] = True
-        params += shared
+    params = [*own, *chain.from_iterable(map(_shared, groups.values())), *log_options(), _help_all_option()]
 
     def run(**given: Any) -> None:
         words = dict(given)
@@ -194,13 +190,21 @@ def command(name: str, asked: Callable[..., Any], page: HelpPage) -> click.Comma
             if is_dataclass(asked):
                 getattr(import_module(f"cleanup.cli.work.{name}"), name)(options)
 
-    params += [*log_options(), _help_all_option()]
     text = cleandoc(asked.__doc__ or "")
     prepare, refuse = (
         next((getattr(group, hook) for group in groups.values() if hasattr(group, hook)), None)
         for hook in ("prepare", "refuse")
     )
     return _Command(name, callback=run, params=params, prepare=prepare, refuse=refuse, help=text, page=page)
+
+
+def _shared(group: Any) -> Iterator[click.Parameter]:
+    """The options of a group, which `--help` only names."""
+    types = get_type_hints(group, include_extras=True)
+    for field in fields(group):
+        parameter = spelled_out(field.name, types[field.name], field.default)
+        vars(parameter)["shared"] = True
+        yield parameter
 
 
 def _trace_call(ctx: click.Context) -> None:

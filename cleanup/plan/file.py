@@ -171,11 +171,16 @@ def _summary(file: SealedFile, key: str | None) -> Summary:
 
 def _prove(line: bytes, proof: Proof) -> None:
     """Ask of a line what a plan is proven by: of a keep, as most are, that is its id."""
+    if (kept := _kept_id(line)) is not None:
+        proof.kept(kept)
+    else:
+        proof.asked(read_decision(line, proven))
+
+
+def _kept_id(line: bytes) -> str | None:
+    """The id of an image that is kept; None for every other line, and for one that must be read more closely."""
     try:
         told = decode_line(line)
-        if told.action is Action.KEEP and not told.force:
-            proof.kept(usable_id(told.image.id))
-            return
+        return usable_id(told.image.id) if told.action is Action.KEEP and not told.force else None
     except (ValueError, RecursionError):
-        pass
-    proof.asked(read_decision(line, proven))
+        return None

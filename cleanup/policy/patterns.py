@@ -1,6 +1,7 @@
 """Patterns on one known text: equality, globs and regular expressions (RE2), versions, and mixes."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
@@ -25,13 +26,14 @@ MOST_REMEMBERED: Final = 100_000  # answers at a time, so that odd inventories t
 Matches: TypeAlias = Callable[[str], bool]
 
 
-class _Compiling:
+class _Compiling(ABC):
     """A pattern is compiled once into a function of the text, the only way in which it is ever asked."""
 
     __slots__ = ()
 
+    @abstractmethod
     def matcher(self) -> Matches:
-        raise NotImplementedError
+        """The function that the pattern is compiled into."""
 
     def matches(self, value: str) -> bool:
         """Ask it once; whoever asks about many values keeps the `matcher`."""

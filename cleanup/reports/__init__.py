@@ -68,12 +68,7 @@ def render(
     """
     match format:
         case Format.TABLE:
-            yield "\n".join(
-                folded(one.prose, width if height else None)
-                if one.prose
-                else _table(one, width, color, height, short=short)
-                for one in reports
-            )
+            yield "\n".join(_for_people(one, width, color, height, short=short) for one in reports)
         case Format.JSON:
             from cleanup.reports import json_document
 
@@ -102,7 +97,9 @@ def render(
             assert_never(format)
 
 
-def _table(report: Report, width: int, color: bool, height: int | None, *, short: bool) -> str:
+def _for_people(report: Report, width: int, color: bool, height: int | None, *, short: bool) -> str:
+    if report.prose:
+        return folded(report.prose, width if height else None)
     from cleanup.reports import table
 
     return table.text(report, width, color, height, short=short)
