@@ -139,14 +139,6 @@ def _repeated(nodes: Sequence[yaml.Node]) -> Iterator[Problem]:
         seen.setdefault(name.casefold(), location_of(node).line)
 
 
-def read_targets(path: Path, options: Mapping[str, Any] | None = None) -> tuple[Target, ...]:
-    """The targets of a file; `options` hold where neither a target nor the file's own defaults say.
-
-    Raises PolicyError with every problem and its place, UsageError when it is not there.
-    """
-    return make_targets(read_targets_file(path), options or {})
-
-
 def make_targets(
     file: TargetsFile, options: Mapping[str, Any], winning: Mapping[str, Any] | None = None
 ) -> tuple[Target, ...]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cleanup.cli.ends import worst
 from cleanup.config.settings import make_target
-from cleanup.config.targets import parse_shard, read_targets, shard_of
+from cleanup.config.targets import make_targets, parse_shard, read_targets_file, shard_of
 from cleanup.errors import PolicyError, UsageError
 from cleanup.simulator import PROJECT_ID
 from tests.support.builders import events
@@ -250,7 +250,7 @@ def test_a_targets_file_is_as_strict_as_a_policy(
     path = tmp_path / "targets.yaml"
     path.write_text(text.replace("project_id: p", f"project_id: {PROJECT_ID}"))
     with pytest.raises(PolicyError) as caught:
-        read_targets(path)
+        make_targets(read_targets_file(path), {})
     assert any(place in str(problem) and message in str(problem) for problem in caught.value.problems)
     assert cli("plan", "-p", "x.yaml", "--targets", path).exit_code == 2
 
@@ -264,7 +264,7 @@ def test_what_a_target_leaves_open_comes_from_the_files_defaults_then_from_the_o
         "version: 1\ndefaults: {rate: 5}\ntargets:\n"
         f"  - {{name: a, {place}}}\n  - {{name: b, {place}, rate: 7}}\n"
     )
-    first, second = read_targets(path, {"rate": 3.0, "concurrency": 9})
+    first, second = make_targets(read_targets_file(path), {"rate": 3.0, "concurrency": 9})
     assert (first.rate, second.rate) == (5.0, 7.0)
     assert (first.concurrency, second.concurrency) == (9, 9)
     assert first.endpoint == "https://modelarts.cn-north-4.myhuaweicloud.com"

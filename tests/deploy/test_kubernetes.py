@@ -12,7 +12,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from cleanup.config.targets import parse_shard, read_targets, shard_of
+from cleanup.config.targets import make_targets, parse_shard, read_targets_file, shard_of
 from cleanup.durations import parse_duration
 from cleanup.errors import PolicyError
 from cleanup.policy import load
@@ -268,7 +268,7 @@ def test_what_must_be_filled_in_is_empty() -> None:
 def test_the_fleet_ends_with_exit_code_2_until_it_is_filled_in(tmp_path: Path) -> None:
     file = of("fleet").mounted("/targets", tmp_path / "targets") / "targets.yaml"
     with pytest.raises(PolicyError, match="text is empty") as caught:
-        read_targets(file)
+        make_targets(read_targets_file(file), {})
     written = file.read_text()
     assert len(caught.value.problems) == written.count('""') == written.count("FILL IN")
 
@@ -276,7 +276,7 @@ def test_the_fleet_ends_with_exit_code_2_until_it_is_filled_in(tmp_path: Path) -
 def filled_in(folder: Path) -> Any:
     file = of("fleet").mounted("/targets", folder / "targets") / "targets.yaml"
     file.write_text(file.read_text().replace('""', "0a1b" * 8))
-    return read_targets(file)
+    return make_targets(read_targets_file(file), {})
 
 
 def test_every_target_of_the_fleet_names_its_own_keys(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from cleanup.cli.pages import EXIT_CODES
 from cleanup.cli.work.plan import SOMETHING_TO_DELETE
 from cleanup.config.keys import PROCESS_KEYS, TARGET_KEYS
 from cleanup.config.pins import read_pins
-from cleanup.config.targets import read_targets, read_targets_file
+from cleanup.config.targets import make_targets, read_targets_file
 from cleanup.decision.case_syntax import FILE_KEYS as CASE_KEYS
 from cleanup.decision.cases import compare, load_cases
 from cleanup.decision.select import select
@@ -269,7 +269,7 @@ def test_the_targets_file_is_one(tmp_path: Path) -> None:
     (tmp_path / "targets.yaml").write_text(block, encoding="utf-8")
     (tmp_path / "one.yaml").write_text(one, encoding="utf-8")
     assert read_targets_file(tmp_path / "one.yaml").process["journal"].words == f"{tmp_path}/journals/"
-    targets = read_targets(tmp_path / "targets.yaml")
+    targets = make_targets(read_targets_file(tmp_path / "targets.yaml"), {})
     assert [target.auth for target in targets] == [Auth.AKSK, Auth.PASSWORD]
     assert targets[0].policies == (tmp_path / "policies/vision.yaml",)
 

@@ -35,11 +35,7 @@ def simulate(asked: SimulateOptions) -> None:
     faults = Faults(
         [parse_rate(text) for text in asked.fault], steps, throttle=asked.throttle, seed=asked.fault_seed
     )
-    world = (
-        _stored_world(asked.inventory)
-        if asked.inventory
-        else build_world(asked.seed, asked.images, now(), project_id=asked.project_id)
-    )
+    world = _world(asked)
     service = Service(
         with_closed_workspace(world) if asked.closed_workspace else world,
         now,
