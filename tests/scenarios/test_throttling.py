@@ -1,5 +1,6 @@
 """What slows a run down or ends it early: throttling, the breaker, credentials that stop working in the middle."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,18 @@ from cleanup.simulator import AuthMode as Auth
 from cleanup.simulator import SimulatedLogin as Login
 from cleanup.simulator.fault_effects import throttled
 from cleanup.simulator.routes import Operation
-from tests.support.chaos import Job, Prepare, Witness, audit, check_rate, jump, nth, preparing, set_faults
+from tests.support.chaos import (
+    Job,
+    Prepare,
+    StillClock,
+    Witness,
+    audit,
+    check_rate,
+    jump,
+    nth,
+    preparing,
+    set_faults,
+)
 from tests.support.cloud import Cli, Serve
 
 
@@ -27,7 +39,9 @@ class TestThrottle:
         if retry_after:
             told = partial(throttled, Retry_After=retry_after)
             monkeypatch.setattr("cleanup.simulator.middleware.throttled", told)
-        job = prepare(Witness(280), "--rate", "500")
+        clock = StillClock()
+        cli.runtime = replace(cli.runtime, clock=clock.monotonic, sleep=clock.sleep)
+        job = prepare(Witness(280, now=clock.now), "--rate", "500")
         set_faults(job.cloud, throttle=50)
         called = cli(*job.apply)
         run = audit(job, called)

@@ -142,6 +142,28 @@ class JumpingClock:
         await anyio.lowlevel.checkpoint()
 
 
+class StillClock:
+    """Stands still but for waits, each of which takes it to where it ends: however slow a machine is, it is none later.
+
+    Of several waits at the same time the longest counts. The simulator reads the same clock.
+    """
+
+    def __init__(self) -> None:
+        self._waited = 0.0
+        self._start = real_now()
+
+    def monotonic(self) -> float:
+        return self._waited
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self._waited)
+
+    async def sleep(self, seconds: float) -> None:
+        end = self._waited + seconds
+        await anyio.lowlevel.checkpoint()
+        self._waited = max(self._waited, end)
+
+
 def jump(cli: Cli) -> JumpingClock:
     """Put the CLI of this process on a clock that jumps; requests themselves still take their time."""
     clock = JumpingClock()
