@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -28,16 +29,15 @@ _OWN_KINDS = frozenset({"visualization_job", "autosearch_job", "diag_job", "mrs_
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """A job as far as it matters. `over_since` is None while it is not over, or where nobody knows since when.
+    """A job as far as it matters; one that needs its image no more has neither images nor algorithms.
 
     `images` are references; `algorithms` are the saved ones that say the image where the job does not.
     """
 
     key: str
     user: str
-    over_since: datetime | None
-    images: tuple[str, ...]
-    algorithms: tuple[str, ...]
+    images: tuple[str, ...] = ()
+    algorithms: tuple[str, ...] = ()
 
 
 async def read(reading: Reading, workspace: str) -> UserListing:
@@ -59,17 +59,15 @@ async def read(reading: Reading, workspace: str) -> UserListing:
         numbered=True,
         items="items",
         total=matching,
-        decode=_decode,
+        decode=partial(_decode, since=reading.now - reading.asked.job_history),
         key=lambda job: job.key,
     )
     found = await reading.client.list_records(call)
-    since = reading.now - reading.asked.job_history
-    jobs = [job for job in found.items if job.over_since is None or job.over_since >= since]
     return UserListing(
-        uses=tuple(Use(user=job.user, swr_path=image) for job in jobs for image in job.images),
-        count=sum(bool(job.images or job.algorithms) for job in jobs),
+        uses=tuple(Use(user=job.user, swr_path=image) for job in found.items for image in job.images),
+        count=sum(bool(job.images or job.algorithms) for job in found.items),
         doubts=tuple(f"the jobs of workspace {workspace} are not clear: {doubt}" for doubt in found.doubts),
-        by_algorithm=tuple((algorithm, job.user) for job in jobs for algorithm in job.algorithms),
+        by_algorithm=tuple((algorithm, job.user) for job in found.items for algorithm in job.algorithms),
     )
 
 
@@ -85,27 +83,27 @@ def matching(page: Page) -> int | None:
     return None if own_number else page.count
 
 
-def _decode(raw: msgspec.Raw) -> TrainingJob:
-    """Raises Unreadable for a job that does not say which image it uses."""
+def _decode(raw: msgspec.Raw, since: datetime) -> TrainingJob:
+    """Raises Unreadable for a job that was not over before `since` and does not say which image it uses."""
     record = decode_object(raw)
     metadata, status = as_object(record.get("metadata")), as_object(record.get("status"))
     job_id, phase = as_text(metadata.get("id")), as_text(status.get("phase"))
     owner = as_text(metadata.get("user_name"))
     name = as_text(metadata.get("name")) or job_id or "?"
-    user = f"training job {name} ({phase or 'phase unknown'})" + (f", owner {owner}" if owner else "")
+    user = clean(f"training job {name} ({phase or 'phase unknown'})" + (f", owner {owner}" if owner else ""))
+    key = job_id or bytes(raw).decode(errors="replace")
     is_over = (phase or "").strip().casefold() in _FINAL
-    images, algorithms = _images(record, clean(user))
-    return TrainingJob(
-        key=job_id or bytes(raw).decode(errors="replace"),
-        user=clean(user),
-        over_since=_over_since(metadata, status) if is_over else None,
-        images=images,
-        algorithms=algorithms,
-    )
+    over_since = _over_since(metadata, status) if is_over else None
+    if over_since and over_since < since:
+        return TrainingJob(key, user)
+    return TrainingJob(key, user, *_images(record, user))
 
 
 def _over_since(metadata: Mapping[str, object], status: Mapping[str, object]) -> datetime | None:
-    """The latest time that is known of a job that is over: its end, else its start, else its creation."""
+    """The latest time that is known of a job that is over: its end, else its start, else its creation.
+
+    None where nobody knows any.
+    """
     began, created = as_moment(status.get("start_time")), as_moment(metadata.get("create_time"))
     lasted = as_count(status.get("duration"))
     try:
@@ -143,7 +141,7 @@ def _engine(algorithm: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _says_something(algorithm: Mapping[str, object]) -> bool:
-    return isinstance(algorithm.get("engine"), dict) or as_text(algorithm.get("id")) is not None
+    return _says_image(algorithm) or as_text(algorithm.get("id")) is not None
 
 
 def _says_image(algorithm: Mapping[str, object]) -> bool:

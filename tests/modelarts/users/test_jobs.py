@@ -160,7 +160,8 @@ async def test_all_tasks_of_a_heterogeneous_job() -> None:
 
 
 @pytest.mark.parametrize(
-    "engine", [{"engine_id": "pytorch"}, {"engine_name": "PyTorch"}, {"image_url": None}]
+    "engine",
+    [{"engine_id": "pytorch"}, {"engine_name": "PyTorch"}, {"engine_id": "pytorch", "image_url": None}],
 )
 async def test_a_preset_engine_is_no_image_of_ours(engine: dict[str, object]) -> None:
     found = await read(job(algorithm={"engine": engine}))
@@ -173,6 +174,9 @@ async def test_a_preset_engine_is_no_image_of_ours(engine: dict[str, object]) ->
         {"algorithm": None},
         {"algorithm": {}},
         {"algorithm": {"engine": None}},
+        {"algorithm": {"engine": {}}},
+        {"algorithm": {"engine": {"engine_id": None, "engine_version": "2.1", "image_url": ""}}},
+        {"algorithm": {"engine": {"image_url": 7}}},
         {"algorithm": {"engine": {"image_repo_id": "r1"}}},
         {"kind": "federated_pool_job", "algorithm": None},
         {"kind": None, "algorithm": 7},
@@ -190,10 +194,17 @@ async def test_a_job_that_does_not_say_may_use_any_image(fields: dict[str, Any])
     )
 
 
+@pytest.mark.parametrize(("days", "doubts"), [(29, 1), (31, 0)])
+async def test_one_that_was_over_long_ago_need_not_say(days: int, doubts: int) -> None:
+    old: dict[str, Any] = {"phase": "Failed", "metadata": {"create_time": MS - days * DAY}}
+    found = await read(job(algorithm=None, **old), job("b", algorithm={"id": "gone"}, **old))
+    assert (used(found), len(found.doubts)) == ([], doubts)
+
+
 TASKS = [{"algorithm": {"engine": {"image_url": "ml/x:1"}}}, {"role": "w"}]
 
 
-@pytest.mark.parametrize("whole", [None, {}, {"engine": None}])
+@pytest.mark.parametrize("whole", [None, {}, {"engine": None}, {"engine": {}}])
 @pytest.mark.parametrize("tasks", [TASKS, TASKS[::-1], [*TASKS[:1], None]])
 async def test_so_may_one_of_whose_tasks_only_some_say(whole: object, tasks: list[object]) -> None:
     found = await read(job("mix", kind="hetero_job", algorithm=whole, tasks=tasks))
