@@ -81,27 +81,38 @@ async def _uses(client: Client, service: ListedService) -> tuple[Use, ...]:
 
 
 async def _look_at(client: Client, service: ListedService) -> tuple[Use, ...]:
-    """All images of a service. With one version its own detail has them all. Raises InventoryError without any."""
+    """All images of a service. With one version its own detail has them all, if each group of it says its own.
+
+    Raises InventoryError where it, a group, a deployment or a version does not say any.
+    """
     path = f"services/{segment(service.id)}"
     record = await client.show(path, version="v2")
     version = as_object(record.get("version"))
-    groups = as_objects(version.get("instance_groups"))
-    units = [unit for group in groups for unit in as_objects(group.get("unit_configs"))]
+    groups = [as_objects(group.get("unit_configs")) for group in as_objects(version.get("instance_groups"))]
+    units = [unit for group in groups for unit in group]
     found = list(_in_units(service.user, units, as_text(version.get("version"))))
-    if service.versions != 1 or not found:
-        deployments = await _ids(client, f"{path}/deployments", "deployment", "id")
-        below = await gather(
-            partial(_in_deployment, client, service.user, f"{path}/deployments/{segment(one)}")
-            for one in deployments
-        )
-        found += [use for uses in below for use in uses]
-    if not found:
+    is_whole = bool(groups) and all(groups)
+    if service.versions != 1 or not is_whole:
+        below = await _in_deployments(client, service.user, f"{path}/deployments")
+        found += below
+        is_whole = bool(below) or (is_whole and (service.versions or 0) <= 1)
+    if not is_whole:
         raise InventoryError(f"{service.user} does not say which image it uses")
     return tuple(dict.fromkeys(found))
 
 
+async def _in_deployments(client: Client, user: str, path: str) -> list[Use]:
+    """The images of all deployments of a service."""
+    ids = await _ids(client, path, "deployment", "id")
+    below = await gather(partial(_in_deployment, client, user, f"{path}/{segment(one)}") for one in ids)
+    return [use for uses in below for use in uses]
+
+
 async def _in_deployment(client: Client, user: str, path: str) -> tuple[Use, ...]:
-    """The images of a deployment's present configuration and of all versions it can be switched back to."""
+    """The images of a deployment's present configuration and of all versions it can be switched back to.
+
+    Raises InventoryError without any.
+    """
     record = await client.show(path, version="v2")
     now = as_text(record.get("version"))
     found = [*_in_units(user, as_objects(record.get("unit_configs")), now)]
@@ -111,6 +122,8 @@ async def _in_deployment(client: Client, user: str, path: str) -> tuple[Use, ...
         if not units:
             raise InventoryError(f"{user} does not say which image its version {clean(version)} uses")
         found += _in_units(user, units, version)
+    if not found:
+        raise InventoryError(f"{user} does not say which image a deployment of it uses")
     return tuple(found)
 
 

@@ -136,6 +136,41 @@ async def test_an_old_version_that_does_not_say_may_use_any_image() -> None:
     assert "service chat (STOPPED) does not say which image its version 1.0.0 uses" in found.doubts[0]
 
 
+@pytest.mark.parametrize("count", [1, 2, None])
+@pytest.mark.parametrize("silent", [{"name": "b"}, {"unit_configs": None}, {"unit_configs": []}, None])
+async def test_a_group_that_does_not_say_may_use_any_image(silent: object, count: int | None) -> None:
+    now = {"version": "1.0.0", "instance_groups": [{"unit_configs": [unit(0)]}, silent]}
+    project = Project(service([unit(0)], now=now, version_count=count))
+    project.refusals["s1/deployments"] = reply(200, {"data": [], "total": 0})
+    found = await project.read()
+    assert "service chat (STOPPED) does not say which image it uses" in found.doubts[0]
+
+
+async def test_unless_its_deployments_say() -> None:
+    now = {"version": "1.0.0", "instance_groups": [{"unit_configs": [unit(0)]}, {"name": "b"}]}
+    found = await Project(service([unit(0)], now=now, version_count=1)).read()
+    assert (len(told(found)), found.doubts) == (1, ())
+
+
+@pytest.mark.parametrize(
+    ("count", "doubts"), [(2, ["service chat (STOPPED) does not say which image it uses"]), (None, [])]
+)
+async def test_versions_that_are_counted_and_not_shown(count: int | None, doubts: list[str]) -> None:
+    project = Project(service([unit(0)], version_count=count))
+    project.refusals["s1/deployments"] = reply(200, {"data": [], "total": 0})
+    found = (await project.read()).doubts
+    assert [told for told, doubt in zip(doubts, found, strict=True) if told in doubt] == doubts
+
+
+async def test_a_deployment_without_any_may_use_any_image() -> None:
+    project = Project(service([unit(0)], [unit(1)]))
+    project.refusals["s1/deployments"] = reply(200, {"data": [{"id": "d1"}, {"id": "d2"}], "total": 2})
+    project.refusals["s1/deployments/d2"] = reply(200, {"version": "1.0.0", "unit_configs": []})
+    project.refusals["s1/deployments/d2/versions"] = reply(200, {"data": [], "total": 0})
+    [doubt] = (await project.read()).doubts
+    assert "service chat (STOPPED) does not say which image a deployment of it uses" in doubt
+
+
 @pytest.mark.parametrize(
     "path", ["", "s1", "s1/deployments", "s1/deployments/d1", "s1/deployments/d1/versions/1.0.0"]
 )
