@@ -82,7 +82,7 @@ def parse_reference(text: str, *, registry: str | None = BASIC, namespace: str |
         return Reference()
     # The registry's API writes $ for / in nested names; doubled and trailing slashes say nothing.
     parts = [part for part in path.replace("$", "/").split("/") if part]
-    if len(parts) > 1 and is_host(parts[0]) and not (namespace and parts[0] == namespace.lower()):
+    if len(parts) > 1 and is_host(parts[0]) and not (namespace and parts[0].lower() == namespace.lower()):
         del parts[0]
     if not parts or (len(parts) == 1 and is_host(parts[0]) and ":" not in parts[0]):
         return Reference()  # a host alone names no image
@@ -107,7 +107,7 @@ def host_of(text: str) -> str | None:
 
 def readings(text: str, *, registry: str | None = None) -> tuple[Reference, ...]:
     """All that a text of unknown origin may mean: `my.org/team/img` names a host or a namespace."""
-    first = text.strip(_AT_THE_ENDS).partition("/")[0].lower()
+    first = _without_scheme(text).lstrip("/").partition("/")[0].lower()
     with_host = parse_reference(text, registry=registry)
     without = parse_reference(text, registry=registry, namespace=_valid(_NAMESPACE, first))
     return (with_host,) if with_host == without else (with_host, without)
@@ -201,27 +201,41 @@ class ReferenceIndex(Generic[T]):
     def __init__(self, entries: Iterable[tuple[Reference, T]]) -> None:
         self._entries = tuple(entries)
         self._by_key: dict[str, list[tuple[Reference, T]]] = {}
-        # By repository, or by None where that is unknown, what does not say which tag of it is meant.
+        # What does not say which namespace or tag is meant, by the most that it says: see _place.
         self._vague: dict[str | None, list[tuple[Reference, T]]] = {}
         for entry in self._entries:
             reference, _ = entry
             for key in reference.keys:
                 self._by_key.setdefault(key, []).append(entry)
             if not reference.exact:
-                self._vague.setdefault(reference.repository, []).append(entry)
+                self._vague.setdefault(_place(reference), []).append(entry)
 
     def lacks(self, key: str) -> bool:
         """Certainly nothing was added that an exact reference with this one key may mean."""
         if key in self._by_key:
             return False
         vague = self._vague
-        return not vague or not (None in vague or key.rpartition(":")[0] in vague)
+        if not vague or None in vague:
+            return not vague
+        repository = key.rpartition(":")[0]
+        return repository not in vague and f"/{repository.rpartition('/')[2]}" not in vague
 
     def find(self, reference: Reference) -> Iterator[T]:
         """Everything added whose reference may name the same content, each entry once."""
         candidates: Iterable[tuple[Reference, T]] = self._entries
         if reference.exact:
             found = [entry for key in reference.keys for entry in self._by_key.get(key, ())]
-            vague = [entry for at in (reference.repository, None) for entry in self._vague.get(at, ())]
+            places = (reference.repository, _ending(reference), None)
+            vague = [entry for at in places for entry in self._vague.get(at, ())]
             candidates = {id(entry): entry for entry in (*found, *vague)}.values()
         return (thing for other, thing in candidates if same_content(reference, other))
+
+
+def _place(reference: Reference) -> str | None:
+    """The repository of what names one, else how that ends; None where nothing is known of it."""
+    return reference.repository or _ending(reference)
+
+
+def _ending(reference: Reference) -> str | None:
+    """The last part of the name with a `/` before it; equal in whatever may be the same repository."""
+    return f"/{reference.name.rpartition('/')[2]}" if reference.name else None

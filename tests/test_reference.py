@@ -88,6 +88,13 @@ def test_a_dotted_namespace_is_known_by_the_record_and_otherwise_read_both_ways(
     assert len(readings("org/team/img:1")) == 1
 
 
+@pytest.mark.parametrize(
+    "text", ["my.org/img:1", "MY.Org/img:1", "/my.org/img:1", "docker://my.org/img:1", "//My.org//img:1"]
+)
+def test_a_namespace_with_a_dot_is_one_reading_however_it_is_spelt(text: str) -> None:
+    assert Reference(namespace="my.org", name="img", tag="1") in readings(text)
+
+
 SAME = [
     ("team/ocr:1", "100.125.0.198:20202/team/ocr:1"),
     ("swr.a.com/team/ocr:1", "swr.b.eu:443/team/ocr:1"),
@@ -184,6 +191,13 @@ def test_knowing_less_tells_less_apart(one: Reference, other: Reference, part: s
 def test_the_index_finds_exactly_what_may_be_the_same(entries: list[Reference], wanted: Reference) -> None:
     found = list(ReferenceIndex((one, number) for number, one in enumerate(entries)).find(wanted))
     assert sorted(found) == [n for n, one in enumerate(entries) if same_content(one, wanted)]
+
+
+@given(st.lists(REFERENCES, max_size=12), REFERENCES)
+def test_what_the_index_lacks_it_does_not_find(entries: list[Reference], wanted: Reference) -> None:
+    index = ReferenceIndex((one, one) for one in entries)
+    if wanted.exact and not wanted.digest and index.lacks(*wanted.keys):
+        assert not list(index.find(wanted))
 
 
 @given(st.text(max_size=30), st.none() | st.text(max_size=5))

@@ -13,12 +13,14 @@ from cleanup.modelarts.client import Client, ListCall
 from cleanup.modelarts.gather import gather
 from cleanup.modelarts.http.messages import segment
 from cleanup.modelarts.users.listing import Reading, UserListing
-from cleanup.modelarts.wire.json_bodies import decode_object
+from cleanup.modelarts.wire.json_bodies import decode_json, decode_object
 from cleanup.modelarts.wire.values import Unreadable, as_text, clean
-from cleanup.reference import parse_reference
+from cleanup.reference import readings
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_BETWEEN = re.compile(r"[\s\"'`,;=()<>\[\]{}|]+")
+# What cannot stand in a reference, written escapes of a text among it; $ can, for / or before a variable's name.
+_BETWEEN = re.compile(r"(?:\\[bfnrt]|[^A-Za-z0-9._/:@$-])+")
+_VARIABLE = re.compile(r"\$\w*")
 _LONGEST = 2048  # of a reference (API.md, Registering again)
 _DEEPEST = 200
 
@@ -101,7 +103,7 @@ def _named(record: Mapping[str, object], user: str) -> tuple[str, ...]:
 
 
 def _texts(value: object, depth: int) -> Iterator[str]:
-    """All texts in a value, and their parts: a text may be a command, or JSON itself."""
+    """All texts in a value, names of members too, and their parts: a text may be a command, or JSON itself."""
     if depth > _DEEPEST:
         raise RecursionError
     match value:
@@ -113,10 +115,26 @@ def _texts(value: object, depth: int) -> Iterator[str]:
             for inner in value:
                 yield from _texts(inner, depth + 1)
         case str():
-            yield value
-            yield from (part for part in _BETWEEN.split(value) if part and part != value)
+            yield from _texts_in(value, depth)
+
+
+def _texts_in(text: str, depth: int) -> Iterator[str]:
+    """A text and its parts: what it holds where it is JSON itself, else its words, with and without variables."""
+    yield text
+    if text.lstrip()[:1] in ("{", "[", '"') and (inner := decode_json(text.encode())) is not None:
+        yield from _texts(inner, depth + 1)
+    for part in _BETWEEN.split(text):
+        yield part
+        if "$" in part:
+            yield from _VARIABLE.split(part)
 
 
 def _may_be_reference(text: str) -> bool:
-    """A namespace, a name and a tag or digest (`latest` where neither is said)."""
-    return len(text) <= _LONGEST and "/" in text and bool(parse_reference(text).keys)
+    """A namespace and a name, in one of its readings, and a tag or a digest (`latest` where neither is said).
+
+    In a word the tag may be anything that is filled in later, so it may be any of theirs.
+    """
+    if len(text) > _LONGEST or "/" not in text:
+        return False
+    is_word = not _BETWEEN.search(text)
+    return any(one.repository if is_word else one.keys for one in readings(text))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from cleanup.image import Image
 from cleanup.modelarts.http.messages import Request, Response
 from cleanup.modelarts.users.kinds import UserKind
 from cleanup.modelarts.users.reading import Users, read_users
@@ -65,6 +66,39 @@ async def test_the_id_of_an_image_anywhere() -> None:
 async def test_the_id_of_an_image_inside_a_text(text: str) -> None:
     found = await read(workflow(data=[{"value": text}]))
     assert ID in [(use.image_id or "").lower() for use in found.in_use.uses]
+
+
+NESTED = json.dumps({"command": json.dumps("cd /work\ndocker pull team.a/ocr:1\ttrue")})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "team.a/ocr:1",  # a namespace with a dot
+        "docker://TEAM.A/ocr:1",
+        "swr.test/team.a/ocr:1",
+        "team.a/ocr@sha256:" + "5" * 64,
+        "pull team.a/ocr:1&&true",
+        "https://console.test/create?image=team.a/ocr:1&x=2#y",
+        "\u955c\u50cf\uff1ateam.a/ocr:1\uff0c",
+        "printf 'x\\nteam.a/ocr:1\\n'",
+        "docker run $REGISTRY/team.a/ocr:1",
+        "docker run ${REGISTRY}/team.a/ocr:1",
+        "swr.test/team.a/ocr:$TAG",  # filled in later, so it may be any tag
+        "swr.test/team.a/ocr:{{ tag }}",
+        NESTED,
+    ],
+)
+async def test_an_image_named_within_a_text_is_in_use(text: str) -> None:
+    users = (await read(workflow(steps=[{"properties": text}]))).in_use
+    assert users.of(Image(id="i1", swr_path="swr.test/team.a/ocr:1")) is not None
+    assert users.of(Image(id="i2", swr_path="swr.test/team.a/other:1")) is None
+
+
+@pytest.mark.parametrize("text", ['{"image": "swr.test/ml/a:1"}', "run swr.test/ml/a:1, then stop", NESTED])
+async def test_a_sentence_around_a_reference_names_no_other_tag(text: str) -> None:
+    users = (await read(workflow(steps=[{"properties": text}]))).in_use
+    assert users.of(Image(id="i1", swr_path="swr.test/ml/a:2")) is None
 
 
 async def test_all_ids_in_one_text_and_each_once() -> None:
