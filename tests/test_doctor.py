@@ -395,6 +395,26 @@ class TestPermissions:
         _, checks = examine(*cloud.options, "--users", "jobs")
         assert checks["training jobs"]["next_step"].endswith("with --users notebooks --in-use off")
 
+    @pytest.mark.parametrize(
+        ("call", "check"),
+        [("all-notebooks", "all notebooks"), ("jobs", "training jobs"), ("services", "services v2")],
+    )
+    def test_a_list_that_shows_none_of_those_it_counts_is_none(
+        self, serve_cloud: Serve, examine: Examine, call: str, check: str
+    ) -> None:
+        called, checks = examine(*serve_cloud(faults=faulty(f"{call}:null-list=1")).options)
+        assert (called.exit_code, not_ok(checks)) == (6, {check: "failure"})
+        assert checks[check]["detail"].endswith(", and shows none")
+        kinds = "jobs,services" if call == "all-notebooks" else "notebooks"
+        options = (*serve_cloud(faults=faulty(f"{call}:null-list=1")).options, "--users", kinds)
+        called, checks = examine(*options)
+        assert (called.exit_code, not_ok(checks)) == (0, {check: "warning"})
+
+    def test_workspaces_that_are_counted_and_not_shown(self, serve_cloud: Serve, examine: Examine) -> None:
+        _, checks = examine(*serve_cloud(faults=faulty("workspaces:null-list=1")).options)
+        assert not_ok(checks) == {"workspaces": "warning"}
+        assert "cannot be seen: it shows no workspaces: " in checks["workspaces"]["detail"]
+
     @pytest.mark.parametrize("fault", ["empty", "truncated", "500"])
     def test_an_answer_that_is_no_list_of_users(
         self, serve_cloud: Serve, examine: Examine, fault: str

@@ -223,7 +223,9 @@ class _Examination:
         answer = await self._notebooks("notebooks/all")
         self.others_visible = answer.ok
         if answer.ok:
-            return ok("other users' notebooks are visible: --in-use all protects what they use")
+            return self._shown(
+                answer, "other users' notebooks are visible: --in-use all protects what they use"
+            )
         if UserKind.NOTEBOOKS not in self.wanted:
             hidden = refused(answer, ALL_NOTEBOOKS, "other users' notebooks cannot be seen: ")
             return unasked(hidden, UserKind.NOTEBOOKS)
@@ -238,7 +240,7 @@ class _Examination:
     async def _own_notebooks(self) -> Check:
         answer = await self._notebooks("notebooks")
         if answer.ok:
-            return ok("your own notebooks are visible: --in-use own protects what they use")
+            return self._shown(answer, "your own notebooks are visible: --in-use own protects what they use")
         if UserKind.NOTEBOOKS not in self.wanted:
             hidden = refused(answer, OWN_NOTEBOOKS, "your own notebooks cannot be seen: ")
             return unasked(hidden, UserKind.NOTEBOOKS)
@@ -248,6 +250,15 @@ class _Examination:
                 GRANT.format(OWN_NOTEBOOKS),
             )
         return refused(answer, OWN_NOTEBOOKS, "no plan can be made unless --in-use is off: ")
+
+    def _shown(self, answer: Result[bytes], visible: str) -> Check:
+        """What a page of notebooks that came says."""
+        try:
+            users.shown_page(answer.body)
+        except Unreadable as error:
+            found = failure(UNREADABLE, f"no page of notebooks came: {error}", "try again")
+            return found if UserKind.NOTEBOOKS in self.wanted else unasked(found, UserKind.NOTEBOOKS)
+        return ok(visible)
 
     async def _list(self, workspace: str) -> Result[bytes]:
         return await self._ask(

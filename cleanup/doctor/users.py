@@ -17,7 +17,8 @@ from cleanup.doctor.checks import (
 from cleanup.modelarts.client import describe
 from cleanup.modelarts.http.messages import Result, segment
 from cleanup.modelarts.users.kinds import PERMISSIONS, UserKind
-from cleanup.modelarts.wire.json_bodies import decode_json
+from cleanup.modelarts.wire.json_bodies import Page, decode_json, decode_page
+from cleanup.modelarts.wire.values import Unreadable
 
 _MOST_NAMES = 5
 
@@ -108,17 +109,27 @@ async def check_list(ask: Ask, asked: UserList, workspace: str, wanted: Collecti
     answer = await ask(asked.path, query, posted=asked.posted)
     if not answer.ok:
         return _missing(answer, of_list, asked, wanted)
-    page = decode_json(answer.body)
-    if not isinstance(page, dict) or not isinstance(page.get(asked.items) or [], list):
-        return _weighed(failure(UNREADABLE, f"no page of {asked.name} came", "try again"), asked, wanted)
-    records = [one for one in page.get(asked.items) or [] if isinstance(one, dict)]
+    try:
+        page = shown_page(answer.body, asked.items)
+    except Unreadable as error:
+        trouble = failure(UNREADABLE, f"no page of {asked.name} came: {error}", "try again")
+        return _weighed(trouble, asked, wanted)
+    read = map(decode_json, map(bytes, page.records))
+    records = [one for one in read if isinstance(one, dict)]
     if asked.key and records and isinstance(id_ := records[0].get(asked.key), str):
         detail = await ask(f"{asked.path}/{segment(id_)}", {})
         if not detail.ok:
             return _missing(detail, of_detail, asked, wanted)
-    total = page.get("total_count", page.get("total"))
-    seen = f"{total if isinstance(total, int) else '?'} in workspace {workspace}"
+    seen = f"{'?' if page.total is None else page.total} in workspace {workspace}"
     return ok(seen + (_whose(records) if asked.kind is UserKind.JOBS else ""))
+
+
+def shown_page(body: bytes, items: str = "data") -> Page:
+    """The first page of a list, as `plan` reads it. Raises Unreadable, also where it claims records and shows none."""
+    page = decode_page(body, items)
+    if page.total and not page.records:
+        raise Unreadable(f"it says that there are {page.total}, and shows none")
+    return page
 
 
 def _whose(jobs: list[dict[str, Any]]) -> str:
@@ -160,14 +171,14 @@ async def check_workspaces(ask: Ask, cleaned: tuple[str, ...]) -> Check:
     """All workspaces of the project, for images and users in any of them count."""
     query = {"limit": 1000, "offset": 0, "sort_by": "name", "order": "asc", "filter_accessible": "false"}
     answer = await ask("v1/{}/workspaces", query)
-    page = decode_json(answer.body) if answer.ok else None
-    if not isinstance(page, dict) or not isinstance(listed := page.get("workspaces"), list):
-        told = describe(answer) if not answer.ok else "shows no workspaces"
+    told, ids = describe(answer), list[str]()
+    if answer.ok:
+        told, ids = _workspaces(answer.body)
+    if told:
         step = (
             "grant modelarts:workspace:list and modelarts:workspace:get; until then name all with --workspace"
         )
         return warning(f"the project's other workspaces cannot be seen: it {told}", step)
-    ids = [str(one.get("id")) for one in listed if isinstance(one, dict)]
     strange = [one for one in cleaned if one != "0" and one not in ids]
     if strange:
         step = f"check --workspace: there are {', '.join(ids) or 'none'}"
@@ -175,6 +186,18 @@ async def check_workspaces(ask: Ask, cleaned: tuple[str, ...]) -> Check:
     return Check(
         level=CheckLevel.OK, detail=f"{len(ids)}: {', '.join(ids[:20])}; cleaned: {', '.join(cleaned)}"
     )
+
+
+def _workspaces(body: bytes) -> tuple[str, list[str]]:
+    """Why a page does not show all workspaces, empty where it does, and the ids of those that it shows."""
+    try:
+        page = shown_page(body, "workspaces")
+    except Unreadable as error:
+        return f"shows no workspaces: {error}", []
+    found = [one.get("id") for one in map(decode_json, map(bytes, page.records)) if isinstance(one, dict)]
+    ids = [one for one in found if isinstance(one, str) and one]
+    total = len(page.records) if page.total is None else page.total
+    return ("" if len(ids) == total else f"shows {len(ids)} of {total}"), ids
 
 
 def steps(
