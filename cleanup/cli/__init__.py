@@ -1,6 +1,7 @@
 """The front door: parse, wire together, print, exit."""
 
 import re
+import signal
 import sys
 import warnings
 from importlib import import_module
@@ -97,3 +98,8 @@ def main(runtime: Runtime | None = None) -> None:
     except Exception as error:
         output.report_bug(error)
         sys.exit(1)
+    finally:
+        if runtime is None:  # the exit code is settled: no signal changes it while Python ends
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
+        output.forget_full_stderr()

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar
+from types import FrameType
+from typing import Any, Self, TypeVar
 
 import anyio
 import click
@@ -24,6 +25,7 @@ from cleanup.tracing import RunSpans, Tracing, is_wanted, open_tracing
 
 T = TypeVar("T")
 _TRACING = "cleanup.tracing"  # where the context keeps it for all jobs of a command
+_CHANGED = "cleanup.changed"
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -86,20 +88,24 @@ def _close_tracing(error: BaseException | None = None) -> None:
         tracing.close(error)
 
 
+def may_have_changed() -> bool:
+    """Whether this command has begun work that deletes, so that an interruption must not say it did not."""
+    return _CHANGED in click.get_current_context().meta
+
+
 def read(work: Callable[[Stop], Awaitable[T]], nothing: str = "nothing was deleted") -> T:
     """Run reading work; a signal ends it at once, for it changes nothing. Raises Interrupted then, saying so."""
 
     async def main() -> T:
         stop = Stop()
-        async with anyio.create_task_group() as group:
-            group.start_soon(_stop_on_signals, stop, False)
+        with signals.heard_by(partial(_stop_on_signal, stop, False)):
             result = await stop.unless_requested(lambda: work(stop))
-            group.cancel_scope.cancel()
         if result is None:
             raise Interrupted(f"interrupted: {nothing}")
         return result
 
-    return _unwrapped(main)
+    with _Signals() as signals:
+        return _unwrapped(main)
 
 
 def change(work: Callable[[Stop], Awaitable[T]], settings: Settings) -> T:
@@ -107,15 +113,20 @@ def change(work: Callable[[Stop], Awaitable[T]], settings: Settings) -> T:
 
     async def main() -> T:
         stop = Stop(settings.drain_timeout)
+        with signals.heard_by(partial(_stop_on_signal, stop, True)):
+            return await timed(stop)
+
+    async def timed(stop: Stop) -> T:
         async with anyio.create_task_group() as group:
-            group.start_soon(_stop_on_signals, stop, True)
             if settings.deadline is not None:
                 group.start_soon(_stop_in_time, stop, settings.deadline, settings.timeout)
             result = await work(stop)
             group.cancel_scope.cancel()
         return result
 
-    return _unwrapped(main)
+    click.get_current_context().meta[_CHANGED] = True
+    with _Signals() as signals:
+        return _unwrapped(main)
 
 
 def _unwrapped(main: Callable[[], Awaitable[T]]) -> T:
@@ -137,19 +148,54 @@ def innermost(error: BaseException) -> BaseException:
     return error
 
 
-async def _stop_on_signals(stop: Stop, drains: bool) -> None:
-    with anyio.open_signal_receiver(*STOPPING_SIGNALS) as signals:
-        async for number in signals:
-            name = signal.Signals(number).name
-            if stop:
-                stop.abort(Cause.SIGNAL, f"interrupted by {name}")
-                continue
-            stop.request(Cause.SIGNAL, f"interrupted by {name}")
-            if drains:
-                log().warning(
-                    f"{name}: finishing the requests in flight (up to {stop.drain_seconds:g} s); "
-                    "once more to abort at once"
-                )
+class _Signals:
+    """SIGINT and SIGTERM while an event loop runs, from before it begins until after it has ended.
+
+    asyncio's own handlers end with the work in the loop and leave SIGTERM to the system: a run that had
+    deleted was killed before it could tell what.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[signal.Signals, Any] = {}
+        self._hear: Callable[[signal.Signals], object] | None = None
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._arrived) for number in STOPPING_SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    @contextmanager
+    def heard_by(self, hear: Callable[[signal.Signals], None]) -> Iterator[None]:
+        """Within the loop that runs: it calls this for each signal."""
+        import asyncio  # help pages do without it
+
+        loop = asyncio.get_running_loop()
+        self._hear = lambda number: loop.call_soon_threadsafe(hear, number)
+        try:
+            yield
+        finally:
+            self._hear = None
+
+    def _arrived(self, number: int, frame: FrameType | None) -> None:
+        if self._hear:
+            self._hear(signal.Signals(number))
+        else:  # the loop begins or ends
+            signal.default_int_handler(number, frame)
+
+
+def _stop_on_signal(stop: Stop, drains: bool, number: signal.Signals) -> None:
+    if stop:
+        stop.abort(Cause.SIGNAL, f"interrupted by {number.name}")
+        return
+    stop.request(Cause.SIGNAL, f"interrupted by {number.name}")
+    if drains:
+        log().warning(
+            f"{number.name}: finishing the requests in flight (up to {stop.drain_seconds:g} s); "
+            "once more to abort at once"
+        )
 
 
 async def _stop_in_time(stop: Stop, deadline: float, one_request: float) -> None:

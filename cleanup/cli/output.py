@@ -119,6 +119,15 @@ def log() -> Any:
     return _logger(is_plain(), _verbosity.get())
 
 
+def forget_full_stderr() -> None:
+    """Let what stderr could not take go nowhere, so that Python does not end with a code of its own."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        with suppress(OSError):  # no file of the system's
+            _forget(sys.stderr)
+
+
 def is_quiet() -> bool:
     """Whether only warnings and errors are wanted, so that nothing is drawn either."""
     return _verbosity.get() is Verbosity.QUIET
@@ -275,15 +284,18 @@ def emit(pieces: Iterable[str]) -> None:
             sys.stdout.write(piece)
         sys.stdout.flush()
     except BrokenPipeError:
-        _forget_stdout()
+        _forget(sys.stdout)
+    except KeyboardInterrupt:  # a reader that does not read: Python would wait for it at its end
+        _forget(sys.stdout)
+        raise
     except OSError as error:
-        _forget_stdout()
+        _forget(sys.stdout)
         raise UsageError(f"cannot write to stdout: {error.strerror}") from error
 
 
-def _forget_stdout() -> None:
+def _forget(stream: TextIO) -> None:
     """Let what is still buffered go nowhere, so that Python does not complain at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def say(text: str) -> None:

@@ -16,7 +16,7 @@ from cleanup.cli.refusals import refusal
 from cleanup.cli.sources import place_in_words, place_of
 from cleanup.config.settings import Settings, Target, TargetRef
 from cleanup.config.strict import require_plain
-from cleanup.errors import CleanupError, PolicyError, UsageError
+from cleanup.errors import CleanupError, Interrupted, PolicyError, UsageError
 from cleanup.stop import Stop
 from cleanup.telemetry import NOBODY, Channels, TargetFacts, Watch, make_channels, tell_all
 
@@ -61,20 +61,32 @@ def telling(measuring: Measuring, words: Mapping[str, Any]) -> Iterator[None]:
         measuring.metrics_file, measuring.pushgateway, getattr(measuring, "notify", ()), runtime.environment
     )
     began, end = runtime.now(), (0, "nothing to do")
+    with event_loop.terminable():
+        try:
+            if channels.problem:
+                raise UsageError(f"{place_of('notify')}{channels.problem}")
+            with _interrupted_honestly():
+                yield
+        except BaseException as error:
+            end = _end_of(error)
+            if channels and isinstance(error, CleanupError | click.ClickException):
+                complain(refusal(error) if isinstance(error, click.ClickException) else error)
+                raise SystemExit(end[0]) from error
+            raise
+        finally:
+            if channels:
+                _tell(channels, end, _facts(words, began, end), words)
+
+
+@contextmanager
+def _interrupted_honestly() -> Iterator[None]:
+    """A signal that comes when the deleting is over, while a report is written say, is told so: raises Interrupted."""
     try:
-        if channels.problem:
-            raise UsageError(f"{place_of('notify')}{channels.problem}")
-        with event_loop.terminable():
-            yield
-    except BaseException as error:
-        end = _end_of(error)
-        if channels and isinstance(error, CleanupError | click.ClickException):
-            complain(refusal(error) if isinstance(error, click.ClickException) else error)
-            raise SystemExit(end[0]) from error
-        raise
-    finally:
-        if channels:
-            _tell(channels, end, _facts(words, began, end), words)
+        yield
+    except KeyboardInterrupt:
+        if not event_loop.may_have_changed():
+            raise
+        raise Interrupted("interrupted when the run had ended: what it did stands in its journal") from None
 
 
 def tell_refused(group: type[Measuring], words: Mapping[str, Any], error: Exception) -> None:
@@ -138,7 +150,7 @@ def _tell(
         return True
 
     try:
-        event_loop.read(tell)
-    except Exception as error:
+        event_loop.read(tell, "some may not have been sent")
+    except (Exception, KeyboardInterrupt) as error:
         said = str(error) if isinstance(error, CleanupError) else bug_line(error)
         log().warning(f"metrics or notifications were given up: {said}")

@@ -261,7 +261,7 @@ def test_arguments_and_variables_that_are_not_utf_8(
         ("{it} validate {policy} <&- >&- 2>&-", 2),
         ("{it} validate {policy} 2>/dev/full >/dev/null", 0),
         ("{it} plan --nonsense 2>&-", 2),
-        ("{it} plan --nonsense 2>/dev/full", 2),
+        ("env -u PYTHONUNBUFFERED {it} plan --nonsense 2>/dev/full", 2),
         ("set -o pipefail; {it} schema | true", 0),
         ("set -o pipefail; {it} --help | true", 0),
         ("mkdir gone; cd gone; rmdir ../gone; {it} validate {policy}", 2),

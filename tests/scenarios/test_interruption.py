@@ -13,6 +13,7 @@ from random import Random
 from threading import Timer
 from typing import Any
 
+import anyio
 import pytest
 
 from cleanup.journal import writer
@@ -247,6 +248,47 @@ class TestStopped:
         assert called.exit_code == 7
         assert run.outcomes == {"deleted": 20, "unknown": 8, "not-attempted": len(job.planned) - 28}
         assert set(finish(cli, job).values()) == {"deleted"}
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_a_signal_while_the_report_is_written_does_not_deny_what_was_deleted(
+        self, cli: Cli, prepare: Prepare, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    ) -> None:
+        job = prepare(Witness(20))
+        monkeypatch.setattr("cleanup.cli.ends._show", lambda *_: signal.raise_signal(number))
+        before = signal.getsignal(number)
+        called = cli(*job.apply, "--format", "json")
+        assert called.exit_code == 7
+        assert "interrupted when the run had ended: what it did stands in its journal" in called.stderr
+        assert "nothing was deleted" not in called.stderr
+        assert audit(job, Called(0, "", "")).outcomes == {"deleted": len(job.planned)}
+        assert signal.getsignal(number) is before
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_a_signal_while_others_are_told_does_not_deny_what_was_deleted(
+        self, cli: Cli, prepare: Prepare, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    ) -> None:
+        async def tell_all(*_: object) -> None:
+            signal.raise_signal(number)
+            await anyio.sleep_forever()
+
+        job = prepare(Witness(20))
+        monkeypatch.setattr("cleanup.cli.telling.tell_all", tell_all)
+        called = cli(*job.apply, "--metrics-file", job.journal.with_name("m.prom"))
+        assert called.exit_code == 0
+        assert "given up: interrupted: some may not have been sent" in called.stderr
+        assert "nothing was deleted" not in called.stderr
+
+    def test_many_signals_end_it_with_its_own_exit_code(self, prepare: Prepare, start: Start) -> None:
+        job = prepare(Witness(30), "--drain-timeout", "2m", "--timeout", "2m")
+        set_faults(job.cloud, script=[{"calls": "delete", "fault": "hang"}])
+        job.service.onlookers.append(nth(Operation.DELETE, 3, lambda: process.send(signal.SIGINT)))
+        process = start(job.apply)
+        process.read_until("once more to abort at once")
+        process.send(signal.SIGINT)
+        process.read_until("finish it with")
+        for _ in range(20):
+            process.send(signal.SIGINT)
+        assert process.end().exit_code == 7
 
     def test_the_deadline_comes_before_the_end(self, cli: Cli, prepare: Prepare) -> None:
         job = prepare(Witness(120), "--timeout", "2m")
