@@ -1,12 +1,13 @@
 """Who uses which image: users of images and pins, by id or by any reference to the content."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import compress
 
 import msgspec
 
 from cleanup.image import Image
-from cleanup.image_columns.fields import column
-from cleanup.reference import Reference, ReferenceIndex, common_key, from_fields, readings
+from cleanup.image_columns.fields import codes, column, untold
+from cleanup.reference import Reference, ReferenceIndex, common_key, from_fields, key_number, readings
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,20 +52,26 @@ class InUse:
             return None
         return next(self._users(image), None)
 
-    def of_each(self, images: Sequence[Image], keys: Iterable[str | None]) -> dict[int, Use]:
-        """The same of very many images by number, where somebody does; `keys` are their paths' common keys."""
-        found: dict[int, Use] = {}
-        if not self.uses:
-            return found
-        lacks, by_id = self._by_reference.lacks, self._by_id
-        columns = (column(images, name) for name in ("id", "namespace", "name", "tag"))
-        for number, (key, id_, namespace, name, tag) in enumerate(zip(keys, *columns, strict=True)):
-            # As `_unused` says, without a call for each.
-            if key == f"{namespace}/{name}:{tag}" and id_.lower() not in by_id and lacks(key):
-                continue
-            if use := next(self._users(images[number]), None):
-                found[number] = use
-        return found
+    def of_each(self, images: Sequence[Image], keys: Sequence[int]) -> dict[int, Use]:
+        """The same of very many images by number, where somebody does; `keys` are their `key_numbers`."""
+        found = ((number, next(self._users(images[number]), None)) for number in self._asked(images, keys))
+        return {number: use for number, use in found if use}
+
+    def _asked(self, images: Sequence[Image], keys: Sequence[int]) -> Collection[int]:
+        """The numbers of the images that somebody may use: as `_unused` says, of all of them at once."""
+        vague, numbers = self._by_reference.vague, range(len(images))
+        if not self.uses or None in vague:
+            return numbers if self.uses else ()
+        found = set(untold(images, keys))
+        used = set(map(key_number, self._by_reference.keys))
+        found.update(compress(numbers, map(used.__contains__, keys)))
+        ids = map(str.lower, column(images, "id"))
+        found.update(compress(numbers, map(self._by_id.__contains__, ids)))
+        if vague:
+            coded = codes(images, ("namespace", "name"))
+            named = [f"{namespace}/{name}" in vague for namespace, name in coded.values]
+            found.update(compress(numbers, map(named.__getitem__, coded.codes)))
+        return sorted(found)
 
     def _unused(
         self, key: str | None, id_: str, namespace: str | None, name: str | None, tag: str | None

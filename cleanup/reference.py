@@ -4,7 +4,7 @@ The forms of a reference and where they occur: cleanup/modelarts/API.md.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -14,10 +14,13 @@ _LATEST: Final = "latest"
 
 T = TypeVar("T")
 
+NO_KEY: Final = hash(None)  # the number of what has no key; a key that has it by chance is taken for odd
+
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _NAMESPACE = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._/-]*")
-TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_OF_TAGS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|[a-z0-9+._-]+:[0-9a-f]{96,}")
 # host/namespace/name:tag without anything odd: nearly all references there are. No part goes back for another.
 _COMMON = re.compile(
@@ -94,7 +97,7 @@ def parse_reference(text: str, *, registry: str | None = BASIC, namespace: str |
         registry=registry,
         namespace=_valid(_NAMESPACE, parts[0].lower()) if len(parts) > 1 else None,
         name=name,
-        tag=_valid(TAG, tag),
+        tag=_valid(_TAG, tag),
         digest=_valid(_DIGEST, digest.lower()),
     )
 
@@ -121,7 +124,7 @@ def from_fields(
         registry=registry,
         namespace=_valid(_NAMESPACE, (namespace or "").lower()),
         name=_valid(_NAME, (name or "").replace("$", "/").lower()),
-        tag=_valid(TAG, tag or ""),
+        tag=_valid(_TAG, tag or ""),
     )
 
 
@@ -142,6 +145,34 @@ def common_keys(texts: Sequence[str | None], namespaces: Sequence[str | None]) -
         else None
         for text, namespace in zip(texts, namespaces, strict=True)
     ]
+
+
+def key_number(key: str | None) -> int:
+    """A number for a key, the same for equal keys; what has equal numbers has to be compared by its key."""
+    if key is None:
+        return NO_KEY
+    repository, _, tag = key.rpartition(":")
+    return hash((repository, tag))
+
+
+def odd_tags(tags: Sequence[str | None]) -> Iterator[int]:
+    """The numbers of those that are no tags. Nearly all are, which is told of a thousand at once."""
+    for start in range(0, len(tags), 1000):
+        some = tags[start : start + 1000]
+        if None in some or not _are_tags(some):  # type: ignore[arg-type]
+            yield from (start + place for place, tag in enumerate(some) if not (tag and _TAG.fullmatch(tag)))
+
+
+def _are_tags(texts: Sequence[str]) -> bool:
+    lengths = set(map(len, texts))
+    together = "/" + "/".join(texts)
+    return (
+        0 < min(lengths) <= max(lengths) <= 128
+        and together.isascii()
+        and together.encode().translate(None, _OF_TAGS) == b"/" * len(texts)
+        and "/." not in together
+        and "/-" not in together
+    )
 
 
 def _begins_with(text: str, namespace: str | None) -> bool:
@@ -219,6 +250,16 @@ class ReferenceIndex(Generic[T]):
             return not vague
         repository = key.rpartition(":")[0]
         return repository not in vague and f"/{repository.rpartition('/')[2]}" not in vague
+
+    @property
+    def keys(self) -> Collection[str]:
+        """The keys of all that was added."""
+        return self._by_key.keys()
+
+    @property
+    def vague(self) -> Collection[str | None]:
+        """The repositories of which something was added that may mean any tag; None where it may be any repository."""
+        return self._vague.keys()
 
     def find(self, reference: Reference) -> Iterator[T]:
         """Everything added whose reference may name the same content, each entry once."""

@@ -1,11 +1,14 @@
 """Images in columns say the same as images by themselves, whatever is odd about them."""
 
+from array import array
+
 import pytest
 
 from cleanup.image import Image
 from cleanup.image_columns.coded import repeated
-from cleanup.image_columns.fields import codes, column, content_keys, moments
+from cleanup.image_columns.fields import codes, column, key_numbers, moments, untold
 from cleanup.image_columns.table import ImageColumns
+from cleanup.reference import common_key, key_number, odd_tags
 from tests.support.builders import NOW, columns_of, make_image
 
 PATH = "swr.example.com/ml-vision/trainer:"
@@ -19,6 +22,7 @@ IMAGES = [
     make_image("g", tag="5.0", namespace="reg.io", name="n", swr_path="reg.io/n:5.0", created_at=NOW),
     make_image("h", tag="x", namespace=None, name=None, swr_path="odd", size=0, resource_tags={}),
 ]
+KEYS = [common_key(one.swr_path, one.namespace) for one in IMAGES]
 TOLD = [
     Image(**{f: getattr(one, f) for f in Image.__struct_fields__} | {"record": n})
     for n, one in enumerate(IMAGES)
@@ -41,7 +45,19 @@ def test_a_column_is_the_field_of_each(name: str) -> None:
 
 def test_keys_are_those_of_the_paths() -> None:
     held = columns_of(IMAGES)
-    assert list(content_keys(held)) == list(content_keys(IMAGES))
+    assert key_numbers(held) == key_numbers(IMAGES) == array("q", map(key_number, KEYS))
+    fields = [f"{one.namespace}/{one.name}:{one.tag}" for one in IMAGES]
+    told = [number for number, key in enumerate(KEYS) if key != fields[number]]
+    assert {*untold(held, key_numbers(held))} >= {*untold(IMAGES, key_numbers(IMAGES))} == {*told}
+
+
+def test_a_tag_that_is_none_is_found_among_very_many() -> None:
+    odd = ["", "-x", ".x", "a b", "a/b", "a/-b", "ä", "\n", "x" * 129, None, "1.0+build"]
+    for one in odd:
+        tags = ["1.0"] * 1000 + ["a-b_c.D"] * 300 + [one] + ["x" * 128] * 5
+        assert list(odd_tags(tags)) == [1300]
+    assert list(odd_tags(odd)) == [*range(len(odd))]
+    assert list(odd_tags([])) == []
 
 
 @pytest.mark.parametrize(

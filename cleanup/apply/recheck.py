@@ -7,10 +7,11 @@ from operator import attrgetter
 import msgspec
 from msgspec.structs import replace
 
-from cleanup.decision.force import Sharers, keys_of, sharing_content, with_force
+from cleanup.decision.force import Sharers, sharing_content, with_force
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.durations import format_moment
 from cleanup.image import Image, never_deleted, same_word
+from cleanup.image_columns.fields import key_numbers
 from cleanup.in_use import InUse
 from cleanup.outcome import Outcome, Verdict
 from cleanup.policy.language import Policy
@@ -168,7 +169,7 @@ def _in_order(due: Sequence[Due], forced: set[str]) -> tuple[Due, ...]:
     records = [one.image for one in due]
     forces = [one.force and one.image.id in forced for one in due]
     takers = [number for number, force in enumerate(forces) if force]
-    sharers = Sharers(records, takers, keys_of(records)) if takers else None
+    sharers = Sharers(records, takers, key_numbers(records)) if takers else None
     alone: list[Due] = []
     last: list[Due] = []
     for number, (one, force) in enumerate(zip(due, forces, strict=True)):

@@ -20,7 +20,7 @@ WHY_NOT: Final = {why: number for number, why in enumerate(_WITHHELD) if why}
 class Decisions(Sequence[Decision]):
     """One decision for each of the images, or those that `order` numbers, in that order.
 
-    `rulings` and `forces` are in the order of the images, and so are `keys`, the `keys_of` them where they are known.
+    `rulings` and `forces` are in the order of the images, and so are `keys`, their `key_numbers` where they are known.
     """
 
     def __init__(
@@ -72,6 +72,11 @@ class Decisions(Sequence[Decision]):
         """The numbers of the images that are deleted."""
         rulings, delete = self.rulings, Action.DELETE
         return (number for number in self.order if rulings[number].action is delete)
+
+    def deleted_by(self, number: int) -> str | None:
+        """The rule that deletes the image of this number; None where it stays."""
+        ruling = self.rulings[number]
+        return ruling.rule if ruling.action is Action.DELETE else None
 
     def detail(self, number: int) -> str:
         """The sentence about the image of this number."""

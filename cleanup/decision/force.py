@@ -1,8 +1,10 @@
 """Which deletes take the content in the registry along: at most one a content, and none that is needed. Pure."""
 
 from array import array
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from typing import Final, overload
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from itertools import compress, count
+from operator import not_
+from typing import TypeAlias, overload
 
 import msgspec
 
@@ -10,12 +12,15 @@ from cleanup.decision.keep_last import newest_first
 from cleanup.decision.types import Action, Decision, Withheld
 from cleanup.image import Image, same_word
 from cleanup.image_columns.coded import repeated
-from cleanup.image_columns.fields import codes, column, content_keys
+from cleanup.image_columns.fields import codes, column, key_numbers
 from cleanup.image_columns.table import ImageColumns
 from cleanup.policy.language import Policy
-from cleanup.reference import Reference, ReferenceIndex, common_key, same_content
+from cleanup.reference import NO_KEY, Reference, ReferenceIndex, common_key, key_number, same_content
 
-NO_KEY: Final = hash(None)  # a key that has this hash by chance is compared part by part, as what has none
+# The rule that deletes the image of a number; None where it stays.
+RuleOf: TypeAlias = Callable[[int], str | None]
+# Numbers of images with why they do not have `force`; None where they have it.
+Given: TypeAlias = tuple[Iterable[int], Withheld | None]
 
 
 def with_force(
@@ -27,73 +32,64 @@ def with_force(
     records that could not be read, which may need any content.
     """
     found = list(decided)
+    rules = asking(policy)
     going = {number: d.rule for number, d in enumerate(found) if d.action is Action.DELETE}
+    asked = [number for number, rule in going.items() if rule in rules]
     images = [decision.image for decision in found]
-    for number, why in forces(images, going, going.__getitem__, policy, others, all_seen=all_seen):
-        found[number] = msgspec.structs.replace(found[number], force=why is None, force_withheld=why)
+    for numbers, why in forces(images, asked, going.get, rules, others, all_seen=all_seen):
+        for number in numbers:
+            found[number] = msgspec.structs.replace(found[number], force=why is None, force_withheld=why)
     return tuple(found)
+
+
+def asking(policy: Policy) -> set[str | None]:
+    """The rules that ask for `force`."""
+    return {rule.name for rule in policy.rules if rule.force}
 
 
 def forces(
     images: Sequence[Image],
-    going: Iterable[int],
-    rule_of: Callable[[int], str | None],
-    policy: Policy,
+    asked: Sequence[int],
+    deleted_by: RuleOf,
+    rules: Container[str | None],
     others: Iterable[Image],
     *,
     all_seen: bool,
     keys: "array[int] | None" = None,
-) -> Iterator[tuple[int, Withheld | None]]:
-    """Those of the images that are deleted by a rule that asks for `force`, and why they do not have it, or None.
+) -> Iterator[Given]:
+    """What becomes of the `force` that is asked for; of one image the last that is said counts.
 
-    `going` are the numbers of all that are deleted, `rule_of` says by which rule, `keys` are the `keys_of` the
-    images where they are known. The rest is as for `with_force`.
+    `asked` are the numbers of those that are deleted by one of the `rules` that ask for it, `keys` the `key_numbers`
+    of the images where they are known. The rest is as for `with_force`.
     """
-    rules = {rule.name for rule in policy.rules if rule.force}
-    if not rules:
+    if not asked:
         return
-    deleted = _Deleted(images, going, rule_of)
-    asked = [number for number in deleted.numbers if rule_of(number) in rules]
-    staying = deleted.without(others)
-    known = keys_of(images) if keys is None else keys
-    sharers = Sharers(_Chained(images, staying), asked, known + keys_of(staying))
-    coded = codes(images, ("visibility",))
-    private = [same_word(visibility, "PRIVATE") for (visibility,) in coded.values]
-    unshared = None if all_seen else Withheld.WORKSPACE_UNSEEN
-    sharing = []
-    for number in asked:
-        if not private[coded.codes[number]]:
-            yield number, Withheld.PUBLIC
-        elif sharers.has_none(number):  # nearly always, and told by a look-up
-            yield number, unshared
-        else:
-            sharing.append(number)
-    if sharing:
+    staying = _without(others, images, deleted_by)
+    known = key_numbers(images) if keys is None else keys
+    sharers = Sharers(_Chained(images, staying), asked, known + key_numbers(staying))
+    coded = codes(images, ("visibility",), asked)
+    is_private = [same_word(visibility, "PRIVATE") for (visibility,) in coded.values]
+    private = list(map(is_private.__getitem__, coded.codes))
+    yield compress(asked, map(not_, private)), Withheld.PUBLIC
+    theirs = list(compress(asked, private))
+    yield theirs, None if all_seen else Withheld.WORKSPACE_UNSEEN
+    if sharing := sharers.sharing(theirs):
+        found = (number for number in sharers.numbers if number < len(images))
+        going = {images[number].id: rule for number in found if (rule := deleted_by(number))}
         yield from _of_sharing(
-            {images[number].id: number for number in sharing}, images, sharers, deleted, rules, all_seen
+            [images[number] for number in sharing], sharing, sharers, going, rules, all_seen
         )
 
 
-class _Deleted:
-    """The images that are deleted."""
-
-    def __init__(
-        self, images: Sequence[Image], numbers: Iterable[int], rule_of: Callable[[int], str | None]
-    ) -> None:
-        self.numbers = array("I", numbers)
-        self._images = images
-        self._rule_of = rule_of
-
-    def among(self, ids: Container[str]) -> dict[str, str | None]:
-        """Those of the ids that go, and the rule by which: all that go would take much room."""
-        id_of = column(self._images, "id").__getitem__
-        return {id_: self._rule_of(number) for number in self.numbers if (id_ := id_of(number)) in ids}
-
-    def without(self, others: Iterable[Image]) -> Sequence[Image]:
-        """The others but for records that are decided on and go."""
-        records = others if isinstance(others, ImageColumns) else tuple(others)
-        going = self.among(set(column(records, "id"))) if records else {}
-        return tuple(one for one in records if one.id not in going) if going else records
+def _without(others: Iterable[Image], images: Sequence[Image], deleted_by: RuleOf) -> Sequence[Image]:
+    """The others but for records that are decided on and go."""
+    records = others if isinstance(others, ImageColumns) else tuple(others)
+    if not records:
+        return records
+    ids, known = column(images, "id"), set(column(records, "id"))
+    both = compress(count(), map(known.__contains__, ids))
+    deleted = {ids[number] for number in both if deleted_by(number)}
+    return tuple(one for one in records if one.id not in deleted) if deleted else records
 
 
 class _Chained(Sequence[Image]):
@@ -117,31 +113,23 @@ class _Chained(Sequence[Image]):
 
 
 def _of_sharing(
-    numbers: dict[str, int],
     images: Sequence[Image],
+    numbers: Sequence[int],
     sharers: "Sharers",
-    deleted: _Deleted,
-    rules: Container[str],
+    going: Mapping[str, str | None],
+    rules: Container[str | None],
     all_seen: bool,
-) -> Iterator[tuple[int, Withheld | None]]:
-    """Decide about those, by id, whose content other records may have."""
-    going = deleted.among(sharers.ids)
+) -> Iterator[Given]:
+    """Decide about those of these numbers, whose content others may have; `going` has by id who is deleted."""
     asked = {id_ for id_, rule in going.items() if rule in rules}
+    number_of = {image.id: number for image, number in zip(images, numbers, strict=True)}
     forced: set[str] = set()
     # The youngest record of a content takes it along.
-    for image in newest_first(images[number] for number in numbers.values()):
+    for image in newest_first(images):
         why = _withheld(image, sharers, going, asked, forced, all_seen)
         if why is None:
             forced.add(image.id)
-        yield numbers[image.id], why
-
-
-def keys_of(images: Sequence[Image]) -> "array[int]":
-    """The key of each image's path as a number, its hash: the texts of a million take a hundred MB.
-
-    Equal keys have equal numbers; what has equal numbers has to be compared by its key.
-    """
-    return array("q", map(hash, content_keys(images)))
+        yield (number_of[image.id],), why
 
 
 def _withheld(
@@ -173,37 +161,42 @@ class Sharers:
     """Finds the records that may have the same content as some of them, among very many.
 
     Nearly all records have a path of the common form and are told apart by its key; the odd ones,
-    with digests, without tags or unreadable, are compared part by part. `asked` are the numbers of
-    the records for which sharers are looked for, `keys` the `keys_of` all, `ids` those of all that can be found.
+    with digests, without tags or unreadable, are compared part by part. `asked` are the numbers of the records for
+    which sharers are looked for, `keys` the `key_numbers` of all, `numbers` those of all that can be found.
     """
 
     def __init__(self, records: Sequence[Image], asked: Sequence[int], keys: Sequence[int]) -> None:
         self._records, self._keys = records, keys
-        odd = self._odd_ones(asked)
+        odd = self._odd_ones(asked) if NO_KEY in keys else {}
         self._any_odd = bool(odd)
-        self._odd = ReferenceIndex(odd)
+        self._odd = ReferenceIndex((record.reference, record) for record in odd.values())
+        # Who shares has a key of one that is asked for, or an odd one has it, which may link two of them.
+        linked = set(map(key_number, self._odd.keys))
+        wanted = linked.union(map(keys.__getitem__, asked))
+        found = list(compress(count(), map(wanted.__contains__, keys)))
         # Nearly every key is one record's own, so only those of the others are held as texts.
-        self._shared = repeated(keys)
-        self._shared.update(hash(key) for reference, _ in odd for key in reference.keys)
+        several = linked or len(found) > len(wanted)
+        self._shared = linked | repeated(map(keys.__getitem__, found)) if several else set()
         self._by_key: dict[str, list[Image]] = {}
-        for number, hashed in enumerate(keys) if self._shared else ():
-            if hashed in self._shared and (key := _key(record := records[number])):
+        self.numbers = set(odd)
+        for number in found if several else ():
+            if keys[number] in self._shared and (key := _key(record := records[number])):
                 self._by_key.setdefault(key, []).append(record)
-        self.ids = {one.id for same in self._by_key.values() for one in same} | {one.id for _, one in odd}
+                self.numbers.add(number)
 
-    def _odd_ones(self, asked: Sequence[int]) -> list[tuple[Reference, Image]]:
-        """The records that have no key, and those that one of them that is asked for may share with."""
+    def _odd_ones(self, asked: Sequence[int]) -> dict[int, Image]:
+        """By number the records that have no key, and those that one of them that is asked for may share with."""
         records, keys = self._records, self._keys
         vague = [records[number].reference for number in asked if keys[number] == NO_KEY]
         # What names no tag may share with all of its repository, or with all there is.
         repositories = {reference.repository for reference in vague if not reference.exact}
-        return [
-            (record.reference, record)
+        return {
+            number: record
             for number, key in enumerate(keys)
             if key == NO_KEY or repositories
             if (record := records[number])
             and (key == NO_KEY or not repositories.isdisjoint((None, _repository(record))))
-        ]
+        }
 
     def has_none(self, number: int) -> bool:
         """Certainly no other record has the content of the one of this number, which was asked for."""
@@ -212,6 +205,12 @@ class Sharers:
             return True
         key = None if hashed == NO_KEY else _key(self._records[number])
         return key is not None and len(self._by_key.get(key, ())) <= 1 and self._odd.lacks(key)
+
+    def sharing(self, numbers: Sequence[int]) -> list[int]:
+        """Those of the numbers, all asked for, whose content another record may have: nearly always few."""
+        if not self._any_odd:
+            numbers = [number for number in numbers if self._keys[number] in self._shared]
+        return [number for number in numbers if not self.has_none(number)]
 
     def find(self, reference: Reference) -> Iterator[Image]:
         """The records whose reference may name the same content, of one asked for or one found."""
@@ -246,4 +245,4 @@ def sharing_content(image: Image, records: ReferenceIndex[Image] | Sharers) -> d
 def all_sharing(image: Image, records: Sequence[Image]) -> dict[str, Image]:
     """The other records, by id, that may have the same content as this image, which is one of them."""
     asked = [number for number, record in enumerate(records) if record.id == image.id]
-    return sharing_content(image, Sharers(records, asked, keys_of(records)))
+    return sharing_content(image, Sharers(records, asked, key_numbers(records)))

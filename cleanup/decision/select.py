@@ -4,8 +4,7 @@
 (policies/README.md, How an image is decided).
 """
 
-from array import array
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final, TypeAlias, final
@@ -13,12 +12,12 @@ from typing import Final, TypeAlias, final
 import msgspec
 
 from cleanup.decision.decisions import FORCED, WHY_NOT, Decisions
-from cleanup.decision.force import forces, keys_of
+from cleanup.decision.force import Given, asking, forces
 from cleanup.decision.keep_last import Ranks, rank
 from cleanup.decision.rulings import Gap, Ruling, Terms, ungrouped
 from cleanup.decision.types import Action, Reason
 from cleanup.image import EPOCH_OF_SENSE, Image, Status, same_word
-from cleanup.image_columns.fields import Moments, content_keys, moments
+from cleanup.image_columns.fields import Moments, key_numbers, moments
 from cleanup.image_columns.table import ImageColumns
 from cleanup.in_use import InUse, Use
 from cleanup.policy.language import Policy, Rule
@@ -44,24 +43,26 @@ def select(
     groups = by_fields(inventory, policy)
     ranks = rank(inventory, ranked(groups), now)
     # Only what the policy and the users make necessary is found out: for very many images all of it takes its time.
-    users: dict[int, Use] = {}
-    keys = None
-    if in_use.uses:
-        texts = list(content_keys(inventory))
-        users = in_use.of_each(inventory, texts)
-        keys = array("q", map(hash, texts))
-        del texts
-    elif any(rule.force for rule in policy.rules):
-        keys = keys_of(inventory)
+    keys = key_numbers(inventory) if in_use.uses or asking(policy) else None
+    users = in_use.of_each(inventory, keys) if keys else {}
     rulings = _Rulings(inventory, ranks, users, now)
     for standing, numbers in groups:
         rulings.decide(standing, numbers)
     del groups
     found = Decisions(inventory, rulings.found, bytearray(len(inventory)), ranks, now, keys)
-    going, rule_of = found.going(), [ruling.rule for ruling in found.rulings].__getitem__
-    for number, why in forces(inventory, going, rule_of, policy, others, all_seen=not unseen, keys=keys):
-        found.forces[number] = WHY_NOT[why] if why else FORCED
+    for given, why in _forces(found, policy, others, all_seen=not unseen):
+        value = WHY_NOT[why] if why else FORCED
+        for number in given:
+            found.forces[number] = value
     return found
+
+
+def _forces(found: Decisions, policy: Policy, others: Iterable[Image], *, all_seen: bool) -> Iterator[Given]:
+    if not (rules := asking(policy)):
+        return iter(())
+    rulings = found.rulings
+    asked = [number for number in found.going() if rulings[number].rule in rules]
+    return forces(found.images, asked, found.deleted_by, rules, others, all_seen=all_seen, keys=found.keys)
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False, eq=False):

@@ -1,6 +1,7 @@
 """A field of very many images, whether they are in a table or by themselves."""
 
-from collections.abc import Callable, Iterable, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -11,7 +12,7 @@ from cleanup.image import Image
 from cleanup.image_columns.coded import Coded, coded
 from cleanup.image_columns.row import EPOCH, moment_at
 from cleanup.image_columns.table import ImageColumns
-from cleanup.reference import common_keys
+from cleanup.reference import NO_KEY, common_keys, key_number
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -61,8 +62,23 @@ def record_of(images: Sequence[Image], number: int) -> msgspec.Raw:
     return images.raw(number) if isinstance(images, ImageColumns) else images[number].raw
 
 
-def content_keys(images: Sequence[Image]) -> Iterable[str | None]:
-    """The `common_key` of each image's path."""
+def key_numbers(images: Sequence[Image]) -> "array[int]":
+    """The `key_number` of the `common_key` of each image's path: the texts of a million take a hundred MB."""
     if isinstance(images, ImageColumns):
-        return images.keys()
+        return images.key_numbers()
+    return array("q", map(key_number, _common_keys(images)))
+
+
+def untold(images: Sequence[Image], keys: Sequence[int]) -> Iterator[int]:
+    """The numbers of the images whose path need not be what namespace, name and tag say; `keys` are their numbers."""
+    if not isinstance(images, ImageColumns):
+        told = zip(_common_keys(images), images, strict=True)
+        yield from (n for n, (key, one) in enumerate(told) if key != f"{one.namespace}/{one.name}:{one.tag}")
+        return
+    yield from images.untold()
+    if NO_KEY in keys:
+        yield from (number for number, key in enumerate(keys) if key == NO_KEY)
+
+
+def _common_keys(images: Sequence[Image]) -> list[str | None]:
     return common_keys([image.swr_path for image in images], [image.namespace for image in images])

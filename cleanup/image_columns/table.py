@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress, count
 from operator import attrgetter, itemgetter
 from typing import Any, Final, overload
 
@@ -11,7 +12,7 @@ from cleanup.image import Image
 from cleanup.image_columns.coded import Coded, coded, combined, recoded
 from cleanup.image_columns.path_start import PathStart, path_start_of
 from cleanup.image_columns.row import WORD_PLACES, ImageRow, Words, moment_at
-from cleanup.reference import TAG, common_key
+from cleanup.reference import common_key, key_number, odd_tags
 
 _MOST_TEXTS: Final = 50_000  # that are remembered, of those that may repeat
 _REPOSITORY_FIELDS: Final = ("namespace", "name")
@@ -243,16 +244,25 @@ class ImageColumns(Sequence[Image]):
         for number, (repository, tag) in enumerate(zip(self._repository, self._tags, strict=True)):
             yield odd[number] if number in odd else f"{prefixes[repository]}{tag}"
 
-    def keys(self) -> Iterator[str | None]:
-        """The `common_key` of each path."""
-        keys = [one.key for one in self._repositories]
-        odd, common = self._odd_paths, TAG.fullmatch
-        for number, (repository, tag) in enumerate(zip(self._repository, self._tags, strict=True)):
-            if number in odd or tag is None or not (key := keys[repository]) or not common(tag):
-                row = self.row(number)
-                yield common_key(row.swr_path, row.namespace)
-            else:
-                yield f"{key}{tag}"
+    def key_numbers(self) -> "array[int]":
+        """The `key_number` of the `common_key` of each path."""
+        starts = [one.key.removesuffix(":") for one in self._repositories]
+        found = array("q", map(hash, zip(map(starts.__getitem__, self._repository), self._tags, strict=True)))
+        bare = {code for code, start in enumerate(starts) if not start}
+        for number in {*self._odd_paths, *odd_tags(self._tags), *self._of_repositories(bare)}:
+            row = self.row(number)
+            found[number] = key_number(common_key(row.swr_path, row.namespace))
+        return found
+
+    def untold(self) -> Iterator[int]:
+        """The numbers of the images whose path, were its tag a common one, need not be what their fields say."""
+        told = (one.key == f"{one.namespace}/{one.name}:" for one in self._repositories)
+        yield from self._odd_paths
+        yield from self._of_repositories({code for code, same in enumerate(told) if not same})
+
+    def _of_repositories(self, some: set[int]) -> Iterator[int]:
+        """The numbers of the images of some repositories; mostly there are none."""
+        return compress(count(), map(some.__contains__, self._repository)) if some else iter(())
 
     def codes(self, names: Sequence[str], numbers: Sequence[int] | None = None) -> "Coded":
         """What the images, or those of the numbers, are in these fields, taken together."""
@@ -262,7 +272,7 @@ class ImageColumns(Sequence[Image]):
             values = [tuple(words[WORD_PLACES[name]] for name in of_words) for words in self._words]
             parts[" ".join(of_words)] = recoded(self._word, values)
         if of_both := [name for name in names if name in _REPOSITORY_FIELDS]:
-            values = [tuple(getattr(one, name) for name in of_both) for one in self._repositories]
+            values = list(zip(*(map(attrgetter(name), self._repositories) for name in of_both), strict=True))
             both = Coded(self._repository, values)
             parts[" ".join(of_both)] = both if len(of_both) == 2 else recoded(*both)
         for name in names:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from cleanup.decision.decisions import parts_of
-from cleanup.decision.force import NO_KEY, keys_of
 from cleanup.decision.types import Decision, Reason
 from cleanup.image import Image
 from cleanup.image_columns.coded import repeated
-from cleanup.image_columns.fields import column
+from cleanup.image_columns.fields import column, key_numbers
+from cleanup.reference import NO_KEY, key_number
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="summary"):
@@ -56,11 +56,11 @@ def content_bytes(images: Iterable[Image]) -> int:
 
 
 def _content_bytes(images: Sequence[Image], numbers: Sequence[int], keys: "array[int] | None") -> int:
-    hashes, sizes = keys_of(images) if keys is None else keys, column(images, "size")
+    hashes, sizes = key_numbers(images) if keys is None else keys, column(images, "size")
     # Nearly every content has one record; only the keys of the others need to be held together.
     shared = repeated(map(hashes.__getitem__, numbers))
     odd = [images[number] for number in numbers if hashes[number] == NO_KEY]
-    shared.update(hash((one.content or "").removeprefix(f"{one.registry}/")) for one in odd)
+    shared.update(key_number((one.content or "").removeprefix(f"{one.registry}/")) for one in odd)
     shared.add(NO_KEY)
     alone, known = 0, dict[str, int]()
     for number in numbers:

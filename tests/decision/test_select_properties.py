@@ -9,11 +9,12 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cleanup.decision.force import Sharers, keys_of, sharing_content
+from cleanup.decision.force import Sharers, sharing_content
 from cleanup.decision.limits import RunLimits, violations
 from cleanup.decision.select import select
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.image import Image
+from cleanup.image_columns.fields import key_numbers
 from cleanup.in_use import InUse, Use
 from cleanup.plan.plan import in_plan_order
 from cleanup.plan.summary import summarize
@@ -323,7 +324,7 @@ def test_sharers_are_those_that_comparing_all_with_all_would_find(
     inventory: list[Image], data: st.DataObject
 ) -> None:
     asked = data.draw(st.lists(st.sampled_from(range(len(inventory))), unique=True)) if inventory else []
-    found = Sharers(inventory, asked, keys_of(inventory))
+    found = Sharers(inventory, asked, key_numbers(inventory))
     everything = ReferenceIndex((image.reference, image) for image in inventory)
     for number in asked:
         sharing = sharing_content(inventory[number], everything)
