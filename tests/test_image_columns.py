@@ -6,7 +6,7 @@ import pytest
 
 from cleanup.image import Image
 from cleanup.image_columns.coded import repeated
-from cleanup.image_columns.fields import codes, column, key_numbers, moments, untold
+from cleanup.image_columns.fields import codes, column, key_numbers, moments, scaled, untold
 from cleanup.image_columns.table import ImageColumns
 from cleanup.reference import common_key, key_number, odd_tags
 from tests.support.builders import NOW, columns_of, make_image
@@ -78,9 +78,9 @@ def test_codes_stand_for_the_values_of_several_fields(names: tuple[str, ...]) ->
 def test_times_keep_their_order() -> None:
     for images in (IMAGES, columns_of(IMAGES)):
         found = moments(images, "created_at")
-        now = found.scaled(NOW)
-        assert [value == now for value in found.values] == [one.created_at == NOW for one in IMAGES]
-        assert min(found.values) == found.values[5] < found.values[0] < found.values[1] < now
+        now = scaled(NOW)
+        assert [value == now for value in found] == [one.created_at == NOW for one in IMAGES]
+        assert min(found) == found[5] < found[0] < found[1] < now
 
 
 def test_one_image_takes_the_place_of_another() -> None:

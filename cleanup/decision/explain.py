@@ -11,6 +11,7 @@ from cleanup.decision.force import all_sharing
 from cleanup.decision.keep_last import Rank, newest_first, rank
 from cleanup.decision.rulings import time_of, undated, ungrouped
 from cleanup.decision.select import by_fields, ranked, select, unknown
+from cleanup.decision.times import Times
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.durations import format_duration
 from cleanup.errors import UsageError
@@ -109,7 +110,7 @@ def explain(
     decisions = inventory.decide(now)
     decision = decisions[image.id]
     own = match_rules(image, policy)
-    ranks = rank(images, ranked(by_fields(images, policy)), now)
+    ranks = rank(ranked(by_fields(images, policy)), Times(images, now))
     number = next(number for number, one in enumerate(images) if one.id == image.id)
     users = tuple(use.user for use in in_use.users_of(image))
     changes_at, forward = _forward(decision, own, users, inventory, now)

@@ -13,11 +13,12 @@ import msgspec
 
 from cleanup.decision.decisions import FORCED, WHY_NOT, Decisions
 from cleanup.decision.force import Given, asking, forces
-from cleanup.decision.keep_last import Ranks, rank
-from cleanup.decision.rulings import Gap, Ruling, Terms, ungrouped
+from cleanup.decision.keep_last import Ranks, grouped, rank
+from cleanup.decision.rulings import Gap, Ruling, Terms
+from cleanup.decision.times import Times
 from cleanup.decision.types import Action, Reason
-from cleanup.image import EPOCH_OF_SENSE, Image, Status, same_word
-from cleanup.image_columns.fields import Moments, key_numbers, moments
+from cleanup.image import Image, Status, same_word
+from cleanup.image_columns.fields import key_numbers, scaled
 from cleanup.image_columns.table import ImageColumns
 from cleanup.in_use import InUse, Use
 from cleanup.policy.language import Policy, Rule
@@ -41,13 +42,16 @@ def select(
     """
     inventory = images if isinstance(images, ImageColumns) else tuple(images)
     groups = by_fields(inventory, policy)
-    ranks = rank(inventory, ranked(groups), now)
+    times = Times(inventory, now)
+    ranks = rank(ranked(groups), times)
     # Only what the policy and the users make necessary is found out: for very many images all of it takes its time.
     keys = key_numbers(inventory) if in_use.uses or asking(policy) else None
     users = in_use.of_each(inventory, keys) if keys else {}
-    rulings = _Rulings(inventory, ranks, users, now)
+    rulings = _Rulings(times, ranks, users)
     for standing, numbers in groups:
         rulings.decide(standing, numbers)
+    for terms in {standing.terms for standing, _ in groups if standing.terms}:
+        rulings.keep_newest(terms)
     del groups
     found = Decisions(inventory, rulings.found, bytearray(len(inventory)), ranks, now, keys)
     for given, why in _forces(found, policy, others, all_seen=not unseen):
@@ -84,7 +88,7 @@ Standings: TypeAlias = list[tuple[Standing, list[int]]]
 
 def by_fields(images: Sequence[Image], policy: Policy) -> Standings:
     """What the fields alone decide, with the numbers of the images for which they do."""
-    terms = {id(rule): Terms(rule) for rule in policy.rules}
+    terms = {rule.name: Terms(rule) for rule in policy.rules}
     return Matcher(policy, partial(_by_fields, terms), ("visibility", "unreadable")).groups(images)
 
 
@@ -97,7 +101,7 @@ def ranked(standings: Standings) -> dict[str, tuple[Rule, list[int]]]:
     return found
 
 
-def _by_fields(terms: Mapping[int, Terms], image: Image, match: RuleMatch) -> Standing:
+def _by_fields(terms: Mapping[str, Terms], image: Image, match: RuleMatch) -> Standing:
     rule = match.rule
     if image.unreadable:
         return Standing(_keep(Reason.UNKNOWN, f"its record is damaged: {image.unreadable}"), settled=True)
@@ -130,32 +134,42 @@ def _by_fields(terms: Mapping[int, Terms], image: Image, match: RuleMatch) -> St
             f"PUBLIC, so others may use it unseen; the match of rule '{rule.name}' does not name visibility"
         )
         dated = _keep(Reason.PUBLIC, said, rule.name)
-    return Standing(terms=terms[id(rule)], dated=dated, ranked=ranked)
+    return Standing(terms=terms[rule.name], dated=dated, ranked=ranked)
 
 
 @final
 class _Rulings:
     """The rulings on very many images, in their order, as far as they are found."""
 
-    def __init__(
-        self, images: Sequence[Image], ranks: Ranks, users: Mapping[int, Use], now: datetime
-    ) -> None:
-        self.found: list[Ruling] = [_OPEN] * len(images)
-        self._images = images
+    def __init__(self, times: Times, ranks: Ranks, users: Mapping[int, Use]) -> None:
+        self.found: list[Ruling] = [_OPEN] * len(times.images)
+        self._times = times
         self._ranks = ranks
         self._users = users
-        self._now = now
-        self._moments: dict[str, Moments] = {}
         self._used: dict[str, Ruling] = {}
 
     def decide(self, standing: Standing, numbers: Sequence[int]) -> None:
-        """Decide about the images of these numbers, of which the same is true."""
+        """Decide about the images of these numbers, of which the same is true, but for the newest."""
         if self._users and not standing.settled:
             numbers = self._without_used(numbers)
-        if standing.terms:
-            self._by_rule(standing.terms, standing.dated, numbers)
+        if terms := standing.terms:
+            # The times that the rule reckons with must make sense, and what makes a group must be there.
+            left = self._datable(terms, numbers)
+            if terms.rule.keep_last:
+                left = self._grouped(terms, standing, left)
+            if standing.dated:
+                self._give(standing.dated, left)
+            else:
+                self._by_age(terms, left)
         elif standing.ruling:
             self._give(standing.ruling, numbers)
+
+    def keep_newest(self, terms: Terms) -> None:
+        """The newest of a group are kept whatever their age. Who has no place is not ACTIVE, so not kept for it."""
+        found, by_age = self.found, (terms.expired, terms.too_young)
+        for number in self._ranks.newest.get(terms.rule.name, ()):
+            if found[number] in by_age:
+                found[number] = terms.newest
 
     def _give(self, ruling: Ruling, numbers: Iterable[int]) -> None:
         found = self.found
@@ -164,67 +178,41 @@ class _Rulings:
 
     def _without_used(self, numbers: Sequence[int]) -> Sequence[int]:
         users = self._users
-        for number in numbers:
-            if use := users.get(number):
-                said = f"used by {use.user}"
-                if (ruling := self._used.get(said)) is None:
-                    ruling = self._used[said] = _keep(Reason.IN_USE, said)
-                self.found[number] = ruling
-        return [number for number in numbers if number not in users]
-
-    def _by_rule(self, terms: Terms, dated: Ruling | None, numbers: Sequence[int]) -> None:
-        # The times that the rule reckons with must make sense, and what makes a group must be there.
-        left = self._datable(terms, numbers)
-        newest = terms.rule.keep_last
-        if newest:
-            left = self._grouped(terms, left)
-        if dated:
-            self._give(dated, left)
-            return
-        # The newest of a group are kept whatever their age. Who has no place is not ACTIVE, so not kept for it.
-        if newest:
-            ranks, count = self._ranks.ranks, newest.count
-            self._give(terms.newest, [number for number in left if 0 < ranks[number] <= count])
-            left = [number for number in left if not 0 < ranks[number] <= count]
-        self._by_age(terms, left)
+        used = [number for number in numbers if number in users]
+        for number in used:
+            said = f"used by {users[number].user}"
+            if (ruling := self._used.get(said)) is None:
+                ruling = self._used[said] = _keep(Reason.IN_USE, said)
+            self.found[number] = ruling
+        return [number for number in numbers if number not in users] if used else numbers
 
     def _datable(self, terms: Terms, numbers: Sequence[int]) -> Sequence[int]:
         """Those whose times make sense; the others are unknown."""
         for time in terms.times:
-            moments = self._moments_of(time)
-            values = moments.values
-            earliest, latest = moments.scaled(EPOCH_OF_SENSE), moments.scaled(self._now)
-            known = [number for number in numbers if earliest <= values[number] <= latest]
+            known = self._times.sensible(time, numbers)
             if len(known) < len(numbers):
                 self._give(terms.unknown, set(numbers).difference(known))
             numbers = known
         return numbers
 
-    def _grouped(self, terms: Terms, numbers: Sequence[int]) -> Sequence[int]:
-        """Those that have a place or what makes a group; the others are unknown."""
-        ranks, images = self._ranks.ranks, self._images
-        lacking = {
-            number for number in numbers if not ranks[number] and ungrouped(images[number], terms.rule)
-        }
-        if not lacking:
-            return numbers
-        self._give(terms.unknown, lacking)
-        return [number for number in numbers if number not in lacking]
+    def _grouped(self, terms: Terms, standing: Standing, numbers: Sequence[int]) -> Sequence[int]:
+        """Those that have what makes a group; the others are unknown."""
+        lacking = self._ranks.ungrouped
+        if not standing.ranked and terms.rule.keep_last:
+            lacking = set(grouped(self._times.images, numbers, terms.rule.keep_last).ungrouped)
+        if lacking:
+            self._give(terms.unknown, lacking.intersection(numbers))
+            numbers = [number for number in numbers if number not in lacking]
+        return numbers
 
     def _by_age(self, terms: Terms, numbers: Sequence[int]) -> None:
-        if numbers and (older := terms.rule.older_than):
-            moments, found = self._moments_of(terms.aged_by), self.found
-            values, limit = moments.values, moments.scaled(self._now - older.age)
-            expired, too_young = terms.expired, terms.too_young
+        if older := terms.rule.older_than:
+            moments, limit = self._times.of(terms.aged_by), scaled(self._times.now - older.age)
+            found, expired, too_young = self.found, terms.expired, terms.too_young
             for number in numbers:  # exactly as old as the rule says is still too young
-                found[number] = expired if values[number] < limit else too_young
+                found[number] = expired if moments[number] < limit else too_young
         else:
             self._give(terms.expired, numbers)
-
-    def _moments_of(self, name: str) -> Moments:
-        if name not in self._moments:
-            self._moments[name] = moments(self._images, name)
-        return self._moments[name]
 
 
 def _keep(reason: Reason, detail: str, rule: str | None = None) -> Ruling:

@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -32,21 +32,16 @@ def codes(images: Sequence[Image], names: Sequence[str], numbers: Sequence[int] 
     return coded(((value,) for value in values) if len(names) == 1 else values)
 
 
-class Moments(NamedTuple):
-    """One time of all images, on a scale of its own: a later one is greater, one that is not known comes first.
-
-    `scaled` brings another time to that scale.
-    """
-
-    values: Sequence[Any]
-    scaled: Callable[[datetime], Any]
-
-
-def moments(images: Sequence[Image], name: str) -> Moments:
-    """`updated_at` or `created_at` of all images."""
+def moments(images: Sequence[Image], name: str) -> Sequence[int]:
+    """`updated_at` or `created_at` of all images, `scaled`; one that is not known comes before all that make sense."""
     if isinstance(images, ImageColumns):
-        return Moments(images.moments(name), lambda moment: (moment - EPOCH) // _MICROSECOND)
-    return Moments([moment or _NEVER for moment in map(attrgetter(name), images)], lambda moment: moment)
+        return images.moments(name)
+    return [scaled(moment or _NEVER) for moment in map(attrgetter(name), images)]
+
+
+def scaled(moment: datetime) -> int:
+    """Microseconds since 1970."""
+    return (moment - EPOCH) // _MICROSECOND
 
 
 def moment_of(images: Sequence[Image], name: str, number: int) -> datetime | None:

@@ -78,7 +78,7 @@ def in_plan_order(decisions: Iterable[Decision]) -> Sequence[Decision]:
     """Deletes first and oldest first, then keeps by name; ties by id, so that one inventory gives one plan."""
     held = decisions if isinstance(decisions, Decisions) else tuple(decisions)
     parts = parts_of(held)
-    ids, updated = column(parts.images, "id"), moments(parts.images, "updated_at").values
+    ids, updated = column(parts.images, "id"), moments(parts.images, "updated_at")
     namespaces, names, tags = (column(parts.images, name) for name in ("namespace", "name", "tag"))
     rulings = parts.rulings
     # In steps, for a sort keeps the order of what is equal to it: a million keys of several parts take much room.
