@@ -5,15 +5,18 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import msgspec
 
 from cleanup.decision.decisions import parts_of
 from cleanup.decision.types import Decision
 from cleanup.image_columns.fields import column
-from cleanup.modelarts.wire.values import as_count, as_text
+from cleanup.modelarts.wire.image_records import TEXTS
+from cleanup.modelarts.wire.values import as_counts
+from cleanup.plan.lines import ReadLine, read_lines
 from cleanup.plan.plan import Plan
+from cleanup.plan.sealed import BATCH
 from cleanup.plan.stored_decisions import StoredDecisions
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -52,9 +55,9 @@ class Figures:
 
 
 class _Content(msgspec.Struct, gc=False):
-    namespace: object = None
-    name: object = None
-    size: object = None
+    namespace: str | None = None
+    name: str | None = None
+    size: int | None = None
 
 
 class _Light(msgspec.Struct, gc=False):
@@ -66,10 +69,12 @@ class _Light(msgspec.Struct, gc=False):
     image: _Content
 
 
-_light = msgspec.json.Decoder(_Light)
+_light = msgspec.json.Decoder(_Light).decode
 
 
 class _Count:
+    """What goes of a group, or by a rule, and the bytes that leave SWR with it."""
+
     __slots__ = ("bytes", "forced", "plain", "withheld")
 
     def __init__(self) -> None:
@@ -79,6 +84,17 @@ class _Count:
     def images(self) -> int:
         return self.plain + self.forced + self.withheld
 
+    def add(self, size: int, force: bool, withheld: object) -> None:
+        """One image of that size."""
+        if withheld:
+            self.withheld += 1
+        elif force:
+            self.forced += 1
+        else:
+            self.plain += 1
+        if force:
+            self.bytes += size
+
 
 def figures(plan: Plan, *, groups: int, newest: int, largest: int) -> Figures:
     """Count a plan; of groups, of the newest that stay in each, and of the largest deletes so many.
@@ -86,85 +102,78 @@ def figures(plan: Plan, *, groups: int, newest: int, largest: int) -> Figures:
     Raises UsageError, RecordRejected when the plan's file was changed since it was read.
     """
     number = plan.summary.delete
-    by_rule: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    deletes, keeps = plan.decisions[:number], plan.decisions[number:]
+    by_rule: defaultdict[str, _Count] = defaultdict(_Count)
     by_group: defaultdict[GroupName, _Count] = defaultdict(_Count)
-    heap: list[tuple[int, int, bytes | int]] = []
-    deletes = plan.decisions[:number]
-    for place, (by, force, withheld, namespace, name, size, source) in enumerate(_lights(deletes)):
-        taken = size if force else 0
-        _add(by_group[namespace, name], force, withheld, taken)
-        rule = by_rule[by or ""]
-        rule[0] += 1
-        rule[1] += taken
-        if len(heap) < largest:
-            heapq.heappush(heap, (size, -place, source))
-        elif size > heap[0][0]:
-            heapq.heapreplace(heap, (size, -place, source))
+    greatest: list[tuple[int, int, bytes | int]] = []
+    looked = 0
+    for some in _columns(deletes):
+        for by, group, size, force, withheld in zip(*some[:-1], strict=True):
+            by_rule[by or ""].add(size, force, withheld)
+            by_group[group].add(size, force, withheld)
+        least = greatest[-1][0] if len(greatest) >= largest else -1
+        places = enumerate(zip(some.sizes, some.sources, strict=True), looked)
+        larger = [(size, -place, source) for place, (size, source) in places if size > least]
+        greatest = heapq.nlargest(largest, [*greatest, *larger])  # of equal ones the first
+        looked += len(some.sizes)
     top = heapq.nsmallest(groups, by_group.items(), key=_most_first)
     return Figures(
-        by_rule={rule: Share(*share) for rule, share in sorted(by_rule.items())},
+        by_rule={rule: Share(one.images, one.bytes) for rule, one in sorted(by_rule.items())},
         by_namespace=_by_namespace(by_group),
-        groups=tuple(_groups(dict(top), plan.decisions[number:], newest)),
+        groups=tuple(_groups(dict(top), keeps, newest)),
         all_groups=len(by_group),
-        largest=tuple(_whole(deletes, source) for _, _, source in sorted(heap, reverse=True)),
+        largest=tuple(_whole(deletes, source) for _, _, source in greatest),
     )
 
 
-# What of a decision counts: rule, force, why it is withheld, namespace, name, size; and what the whole is made from.
-_Part: TypeAlias = tuple[str | None, bool, str | None, str | None, str | None, int, bytes | int]
+class _Columns(NamedTuple):
+    """What counts of some decisions, and what each as a whole is made from."""
+
+    rules: Sequence[str | None]
+    groups: Sequence[GroupName]
+    sizes: Sequence[int]
+    forces: Sequence[bool]
+    withheld: Sequence[str | None]
+    sources: Sequence[bytes | int]
 
 
-def _lights(decisions: Sequence[Decision]) -> Iterator[_Part]:
+def _columns(decisions: Sequence[Decision]) -> Iterator[_Columns]:
     if isinstance(decisions, StoredDecisions):
-        for line in decisions.lines():
-            yield _counted(line)
+        yield from map(_told, decisions.lines())
         return
     parts = parts_of(decisions)
     namespaces, names, sizes = (column(parts.images, name) for name in ("namespace", "name", "size"))
-    rulings, forced, withheld = parts.rulings, parts.forced, parts.withheld
-    for place, number in enumerate(parts.numbers):
-        yield (
-            rulings[number].rule,
-            forced(number),
-            withheld(number),
-            namespaces[number],
-            names[number],
-            sizes[number] or 0,
-            place,
+    for start in range(0, len(parts.numbers), BATCH):
+        some = parts.numbers[start : start + BATCH]
+        yield _Columns(
+            rules=[parts.rulings[one].rule for one in some],
+            groups=[(namespaces[one], names[one]) for one in some],
+            sizes=[sizes[one] or 0 for one in some],
+            forces=[parts.forced(one) for one in some],
+            withheld=[parts.withheld(one) for one in some],
+            sources=range(start, start + len(some)),
         )
 
 
-def _counted(line: bytes) -> _Part:
+def _told(lines: Sequence[bytes]) -> _Columns:
+    told: Sequence[_Light] | Sequence[ReadLine]
     try:
-        one = _light.decode(line)
-    except (ValueError, RecursionError):  # a value in it is no JSON of ours: the slow way knows what to do
-        whole = StoredDecisions.decode(line)
-        content = _Content(whole.image.namespace, whole.image.name, whole.image.size)
-        one = _Light(whole.rule, whole.force, whole.force_withheld, content)
-    image = one.image
-    return (
-        one.rule,
-        one.force,
-        one.force_withheld,
-        as_text(image.namespace),
-        as_text(image.name),
-        as_count(image.size) or 0,
-        line,
+        told = list(map(_light, lines))
+    except (ValueError, RecursionError):  # a value in a record is not as documented
+        told = read_lines(lines)
+    images = [one.image for one in told]
+    return _Columns(
+        rules=[one.rule for one in told],
+        groups=[(TEXTS[one.namespace], TEXTS[one.name]) for one in images],
+        sizes=[size or 0 for size in as_counts(one.size for one in images)],
+        forces=[one.force for one in told],
+        withheld=[one.force_withheld for one in told],
+        sources=lines,
     )
 
 
 def _whole(decisions: Sequence[Decision], source: bytes | int) -> Decision:
     return decisions[source] if isinstance(source, int) else StoredDecisions.decode(source)
-
-
-def _add(count: _Count, force: bool, withheld: str | None, taken: int) -> None:
-    if withheld:
-        count.withheld += 1
-    elif force:
-        count.forced += 1
-    else:
-        count.plain += 1
-    count.bytes += taken
 
 
 def _most_first(item: tuple[GroupName, _Count]) -> tuple[int, int, str]:
@@ -194,7 +203,8 @@ def _of_groups(
     decisions: Sequence[Decision], names: Collection[GroupName]
 ) -> dict[GroupName, list[Decision]]:
     found: defaultdict[GroupName, list[Decision]] = defaultdict(list)
-    for *_, namespace, name, _, source in _lights(decisions):
-        if (namespace, name) in names:
-            found[namespace, name].append(_whole(decisions, source))
+    for some in _columns(decisions):
+        for group, source in zip(some.groups, some.sources, strict=True):
+            if group in names:
+                found[group].append(_whole(decisions, source))
     return found

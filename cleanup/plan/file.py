@@ -8,22 +8,21 @@ import hashlib
 import hmac
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
 from cleanup.decision.decisions import Decisions
-from cleanup.decision.types import Action, Decision
+from cleanup.decision.types import Decision
 from cleanup.errors import PolicyError, RecordRejected, UsageError
 from cleanup.files import ELSEWHERE, open_regular
 from cleanup.kinds import FileKind, require_kind
-from cleanup.modelarts.wire.image_records import proven
-from cleanup.modelarts.wire.values import usable_id
-from cleanup.plan.lines import DecisionLine, decode_line, held_line_of, line_of, read_decision, whole_decision
+from cleanup.plan.lines import DecisionLine, held_line_of, line_of, read_lines, whole_decision
 from cleanup.plan.plan import Header, Moment, Plan
 from cleanup.plan.proof import Proof
-from cleanup.plan.sealed import Over, SealedFile, require_version, write_sealed
+from cleanup.plan.sealed import BATCH, Over, SealedFile, require_version, write_sealed
 from cleanup.plan.stored_decisions import StoredDecisions
 from cleanup.plan.summary import Summary
 from cleanup.policy.language import Policy
@@ -112,7 +111,7 @@ def _read(file: SealedFile, key: str | None, *, to_show: bool) -> Plan:
     plan: _Unsealed | Exception
     try:
         plan = _contents(file, lines, to_show)
-    except (msgspec.MsgspecError, ValueError, PolicyError, RecordRejected) as error:
+    except (ValueError, RecursionError, PolicyError, RecordRejected) as error:
         for _ in lines:  # the seal is over them, too
             pass
         plan = error
@@ -140,13 +139,16 @@ def _contents(file: SealedFile, lines: Iterator[bytes], to_show: bool) -> _Unsea
     header = msgspec.json.decode(first, type=Header)
     carried = header.policy
     policy = from_document(carried.document, carried.files, carried.sha256)
-    proof = Proof(file.path, header.target)
-    if not to_show:
-        decisions = tuple(map(proof.asked, map(whole_decision, lines)))
-        return _Unsealed(header, policy, decisions, proof)
-    for line in lines:
-        _prove(line, proof)
-    return _Unsealed(header, policy, StoredDecisions(file, range(1, 1 + proof.decisions)), proof)
+    proof, whole = Proof(file.path, header.target), list[Decision]()
+    while batch := list(islice(lines, BATCH)):
+        if to_show:
+            proof.look(read_lines(batch))
+        else:
+            decided = list(map(whole_decision, batch))
+            proof.look(decided)
+            whole += decided
+    decisions = StoredDecisions(file, range(1, 1 + proof.decisions)) if to_show else tuple(whole)
+    return _Unsealed(header, policy, decisions, proof)
 
 
 def _summary(file: SealedFile, key: str | None) -> Summary:
@@ -167,20 +169,3 @@ def _summary(file: SealedFile, key: str | None) -> Summary:
             f"the plan {path} is not sealed with the key in {PLAN_KEY}: plan again with that key"
         )
     return summary
-
-
-def _prove(line: bytes, proof: Proof) -> None:
-    """Ask of a line what a plan is proven by: of a keep, as most are, that is its id."""
-    if (kept := _kept_id(line)) is not None:
-        proof.kept(kept)
-    else:
-        proof.asked(read_decision(line, proven))
-
-
-def _kept_id(line: bytes) -> str | None:
-    """The id of an image that is kept; None for every other line, and for one that must be read more closely."""
-    try:
-        told = decode_line(line)
-        return usable_id(told.image.id) if told.action is Action.KEEP and not told.force else None
-    except (ValueError, RecursionError):
-        return None

@@ -3,7 +3,7 @@
 A delete carries the whole record, a keep a part of it; a record that is not as documented is read field by field.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,7 +13,7 @@ from cleanup.decision.decisions import Decisions
 from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.image import Image
 from cleanup.image_columns.fields import record_of
-from cleanup.modelarts.wire.image_records import Record, decode_image, evidence, shown
+from cleanup.modelarts.wire.image_records import Record, decode_image, decode_record, evidence, shown
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -32,11 +32,13 @@ class DecisionLine(_Decided, frozen=True, kw_only=True, tag_field="kind", tag="d
     image: msgspec.Raw
 
 
-class _ReadLine(_Decided, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="decision"):
+class ReadLine(_Decided, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="decision"):
+    """A line as it is read, the record in it not looked at any further."""
+
     image: Record
 
 
-decode_line = msgspec.json.Decoder(_ReadLine).decode
+_decode_line = msgspec.json.Decoder(ReadLine).decode
 _decode_raw_line = msgspec.json.Decoder(DecisionLine).decode
 
 
@@ -92,27 +94,44 @@ def _kept(image: Image) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(msgspec.json.decode(image.raw, type=_Kept)))
 
 
-def shown_decision(line: bytes) -> Decision:
-    return read_decision(line, shown)
-
-
-def evident_decision(line: bytes) -> Decision:
+def read_lines(lines: Iterable[bytes]) -> list[ReadLine]:
+    """Very many lines. Raises ValueError, RecursionError for what is no decision."""
+    read = list(lines)
     try:
-        told = decode_line(line)
-        return _decided(told, (evidence if told.action is Action.DELETE else shown)(told.image))
+        return list(map(_decode_line, read))
+    except (ValueError, RecursionError):  # a value in a record is not as documented: field by field
+        return list(map(_read_line, read))
+
+
+def _read_line(line: bytes) -> ReadLine:
+    try:
+        return _decode_line(line)
     except (ValueError, RecursionError):
-        return whole_decision(line)
+        told = _decode_raw_line(line)
+        record, _, _ = decode_record(told.image)
+        return ReadLine(
+            action=told.action,
+            reason=told.reason,
+            rule=told.rule,
+            force=told.force,
+            force_withheld=told.force_withheld,
+            detail=told.detail,
+            image=record,
+        )
 
 
-def read_decision(line: bytes, image: Callable[[Record], Image]) -> Decision:
-    try:
-        told = decode_line(line)
-        return _decided(told, image(told.image))
-    except (ValueError, RecursionError):  # a value in its record is not as documented: field by field
-        return whole_decision(line)
+def shown_decision(told: ReadLine) -> Decision:
+    """The decision, its image with what a report shows."""
+    return _decided(told, shown(told.image))
+
+
+def evident_decision(told: ReadLine) -> Decision:
+    """The decision, the image of a delete with all that a policy may ask: a keep's line has no more."""
+    return _decided(told, (evidence if told.action is Action.DELETE else shown)(told.image))
 
 
 def whole_decision(line: bytes) -> Decision:
+    """The decision with the record of its image."""
     told = _decode_raw_line(line)
     return _decided(told, decode_image(told.image))
 

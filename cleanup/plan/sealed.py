@@ -16,7 +16,7 @@ from cleanup.errors import RecordRejected, UsageError
 from cleanup.files import obstacle, open_regular, read_regular, replacing
 
 SCHEMA: Final = 1
-_BATCH: Final = 500  # lines that are encoded and written together
+BATCH: Final = 500  # lines that are written, or read, together
 _PIECE: Final = 1 << 18  # bytes that are read at once
 
 
@@ -123,7 +123,7 @@ def write_sealed(
     try:
         with replacing(path, lambda: require_replaceable(path, kind, elsewhere, over)) as file:
             rest = iter(lines)
-            while batch := list(islice(rest, _BATCH)):
+            while batch := list(islice(rest, BATCH)):
                 text = encode(batch)
                 digest.update(text)
                 file.write(text)

@@ -1,11 +1,12 @@
 """The decisions of a plan file, left in it: there may be a million."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from typing import overload
 
 from cleanup.decision.types import Decision
-from cleanup.plan.lines import evident_decision, shown_decision
-from cleanup.plan.sealed import SealedFile
+from cleanup.plan.lines import ReadLine, evident_decision, read_lines, shown_decision
+from cleanup.plan.sealed import BATCH, SealedFile
 
 
 class StoredDecisions(Sequence[Decision]):
@@ -16,7 +17,7 @@ class StoredDecisions(Sequence[Decision]):
     """
 
     def __init__(
-        self, file: SealedFile, places: range, decide: Callable[[bytes], Decision] | None = None
+        self, file: SealedFile, places: range, decide: Callable[[ReadLine], Decision] | None = None
     ) -> None:
         self._file = file
         self._places = places
@@ -41,13 +42,15 @@ class StoredDecisions(Sequence[Decision]):
         return next(iter(StoredDecisions(self._file, range(line, line + 1), self._decide)))
 
     def __iter__(self) -> Iterator[Decision]:
-        return map(self._decide, self.lines())
+        return map(self._decide, chain.from_iterable(map(read_lines, self.lines())))
 
-    def lines(self) -> Iterator[bytes]:
-        """Their lines, as they stand in the file."""
-        return self._file.again(self._places.start, self._places.stop)
+    def lines(self) -> Iterator[list[bytes]]:
+        """Their lines as they stand in the file, some hundred at a time."""
+        lines = self._file.again(self._places.start, self._places.stop)
+        while batch := list(islice(lines, BATCH)):
+            yield batch
 
     @staticmethod
     def decode(line: bytes) -> Decision:
         """The decision of a line, as it is shown."""
-        return shown_decision(line)
+        return shown_decision(*read_lines([line]))

@@ -14,7 +14,7 @@ from cleanup.image import Image
 from cleanup.image_columns.table import ImageColumns
 from cleanup.modelarts.users import notebooks
 from cleanup.modelarts.wire.error_bodies import ServiceError, decode_error
-from cleanup.modelarts.wire.image_records import Record, decode_image, decode_part, evidence, proven, shown
+from cleanup.modelarts.wire.image_records import Record, decode_image, decode_part, evidence, shown
 from cleanup.modelarts.wire.image_rows import ListedImages
 from cleanup.modelarts.wire.json_bodies import Page, decode_object, decode_page
 from cleanup.modelarts.wire.values import Unreadable
@@ -178,7 +178,6 @@ def test_what_is_read_for_a_plan_is_the_same_image_with_less_of_it(record: bytes
         assert msgspec.structs.replace(kept, record=alone.record, spool=None) == alone
     everything = " ".join(set(Image.__struct_fields__) - {"swr_instance_id", "unreadable", "record", "spool"})
     for part, names in (
-        (proven, "id namespace swr_path swr_instance_id type visibility status workspace_id"),
         (shown, "id namespace name tag swr_path visibility size updated_at"),
         (evidence, everything),
     ):

@@ -83,20 +83,6 @@ def decode_part(raw: msgspec.Raw | bytes, part: Callable[[Record], Image]) -> Im
         return decode_image(raw)
 
 
-def proven(record: Record) -> Image:
-    """An image with nothing but what a plan is proven by, of a record that has been read: in a third of the time."""
-    return Image(
-        id=usable_id(record.id),
-        namespace=TEXTS[record.namespace],
-        swr_path=as_text(record.swr_path),
-        swr_instance_id=TEXTS[record.swr_instance_id],
-        type=TEXTS[record.type],
-        visibility=TEXTS[record.visibility],
-        status=TEXTS[record.status],
-        workspace_id=TEXTS[record.workspace_id],
-    )
-
-
 def shown(record: Record) -> Image:
     """An image with nothing but what a report of a plan shows, of a record that has been read."""
     return Image(

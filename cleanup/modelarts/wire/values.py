@@ -4,8 +4,9 @@ What is missing or of a wrong kind becomes None, for unknown is never "no", neve
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MOMENT = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
@@ -31,6 +32,16 @@ def usable_id(value: object) -> str:
     return text
 
 
+def usable_ids(values: Sequence[str | None]) -> Sequence[str]:
+    """The same of very many. Raises Unreadable."""
+    if all(values):
+        texts = cast(Sequence[str], values)
+        together = "".join(texts)
+        if together.isascii() and together.replace("-", "").isalnum():  # each of them is an ORDINARY_ID
+            return texts
+    return list(map(usable_id, values))
+
+
 def as_text(value: object) -> str | None:
     """A text that says something; None for everything else."""
     return value if isinstance(value, str) and value.strip() else None
@@ -41,6 +52,11 @@ def as_count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= LARGEST else None
 
 
+def as_counts(values: Iterable[int | None]) -> list[int | None]:
+    """`as_count` of very many."""
+    return [value if value is not None and 0 <= value <= LARGEST else None for value in values]
+
+
 def as_moment(value: object) -> datetime | None:
     """A time in UTC milliseconds; zero is how the API says that it does not know."""
     if type(value) is not int or value <= 0:
@@ -49,6 +65,14 @@ def as_moment(value: object) -> datetime | None:
         return _EPOCH + timedelta(0, 0, 0, value)  # by its name it takes twice as long
     except OverflowError:
         return None
+
+
+def as_moments(values: Iterable[int | None]) -> list[datetime | None]:
+    """`as_moment` of very many."""
+    return [
+        _EPOCH + timedelta(0, 0, 0, value) if value and 0 < value <= _LAST_MOMENT else None
+        for value in values
+    ]
 
 
 def as_microseconds(value: object) -> int:
