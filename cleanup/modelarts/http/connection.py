@@ -2,9 +2,9 @@
 
 import asyncio
 import ssl
-import zlib
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -17,28 +17,31 @@ from yarl import URL
 
 import cleanup
 from cleanup.errors import UsageError
-from cleanup.modelarts.http.causes import LONGEST_HEADER, cause
+from cleanup.modelarts.http.alarm import Alarm
+from cleanup.modelarts.http.causes import cause
 from cleanup.modelarts.http.messages import NoResponse, Request, Response
+from cleanup.modelarts.http.open_connection import OpenConnection
 from cleanup.modelarts.http.proxies import Route, passwords, route
 
-_CHUNK = 1 << 18
-_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _SECRET_HEADERS = ("X-Auth-Token", "X-Security-Token")  # the same in many requests
 _ALWAYS = (
     f"User-Agent: image-cleanup/{cleanup.__version__}\r\nAccept: application/json\r\n"
     "Accept-Encoding: identity\r\nX-Language: en-us\r\n"
 )
 _NO_OTHER_TIMEOUT = aiohttp.ClientTimeout()
+_LONGEST_IDLE = 15.0  # seconds: gateways may close a connection later on, just as a request leaves
 _SHORTEST_SECRET = 6  # what is shorter occurs in innocent text
 
 
 @dataclass(frozen=True)
 class _Way:
-    """How one origin is reached: by which route, and what aiohttp wants to know to open a connection there."""
+    """How one origin is reached: by which route, what aiohttp wants to know to open a connection there, and
+    the open connections that nobody uses at the moment."""
 
     route: Route
     opening: aiohttp.ClientRequest
     host: str
+    idle: deque[OpenConnection] = field(default_factory=deque)
 
 
 class Connection:
@@ -57,6 +60,9 @@ class Connection:
         self._secrets = _spellings(*passwords(environment))
         self._ways: dict[str, _Way] = {}  # by origin: the environment stays what it is
         self._connector = aiohttp.TCPConnector(limit=limit, ssl=_trusting(ca_bundle))
+        self._loop = asyncio.get_running_loop()
+        self._alarm = Alarm()
+        self._opening = 0  # requests that wait for aiohttp to open a connection
 
     async def __aenter__(self) -> Self:
         return self
@@ -64,6 +70,7 @@ class Connection:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._leave_idle_ones()
         await self._connector.close()
 
     async def send(
@@ -78,17 +85,59 @@ class Connection:
         for name in _SECRET_HEADERS:
             if name in headers:
                 self.remember(headers[name])
-        connection = None
+        spelled = _spelled(request, way.host, headers)
+        until = self._loop.time() + self._timeout
+        connection = answer = None
         try:
-            async with asyncio.timeout(self._timeout):
-                connection = await self._connector.connect(way.opening, [], _NO_OTHER_TIMEOUT)
-                return await self._exchange(connection, request, headers, max_bytes)
+            connection = self._idle(way) or await self._opened(way, until)
+            answer = await connection.ask(spelled, until=until, max_bytes=max_bytes)
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
             sent = connection is not None
             return NoResponse(cause(error, request, way.route, self._timeout, sent=sent), sent)
         finally:
             if connection:
-                connection.close()  # unless it was released, for others to use
+                self._put_back(connection, way, is_answered=answer is not None and answer.unread is None)
+        if answer.status >= 300 and answer.body:
+            body = self._blackened(answer.body, headers.get("Authorization", ""))
+            answer = Response(answer.status, body, answer.headers)
+        return answer
+
+    def _idle(self, way: _Way) -> OpenConnection | None:
+        """One that is open already; those that cannot be used any more are closed."""
+        while way.idle:
+            connection = way.idle.popleft()
+            if connection.is_usable and self._loop.time() - connection.idle_since < _LONGEST_IDLE:
+                return connection
+            connection.close()
+        return None
+
+    async def _opened(self, way: _Way, until: float) -> OpenConnection:
+        """One that aiohttp opens, as soon as there may be another."""
+        self._leave_idle_ones()
+        self._opening += 1
+        try:
+            async with asyncio.timeout_at(until):
+                return OpenConnection(
+                    await self._connector.connect(way.opening, [], _NO_OTHER_TIMEOUT), self._alarm
+                )
+        finally:
+            self._opening -= 1
+
+    def _put_back(self, connection: OpenConnection, way: _Way, *, is_answered: bool) -> None:
+        """One that owes an answer is closed: that could come later, and be taken for the next."""
+        if not is_answered or not connection.is_usable:
+            connection.close()
+        elif self._opening:  # somebody may wait until aiohttp has room for one
+            connection.give_back()
+        else:
+            connection.idle_since = self._loop.time()
+            way.idle.append(connection)
+
+    def _leave_idle_ones(self) -> None:
+        """Leave all that are idle to aiohttp: they count among its connections."""
+        for way in self._ways.values():
+            while way.idle:
+                way.idle.popleft().give_back()
 
     def _way(self, request: Request) -> _Way:
         if request.origin not in self._ways:
@@ -97,8 +146,9 @@ class Connection:
             host = url.host_port_subcomponent or ""
             # aiohttp itself adds the Host, but only after its pool went by these headers.
             login = {**found.login, "Host": host} if found.login else None
-            loop = asyncio.get_running_loop()
-            opening = aiohttp.ClientRequest("GET", url, loop=loop, proxy=found.proxy, proxy_headers=login)
+            opening = aiohttp.ClientRequest(
+                "GET", url, loop=self._loop, proxy=found.proxy, proxy_headers=login
+            )
             self._ways[request.origin] = _Way(found, opening, host)
         return self._ways[request.origin]
 
@@ -106,49 +156,11 @@ class Connection:
         """These are secrets, and stay so in all answers to come."""
         self._secrets |= _spellings(*secrets)
 
-    async def _exchange(
-        self,
-        connection: aiohttp.connector.Connection,
-        request: Request,
-        headers: Mapping[str, str],
-        max_bytes: int,
-    ) -> Response:
-        head, content = await _ask(connection, _spelled(request, self._way(request).host, headers))
-        try:
-            body = await _read(head.headers, content, max_bytes)
-            if coding := head.headers.get("Content-Encoding"):
-                body = _unpacked(body, coding, max_bytes)
-        except ValueError as error:
-            return Response(head.code, b"", head.headers, str(error))
-        connection.release()
-        if head.code >= 300:
-            body = self._blackened(body, headers.get("Authorization", ""))
-        return Response(head.code, body, head.headers)
-
     def _blackened(self, body: bytes, own: str) -> bytes:
         """`own` is the Authorization of this request: another one has another, so it is not remembered."""
         for secret in sorted(self._secrets | _spellings(own), key=len, reverse=True):
             body = body.replace(secret, b"[secret]")
         return body
-
-
-async def _ask(
-    connection: aiohttp.connector.Connection, request: bytes
-) -> tuple[aiohttp.http.RawResponseMessage, aiohttp.StreamReader]:
-    """The head of the answer to what is sent, and its body to be read.
-
-    Without aiohttp's session: that takes two thirds of what a request costs, and on its own it sends one again
-    where a kept-alive connection turns out dead.
-    """
-    protocol = connection.protocol
-    if protocol is None or protocol.transport is None:
-        raise aiohttp.ClientConnectionResetError
-    protocol.set_response_params(read_until_eof=True, auto_decompress=False, max_field_size=LONGEST_HEADER)
-    protocol.transport.write(request)
-    head, content = await protocol.read()
-    while 100 <= head.code < 200 and head.code != 101:  # what comes ahead of an answer
-        head, content = await protocol.read()
-    return head, content
 
 
 def _spelled(request: Request, host: str, headers: Mapping[str, str]) -> bytes:
@@ -163,42 +175,6 @@ def _header_lines(headers: Mapping[str, str]) -> str:
     if not "".join(headers.values()).isprintable():
         raise ValueError("a header holds a line break or another control character")
     return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-
-
-async def _read(headers: Mapping[str, str], content: aiohttp.StreamReader, max_bytes: int) -> bytes:
-    """The body as it came. Raises ValueError where it is larger than that, and reads no further."""
-    length = headers.get("Content-Length", "")
-    if length.isdecimal() and int(length) <= max_bytes:
-        return await content.read()
-    body = bytearray()
-    async for chunk in content.iter_chunked(_CHUNK):
-        body += chunk
-        if len(body) > max_bytes:
-            raise ValueError(_too_large(max_bytes))
-    return bytes(body)
-
-
-def _unpacked(body: bytes, coding: str, max_bytes: int) -> bytes:
-    """The body as it was before its content coding, which nobody asked for. Raises ValueError saying why not."""
-    coding = coding.strip().lower()
-    if not body or coding in ("", "identity"):
-        return body
-    if coding not in ("gzip", "x-gzip", "deflate"):
-        raise ValueError(f"its body has the content coding {coding[:40]!r}, which was not asked for")
-    unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
-    try:
-        plain = unpacker.decompress(body, max_bytes + 1)
-    except zlib.error:
-        raise ValueError(f"its body cannot be unpacked: it is no {coding}, as its header says") from None
-    if len(plain) > max_bytes:
-        raise ValueError(_too_large(max_bytes))
-    if not unpacker.eof:
-        raise ValueError(f"its body was cut off: the {coding} ends too soon")
-    return plain
-
-
-def _too_large(max_bytes: int) -> str:
-    return f"its answer is larger than {max_bytes >> 20} MiB and was not read"
 
 
 def _spellings(*secrets: str) -> set[bytes]:
