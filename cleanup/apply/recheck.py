@@ -21,7 +21,7 @@ _UNLISTED = "the service lists it no more, so it could not be decided on again; 
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
-    """One image to delete. `seen_at` is the monotonic second of its last observation, None when it has to
+    """One image to delete, as it was seen last. `seen_at` is the monotonic second of that, None when it has to
     be looked up first; not `listed`: today's inventory does not have it, so it may only be found gone.
     `after` names the records that share its content and must be gone before `force` may take the
     content too."""
@@ -84,7 +84,7 @@ def _compared(plan: Decision, current: Decision | None, seen_at: float, now: dat
         return trouble
     if image.updated_at and image.updated_at > now:
         return _left_alone(f"its update_at is in the future: {format_moment(image.updated_at)}", image)
-    return Due(image=image, rule=current.rule, force=plan.force, seen_at=seen_at)
+    return Due(image=current.image, rule=current.rule, force=plan.force, seen_at=seen_at)
 
 
 class _Standing(msgspec.Struct, frozen=True):

@@ -71,7 +71,9 @@ def test_each_part_of_the_fingerprint(change: dict[str, Any]) -> None:
 )
 def test_what_is_no_part_of_it(change: dict[str, Any]) -> None:
     image = make_image("a")
-    assert len(check(planned(image), msgspec.structs.replace(image, **change)).due) == 1
+    live = msgspec.structs.replace(image, **change)
+    (due,) = check(planned(image), live).due
+    assert due.image == live  # what is looked at and written down is the image of now
 
 
 def test_what_came_into_use() -> None:
@@ -112,6 +114,16 @@ def test_what_a_last_look_never_lets_go(live: dict[str, Any], why: str) -> None:
     assert verdict is not None
     assert verdict.outcome is Outcome.DRIFTED
     assert why in (verdict.error_msg or "")
+
+
+def test_another_rule_that_deletes_it_now_deletes_it() -> None:
+    rules = [{"name": name, "match": {"description": name}, "older_than": "1d"} for name in ("r", "q")]
+    policy = from_document({"version": 1, "rules": rules}, ["p.yaml"], "")
+    image = make_image("a", description="r")
+    live = msgspec.structs.replace(image, description="q")
+    (due,) = recheck(planned(image), select([live], policy, InUse(), NOW), policy, seen_at=5.0, now=NOW).due
+    assert due.rule == "q"
+    assert Objections(policy).to(due, due.image, InUse()) is None
 
 
 class TestDecidingAgain:
