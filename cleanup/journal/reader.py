@@ -89,10 +89,14 @@ class JournalFile(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def in_doubt(self) -> dict[str, DeleteIntent]:
         """By their keys the images, of any run, that an intent names and for which neither its own run nor a
-        later one says how it ended: the last such intent."""
+        later one says how it ended: the last such intent. One that waited for its turn when its run was stopped
+        was never sent."""
         doubtful: dict[str, DeleteIntent] = {}
         for run in self.runs:
-            doubtful |= run.intents
+            never_sent = {
+                key for key in run.intents.keys() & run.results.keys() if run.results[key].never_sent
+            }
+            doubtful |= {key: intent for key, intent in run.intents.items() if key not in never_sent}
             for key in doubtful.keys() & run.results.keys():
                 if run.results[key].settles:
                     del doubtful[key]
@@ -201,7 +205,7 @@ def _read(path: Path, *, settled: bool) -> JournalFile:
             run.intents[id_key(line.image_id)] = line
         elif isinstance(line, DeleteResult):
             run.results[key := id_key(line.image_id)] = line
-            if not settled and line.settles:
+            if not settled and (line.settles or line.never_sent):
                 run.intents.pop(key, None)
         elif isinstance(line, RunFinished):
             run.finished = line

@@ -118,6 +118,11 @@ class DeleteResult(Line, frozen=True, kw_only=True, tag="delete.result"):
         """Whether it says how the DELETE of its image ended, so that nothing is in doubt."""
         return self.outcome not in TO_RESUME or self.found_there
 
+    @property
+    def never_sent(self) -> bool:
+        """Whether its run sent no DELETE of its image, though it may have intended one: that is not in doubt."""
+        return self.outcome is Outcome.NOT_ATTEMPTED and not self.attempts
+
     @classmethod
     def of(cls, image: Image, rule: str | None, verdict: Verdict) -> "DeleteResult":
         drifted = Level.WARNING if verdict.outcome is Outcome.DRIFTED else Level.INFO

@@ -15,6 +15,7 @@ from cleanup.journal import (
     DeleteResult,
     Journal,
     read,
+    read_to_show,
     require_writable,
 )
 from cleanup.outcome import Outcome, Verdict
@@ -135,6 +136,27 @@ async def test_an_intent_without_a_result_is_in_doubt_until_a_later_run_settles_
     told = read(path)
     assert told.in_doubt.keys() == {"b"}
     assert told.latest["a"].outcome is Outcome.ALREADY_GONE
+
+
+@pytest.mark.parametrize(
+    ("attempts", "before", "doubtful"), [(0, False, False), (1, False, False), (0, True, True)]
+)
+async def test_an_intent_whose_own_run_never_sent_it_is_in_no_doubt(
+    tmp_path: Path, attempts: int, before: bool, doubtful: bool
+) -> None:
+    """It waited for the rate when its run was stopped. Of an earlier run's intent that result says nothing."""
+    path = tmp_path / "journal.jsonl"
+    if before:
+        with Journal(path, "run-0", "default", clock) as journal:
+            journal.write(run_started("run-0"))
+            await journal.write_ahead(intent("a"))
+    with Journal(path, "run-1", "default", clock) as journal:
+        journal.write(run_started(resumes="run-0" if before else None))
+        await journal.write_ahead(intent("a"))
+        journal.write(result("a", Outcome.NOT_ATTEMPTED, attempts=attempts))
+    assert ("a" in read(path).in_doubt) is doubtful
+    assert ("a" in read_to_show(path).in_doubt) is doubtful
+    assert read(path).latest["a"].outcome is Outcome.NOT_ATTEMPTED
 
 
 @pytest.mark.parametrize(("plan", "known"), [("ef" * 32, {"b"}), ("ab" * 32, {"a", "b"})])
