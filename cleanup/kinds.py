@@ -5,9 +5,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from cleanup.errors import RecordRejected
 from cleanup.files import read_regular
 
+# What decoding JSON raises: the second where it is nested too deep.
+UNDECODABLE: Final = (msgspec.MsgspecError, RecursionError)
 _HEAD: Final = 1 << 16  # bytes: a YAML file may begin with a long comment
 _TOP_KEY: Final = re.compile(rb"^[\"']?([a-z_]+)[\"']?[ \t]*:(?=\s|$)", re.MULTILINE)
 

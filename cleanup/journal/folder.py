@@ -16,7 +16,7 @@ from cleanup.errors import CleanupError, UsageError
 from cleanup.journal.reader import read_to_show
 from cleanup.journal.records import RunStarted
 from cleanup.journal.state import State, is_locked, state_of
-from cleanup.kinds import FileKind, kind_in
+from cleanup.kinds import UNDECODABLE, FileKind, kind_in
 from cleanup.outcome import tally
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -194,7 +194,7 @@ def _journal(path: Path, status: os.stat_result, first: bytes, last: bytes) -> S
 def _decoded(line: bytes, kind: type[S]) -> S | None:
     try:
         return msgspec.json.decode(line, type=kind)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None
 
 

@@ -18,7 +18,7 @@ from cleanup.journal.records import (
     RunFinished,
     RunStarted,
 )
-from cleanup.kinds import FileKind, require_kind
+from cleanup.kinds import UNDECODABLE, FileKind, require_kind
 from cleanup.outcome import GONE, Outcome
 
 L = TypeVar("L", bound=Line)
@@ -121,7 +121,7 @@ class LinesFile:
         for number, line in enumerate(self._whole(), 1):
             try:
                 value = decoder.decode(line)
-            except msgspec.MsgspecError as error:
+            except UNDECODABLE as error:
                 if not _is_unknown_event(line, error):
                     raise RecordRejected(
                         f"{self.path}:{number}: not a line of a {self.what} ({error})"
@@ -151,12 +151,12 @@ class _AnyEvent(msgspec.Struct):
     run_id: str
 
 
-def _is_unknown_event(line: bytes, error: msgspec.MsgspecError) -> bool:
+def _is_unknown_event(line: bytes, error: Exception) -> bool:
     if "Invalid value" not in str(error) or not str(error).endswith("`$.event`"):
         return False
     try:
         msgspec.json.decode(line, type=_AnyEvent)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return False
     return True
 
@@ -168,7 +168,7 @@ def whole_part(content: bytes) -> tuple[int, bytes]:
     tail = written[start:]
     try:
         msgspec.json.decode(tail or b"{}")
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return start, tail
     return len(written), b""
 

@@ -14,6 +14,7 @@ import msgspec
 from cleanup.errors import CleanupError, RecordRejected
 from cleanup.journal.reader import JournalFile, read_to_show
 from cleanup.journal.records import Line, RunFinished, RunStarted
+from cleanup.kinds import UNDECODABLE
 from cleanup.outcome import TO_RESUME
 
 L = TypeVar("L", bound=Line)
@@ -103,5 +104,5 @@ def _open_journal(path: Path) -> OpenJournal | None:
 def _line(line: bytes, kind: type[L]) -> L | None:
     try:
         return msgspec.json.decode(line, type=kind)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None

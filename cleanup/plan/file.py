@@ -18,7 +18,7 @@ from cleanup.decision.decisions import Decisions
 from cleanup.decision.types import Decision
 from cleanup.errors import PolicyError, RecordRejected, UsageError
 from cleanup.files import ELSEWHERE, open_regular
-from cleanup.kinds import FileKind, require_kind
+from cleanup.kinds import UNDECODABLE, FileKind, require_kind
 from cleanup.plan.lines import DecisionLine, held_line_of, line_of, read_lines, whole_decision
 from cleanup.plan.plan import Header, Moment, Plan
 from cleanup.plan.proof import Proof
@@ -100,7 +100,7 @@ def expiry(path: Path) -> datetime:
             return msgspec.json.decode(file.readline(), type=_Lifetime).expires_at
     except OSError as error:
         raise UsageError(f"cannot read the plan {path}: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise RecordRejected(f"the plan {path} is damaged ({error}): plan again") from error
 
 
@@ -111,7 +111,7 @@ def _read(file: SealedFile, key: str | None, *, to_show: bool) -> Plan:
     plan: _Unsealed | Exception
     try:
         plan = _contents(file, lines, to_show)
-    except (ValueError, RecursionError, PolicyError, RecordRejected) as error:
+    except (*UNDECODABLE, ValueError, PolicyError, RecordRejected) as error:
         for _ in lines:  # the seal is over them, too
             pass
         plan = error
@@ -156,7 +156,7 @@ def _summary(file: SealedFile, key: str | None) -> Summary:
     path = file.path
     try:
         summary = msgspec.json.decode(file.last, type=Summary)
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise RecordRejected(
             f"{path} does not end in the summary of a plan: is it a plan? plan again"
         ) from error

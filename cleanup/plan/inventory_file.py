@@ -18,7 +18,7 @@ from cleanup.errors import RecordRejected
 from cleanup.image_columns.row import ImageRow
 from cleanup.image_columns.table import ImageColumns
 from cleanup.in_use import InUse, Use
-from cleanup.kinds import FileKind, require_kind
+from cleanup.kinds import UNDECODABLE, FileKind, require_kind
 from cleanup.modelarts.inventory import Inventory
 from cleanup.modelarts.users.kinds import AskedUsers, Scope, UserKind
 from cleanup.modelarts.wire.image_rows import ListedImages
@@ -176,7 +176,7 @@ def _proven(file: SealedFile) -> _Lines:
     found: _Lines | Exception
     try:
         found = _read(file.path, lines)
-    except (msgspec.MsgspecError, ValueError, RecordRejected) as error:
+    except (*UNDECODABLE, ValueError, RecordRejected) as error:
         for _ in lines:  # the seal is over them, too
             pass
         found = error
@@ -185,7 +185,7 @@ def _proven(file: SealedFile) -> _Lines:
         summary = msgspec.json.decode(last, type=InventorySummary)
         if isinstance(found, Exception):
             raise found
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (*UNDECODABLE, ValueError) as error:
         raise RecordRejected(
             f"{file.path} is no inventory, or a damaged one ({error}): read it again"
         ) from error

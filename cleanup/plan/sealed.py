@@ -14,6 +14,7 @@ import msgspec
 import cleanup
 from cleanup.errors import RecordRejected, UsageError
 from cleanup.files import obstacle, open_regular, read_regular, replacing
+from cleanup.kinds import UNDECODABLE
 
 SCHEMA: Final = 1
 BATCH: Final = 500  # lines that are written, or read, together
@@ -102,7 +103,7 @@ def _is_intact(path: Path, kind: str) -> bool:
         for _ in file.lines():
             pass
         return msgspec.json.decode(file.last, type=Seal).sha256 == file.sha256
-    except (RecordRejected, msgspec.MsgspecError):
+    except (RecordRejected, *UNDECODABLE):
         return False
 
 

@@ -112,6 +112,17 @@ async def test_a_torn_last_line_is_tolerated_and_repaired(tmp_path: Path, tail: 
     assert [run.started.run_id for run in read(path).runs] == ["run-1", "run-2"]
 
 
+async def test_what_is_nested_too_deep_is_a_damaged_line_or_a_torn_one(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    await written(path)
+    whole, deep = path.read_bytes(), b'{"event":"delete.result","x":' + b"[" * 100_000
+    path.write_bytes(whole + deep)
+    assert read(path).torn
+    path.write_bytes(whole + deep + b"]" * 100_000 + b"}\n")
+    with pytest.raises(RecordRejected, match="not a line of a journal"):
+        read(path)
+
+
 async def test_a_whole_last_line_that_only_lacks_its_newline_counts(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     await written(path)

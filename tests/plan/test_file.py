@@ -110,6 +110,12 @@ def written(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
     return write
 
 
+def nested(kind: bytes) -> Callable[[Path], None]:
+    """A plan in one of whose lines something is nested too deep to be read."""
+    start, deep = b'{"kind":"' + kind + b'",', b'"x":' + b"[" * 100_000 + b"]" * 100_000 + b","
+    return written(lambda whole: whole.replace(start, start + deep, 1))
+
+
 def first_image(**fields: object) -> Callable[[Path], None]:
     return edited(lambda lines: lines[1]["image"].update(fields))
 
@@ -127,6 +133,9 @@ def first_image(**fields: object) -> Callable[[Path], None]:
         # What is changed and damaged was changed: the seal comes first.
         (written(lambda whole: whole.replace(b'"decision"', b'"x"', 1)), "was changed after it was written"),
         (written(lambda whole: whole.replace(b'"schema":1', b'"schema":9')), "was changed after"),
+        (nested(b"plan"), "was changed after"),
+        (nested(b"decision"), "was changed after"),
+        (nested(b"summary"), "does not end in the summary"),
         (edited(lambda lines: lines[0].update(schema=9)), "has schema 9"),
         (edited(lambda lines: lines[0]["policy"]["document"].update(version=9)), "is damaged"),
         (edited(lambda lines: lines[1].pop("reason")), "is damaged"),
