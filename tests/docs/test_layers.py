@@ -7,6 +7,7 @@ import ast
 import re
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,15 +51,23 @@ def room_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def imports(path: Path) -> set[str]:
-    """The dotted names that a module imports, wherever in it."""
-    names: set[str] = set()
+@cache
+def names_in(path: Path) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The dotted names that a module imports, wherever in it, and its classes."""
+    imported: set[str] = set()
+    classes = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+            imported |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ClassDef):
+            classes.append(node.name)
+    return frozenset(imported), tuple(classes)
+
+
+def imports(path: Path) -> frozenset[str]:
+    return names_in(path)[0]
 
 
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
@@ -124,12 +133,7 @@ HIDING = {"decision/select", "decision/types", "modelarts/http", "cli/test"}
 
 
 def test_a_class_name_has_one_owner() -> None:
-    owners = Counter(
-        node.name
-        for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ClassDef)
-    )
+    owners = Counter(name for path in MODULES for name in names_in(path)[1])
     doubled = {name for name, count in owners.items() if count > 1}
     assert doubled == set(), "give one of the two another name"
 

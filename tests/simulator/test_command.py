@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.cloud import Cli
+
 COMMAND = [sys.executable, "-m", "cleanup", "simulate"]
 Start = Callable[..., tuple[subprocess.Popen[str], str]]
 
@@ -43,11 +45,17 @@ def read(url: str) -> Any:
         return json.load(response)
 
 
-def refused(*options: str) -> str:
-    done = subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr
+@pytest.fixture
+def refused(cli: Cli) -> Callable[..., str]:
+    """What `simulate` says of options that it refuses."""
+
+    def call(*options: object) -> str:
+        called = cli("simulate", *options)
+        assert (called.exit_code, called.stdout) == (2, ""), called.stderr
+        assert "Traceback" not in called.stderr
+        return called.stderr
+
+    return call
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
@@ -103,21 +111,21 @@ def test_what_a_region_lacks_and_a_caller_may_not(start: Start) -> None:
     assert [one["name"] for one in read(f"{url}/v1/p/workspaces?order=asc")["workspaces"]][-1] == "locked"
 
 
-def test_a_port_that_is_taken_is_named() -> None:
+def test_a_port_that_is_taken_is_named(refused: Callable[..., str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert f"port {port} of 127.0.0.1 cannot be used" in refused("--port", str(port))
+        assert f"port {port} of 127.0.0.1 cannot be used" in refused("--port", port)
 
 
-def test_mistakes_are_explained(tmp_path: Path) -> None:
+def test_mistakes_are_explained(refused: Callable[..., str], tmp_path: Path) -> None:
     assert "perhaps you meant 'drop-after'" in refused("--fault", "drop-aftr=0.1")
     assert "perhaps you meant 'workflow'" in refused("--without", "workflw")
     assert "--token-lifetime 'soon'" in refused("--token-lifetime", "soon")
-    assert "--script " in refused("--script", str(tmp_path / "missing.yaml"))
+    assert "--script " in refused("--script", tmp_path / "missing.yaml")
     bad = tmp_path / "bad.yaml"
     bad.write_text("- {fault: [500\n")
-    assert "is not YAML" in refused("--script", str(bad))
+    assert "is not YAML" in refused("--script", bad)
     bad.write_text("- {fault: 500, tims: 2}\n")
-    assert "unknown field `tims`" in refused("--script", str(bad))
+    assert "unknown field `tims`" in refused("--script", bad)
