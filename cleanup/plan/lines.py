@@ -5,7 +5,7 @@ A delete carries the whole record, a keep a part of it; a record that is not as 
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -13,7 +13,7 @@ from cleanup.decision.decisions import Decisions
 from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.image import Image
 from cleanup.image_columns.fields import record_of
-from cleanup.modelarts.wire.image_records import Record, decode_image, decode_record, evidence, shown
+from cleanup.modelarts.wire.image_records import Record, decode_image, decode_record, shown
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -38,6 +38,7 @@ class ReadLine(_Decided, frozen=True, kw_only=True, gc=False, tag_field="kind", 
     image: Record
 
 
+Decided: TypeAlias = Decision | ReadLine
 _decode_line = msgspec.json.Decoder(ReadLine).decode
 _decode_raw_line = msgspec.json.Decoder(DecisionLine).decode
 
@@ -123,11 +124,6 @@ def _read_line(line: bytes) -> ReadLine:
 def shown_decision(told: ReadLine) -> Decision:
     """The decision, its image with what a report shows."""
     return _decided(told, shown(told.image))
-
-
-def evident_decision(told: ReadLine) -> Decision:
-    """The decision, the image of a delete with all that a policy may ask: a keep's line has no more."""
-    return _decided(told, (evidence if told.action is Action.DELETE else shown)(told.image))
 
 
 def whole_decision(line: bytes) -> Decision:

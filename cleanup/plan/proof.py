@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cleanup.config.settings import TargetRef
-from cleanup.decision.types import Action, Decision, Reason
+from cleanup.decision.types import Action, Reason
 from cleanup.errors import RecordRejected
 from cleanup.image import Image, id_key, never_deleted, same_word
 from cleanup.modelarts.wire.image_records import Record
 from cleanup.modelarts.wire.values import as_text, usable_ids
-from cleanup.plan.lines import ReadLine
+from cleanup.plan.lines import Decided
 from cleanup.reference import common_keys
 
 
@@ -27,7 +27,7 @@ class Proof:
         self._forces_public = False
         self._misplaced: str | None = None
 
-    def look(self, decided: Sequence[Decision] | Sequence[ReadLine]) -> None:
+    def look(self, decided: Sequence[Decided]) -> None:
         """Look at the next decisions of the plan. Raises Unreadable for an image without an id that is one."""
         self.decisions += len(decided)
         self._ids.update(map(id_key, usable_ids([one.image.id for one in decided])))
@@ -40,7 +40,7 @@ class Proof:
         self.deletes += len(deletes)
         self._misplaced = self._misplaced or self._first_misplaced(deletes)
 
-    def _first_misplaced(self, deletes: Sequence[Decision | ReadLine]) -> str | None:
+    def _first_misplaced(self, deletes: Sequence[Decided]) -> str | None:
         """What is wrong with a delete, the first with which something is; they are asked by what few of them are."""
         terms = [
             (one.reason, image.workspace_id, image.type, image.status)

@@ -9,18 +9,15 @@ texts take JSON.
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import islice
 from types import NoneType
 from typing import cast
 
 import msgspec
 
 from cleanup.reports.formatting import plain
-from cleanup.reports.view import Report
+from cleanup.reports.view import Report, columns_of
 
-_IMAGES_A_PIECE = 1000
 _FORMULA = re.compile(r"\s*[=+\-@\t\r＝＋－＠]")  # noqa: RUF001 - spreadsheets take full-width signs, too
-_AS_IT_IS = re.compile(r"[0-9A-Za-z][ !#-+\--~]*").fullmatch  # nearly all names, ids and words
 
 
 def pieces(reports: Sequence[Report], *, many: bool = False) -> Iterator[str]:
@@ -39,26 +36,38 @@ def pieces(reports: Sequence[Report], *, many: bool = False) -> Iterator[str]:
 
 def _lines(report: Report, names: Sequence[str], start: str) -> Iterator[str]:
     """The lines of one report, each with the same beginning."""
-    own, rows = report.row_type.__struct_fields__, iter(report.rows)
-    while piece := list(islice(rows, _IMAGES_A_PIECE)):
-        values = zip(*map(msgspec.structs.astuple, piece), strict=True)
-        cells = dict(zip(own, map(_cells, values), strict=True))
-        missing = [""] * len(piece)
-        columns = [cells.get(name, missing) for name in names]
-        yield "".join(f"{start}{','.join(line)}\n" for line in zip(*columns, strict=True))
+    for columns in columns_of(report.rows, report.row_type):
+        cells = {name: _cells(values) for name, values in columns.items()}
+        missing = [""] * len(next(iter(cells.values())))
+        lines = map(",".join, zip(*(cells.get(name, missing) for name in names), strict=True))
+        yield start + f"\n{start}".join(lines) + "\n"
 
 
 def _cells(values: Sequence[object]) -> Sequence[str]:
     """One column. The csv module looks at each character of each cell, in three times the time."""
     types = set(map(type, values))
-    if types == {str} and all(map(_AS_IT_IS, cast("Sequence[str]", values))):
-        return cast("Sequence[str]", values)
+    if types == {str} and _are_harmless(texts := cast("Sequence[str]", values)):
+        return [f'"{one}"' if "," in one else one for one in texts] if "," in "".join(texts) else texts
+    if types == {int}:
+        return list(map(str, values))
     if types <= {datetime, NoneType}:
         return ["" if one is None else one for one in msgspec.to_builtins(values)]
     if types & {dict, tuple} or len(known := dict.fromkeys(values)) * 2 > len(values):
         return list(map(_cell, values))
     cells = {value: _cell(value) for value in known}
     return list(map(cells.__getitem__, values))
+
+
+def _are_harmless(texts: Sequence[str]) -> bool:
+    """Whether all of them are plain ASCII and begin with a letter or digit, as nearly all names and words do."""
+    together, beginnings = "".join(texts), "".join([one[:1] for one in texts])
+    return (
+        together.isascii()
+        and together.isprintable()
+        and '"' not in together
+        and beginnings.isalnum()
+        and len(beginnings) == len(texts)
+    )
 
 
 def _cell(value: object) -> str:

@@ -27,7 +27,6 @@ from cleanup.reports.targets_view import FailureHead
 from cleanup.reports.view import Report, RuleTerms, Tally
 
 _FIXED: Final = Path(__file__).parent / "page"
-_IMAGES_A_PIECE: Final = 2000
 _MOST_RUNS: Final = 4
 _IN_SHORT: Final = frozenset({"target", "created", "expires", "started", "took"})
 
@@ -42,9 +41,9 @@ def pieces(reports: Sequence[Report], *, many: bool = False) -> Iterator[str]:
     table, figures = ImageTable(reports), PageFigures()
     for number, report in enumerate(reports):
         names = [_name(report)]
-        for columns in pieces_of(report, _IMAGES_A_PIECE):
+        for columns in pieces_of(report):
             if len(reports) > 1:
-                columns[TARGET] = names * len(next(iter(columns.values())))
+                columns = {**columns, TARGET: names * len(next(iter(columns.values())))}  # noqa: PLW2901
             table.add(columns, number)
             figures.add(columns)
     title = reports[0].title if len(reports) == 1 else _together(reports, overview)

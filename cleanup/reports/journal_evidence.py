@@ -1,6 +1,6 @@
 """What a page says on demand of each image of a journal: how large it was, by the record before its DELETE."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -8,8 +8,9 @@ import msgspec
 from cleanup.errors import CleanupError
 from cleanup.files import open_regular
 from cleanup.image import id_key
-from cleanup.journal import DeleteIntent, DeleteResult, JournalFile
+from cleanup.journal import JournalFile
 from cleanup.modelarts.wire.image_records import decode_part, shown
+from cleanup.reports.view import ColumnRows, Columns
 
 _INTENT = b'"event":"delete.intent"'
 
@@ -21,19 +22,19 @@ class JournalEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class SizeRows:
-    """The row and the evidence of how each image `ended`; the journal is read once more for it."""
+class SizeRows(ColumnRows):
+    """The row and the evidence of how each image ended; the journal is read once more for it."""
 
     journal: JournalFile
-    ended: Sequence[DeleteResult | DeleteIntent]
-    row: Callable[[DeleteResult | DeleteIntent], msgspec.Struct]
+    rows: ColumnRows
 
     def __len__(self) -> int:
-        return len(self.ended)
+        return len(self.rows)
 
-    def __iter__(self) -> Iterator[tuple[msgspec.Struct, JournalEvidence]]:
+    def columns(self) -> Iterator[Columns]:
         sizes = dict(_sizes(self.journal))
-        return ((self.row(one), JournalEvidence(size=sizes.get(id_key(one.image_id)))) for one in self.ended)
+        for columns in self.rows.columns():
+            yield {**columns, "size": [sizes.get(id_key(one)) for one in columns["image_id"]]}
 
 
 class _Intent(msgspec.Struct):

@@ -16,7 +16,7 @@ from cleanup.outcome import BAD, GONE, TO_RESUME, Outcome
 from cleanup.plan.summary import content_bytes
 from cleanup.reports.formatting import count, label, plain, plain_words, size
 from cleanup.reports.journal_evidence import JournalEvidence, SizeRows
-from cleanup.reports.view import Body, Column, Fact, Report, Section, Tally, more_in, top
+from cleanup.reports.view import Body, Column, ColumnRows, Columns, Fact, Report, Section, Tally, more_in, top
 
 _WORST_FIRST: tuple[Outcome | None, ...] = (
     None,
@@ -31,6 +31,7 @@ _WORST_FIRST: tuple[Outcome | None, ...] = (
 )
 _NO_RESULT = "no result"
 _WORDS = 5
+_TOGETHER = 500  # rows that are made together
 
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +80,7 @@ class JournalHead(msgspec.Struct, frozen=True, kw_only=True):
     deleted_by_rule: dict[str, int]
 
 
-class ResultRow(msgspec.Struct, frozen=True, kw_only=True):
+class ResultRow(msgspec.Struct, frozen=True, gc=False):
     """How one planned image ended, as JSON and CSV give it: the result that counts.
 
     `outcome` is None where a DELETE was about to be sent and no result was written any more.
@@ -108,8 +109,8 @@ Ended = DeleteResult | DeleteIntent  # an intent is one that no result followed
 
 
 @dataclass(frozen=True, slots=True)
-class ResultRows:
-    """The rows of how images ended, each made when it is come to: of very many a table shows few."""
+class ResultRows(ColumnRows):
+    """The rows of how images ended, made when they are come to: of very many a table shows few."""
 
     ended: Sequence[Ended]
 
@@ -117,7 +118,13 @@ class ResultRows:
         return len(self.ended)
 
     def __iter__(self) -> Iterator[ResultRow]:
-        return map(_row, self.ended)
+        for columns in self.columns():
+            yield from map(ResultRow, *columns.values())
+
+    def columns(self) -> Iterator[Columns]:
+        for start in range(0, len(self.ended), _TOGETHER):
+            some = [_as_row(one) for one in self.ended[start : start + _TOGETHER]]
+            yield {name: [getattr(one, name) for one in some] for name in ResultRow.__struct_fields__}
 
 
 def view(journal: JournalFile, obstacle: str | None = None) -> Report:
@@ -139,7 +146,7 @@ def view(journal: JournalFile, obstacle: str | None = None) -> Report:
         make_body=lambda: _body(journal, head, rows, latest),
         rows=rows,
         row_type=ResultRow,
-        evidence=SizeRows(journal, rows.ended, _row),
+        evidence=SizeRows(journal, rows),
         evidence_type=JournalEvidence,
     )
 
@@ -190,10 +197,9 @@ def _by_outcome(
     return ended
 
 
-def _row(one: Ended) -> ResultRow:
-    if isinstance(one, DeleteIntent):
-        return _in_doubt(one)
-    return msgspec.convert(one, ResultRow, from_attributes=True)
+def _as_row(one: Ended) -> DeleteResult | ResultRow:
+    """What has the fields of a row."""
+    return _in_doubt(one) if isinstance(one, DeleteIntent) else one
 
 
 def _in_doubt(intent: DeleteIntent) -> ResultRow:

@@ -4,17 +4,21 @@ Of a kept image a plan file holds no more than its name and date: what a conditi
 but for what follows from the reason.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import repeat
+from typing import Any
 
 import msgspec
 
 from cleanup.decision.explain import OUTLOOK, terms_of
-from cleanup.decision.types import Action, Decision, Reason
+from cleanup.decision.types import Action, Reason
 from cleanup.image import Image
+from cleanup.plan.lines import Decided
 from cleanup.plan.plan import Plan
-from cleanup.plan.stored_decisions import StoredDecisions
+from cleanup.plan.stored_decisions import ImageFields, in_columns
 from cleanup.policy.language import (
     All,
     AnyOf,
@@ -29,11 +33,13 @@ from cleanup.policy.language import (
     Rule,
     SizeCondition,
     Truth,
+    composed,
     leaves_of,
 )
 from cleanup.reports.formatting import plain
-from cleanup.reports.view import ConditionLine, RuleTerms
+from cleanup.reports.view import ColumnRows, Columns, ConditionLine, RuleTerms
 
+_MOST_REMEMBERED = 10_000
 _NOTHING = Image(id="")
 _KEPT = frozenset({"id", "namespace", "name", "tag", "updated_at"})  # what a plan file holds of a kept image
 _HELD = frozenset({Reason.PUBLIC, Reason.KEEP_LAST, Reason.TOO_YOUNG})  # asked of whom the match holds for
@@ -48,20 +54,23 @@ _WORDS = {
 }
 
 
-class PlanEvidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class PlanEvidence(msgspec.Struct, frozen=True, gc=False):
     """What the row of an image leaves out. `truths` has a sign for each condition of the rule: y, n or ?."""
 
     outlook: str
     old_enough_at: datetime | None
     truths: str | None
-    created_at: datetime | None = None
-    status: str | None = None
-    origin: str | None = None
-    service_type: str | None = None
-    arch: str | None = None
-    workspace_id: str | None = None
-    description: str | None = None
-    resource_tags: str | None = None
+    created_at: datetime | None
+    status: str | None
+    origin: str | None
+    service_type: str | None
+    arch: str | None
+    workspace_id: str | None
+    description: str | None
+    resource_tags: str | None
+
+
+_OF_DELETES = PlanEvidence.__struct_fields__[3:]  # what a plan file holds of a delete alone
 
 
 def rule_terms(policy: Policy) -> tuple[RuleTerms, ...]:
@@ -95,94 +104,129 @@ def _attributes(condition: Condition) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class EvidenceRows:
-    """The row and the evidence of each decision of a plan, in its order, made when it is come to."""
+class EvidenceRows(ColumnRows):
+    """The row and the evidence of each decision of a plan, in its order."""
 
     plan: Plan
-    row: Callable[[Decision], msgspec.Struct]
+    row: Callable[[Sequence[Decided], ImageFields], Columns]
 
     def __len__(self) -> int:
         return len(self.plan.decisions)
 
-    def __iter__(self) -> Iterator[tuple[msgspec.Struct, PlanEvidence]]:
-        decisions = self.plan.decisions
-        whole = decisions.evidence if isinstance(decisions, StoredDecisions) else decisions
+    def columns(self) -> Iterator[Columns]:
         rules = {rule.name: _RuleTruths(rule) for rule in self.plan.policy.rules}
-        return ((self.row(one), _evidence(one, rules.get(one.rule or ""))) for one in whole)
+        for decided, images in in_columns(self.plan.decisions):
+            yield {**self.row(decided, images), **_evidence(decided, images, rules)}
 
 
-def _evidence(decision: Decision, rule: "_RuleTruths | None") -> PlanEvidence:
-    image = decision.image
-    if decision.action is Action.KEEP:
-        return PlanEvidence(
-            outlook=_SOON if decision.reason is Reason.TOO_YOUNG and rule else _WORDS[decision.reason],
-            old_enough_at=_old_enough_at(decision, rule),
-            truths=rule.of_kept(decision) if rule else None,
-        )
-    return PlanEvidence(
-        outlook=_WORDS[decision.reason],
-        old_enough_at=None,
-        truths=rule.of(image) if rule else None,
-        created_at=image.created_at,
-        status=image.status,
-        origin=image.origin,
-        service_type=image.service_type,
-        arch=image.arch,
-        workspace_id=image.workspace_id,
-        description=image.description,
-        resource_tags=_tags(image),
-    )
+def _evidence(decided: Sequence[Decided], images: ImageFields, rules: "Mapping[str, _RuleTruths]") -> Columns:
+    """The fields of PlanEvidence, in their order."""
+    goes = [one.action is Action.DELETE for one in decided]
+    by = [rules.get(one.rule or "") for one in decided]
+    nothing = [None] * len(decided)
+    asked = {name: of_deletes(goes, images[name]) if any(goes) else nothing for name in _OF_DELETES}
+    return {
+        "outlook": [
+            _SOON if one.reason is Reason.TOO_YOUNG and rule and not going else _WORDS[one.reason]
+            for one, rule, going in zip(decided, by, goes, strict=True)
+        ],
+        "old_enough_at": [
+            None if going or rule is None else rule.old_enough_at(one.reason, moment)
+            for one, rule, going, moment in zip(decided, by, goes, images["updated_at"], strict=True)
+        ],
+        "truths": _truths(decided, goes, images, rules),
+        **asked,
+        "resource_tags": list(map(_tags, asked["resource_tags"])),
+    }
 
 
-def _tags(image: Image) -> str | None:
-    tags = image.resource_tags
+def of_deletes(goes: Sequence[bool], values: Sequence[Any]) -> Sequence[Any]:
+    """The values of those that go, None for the others."""
+    if all(goes):
+        return values
+    return [value if here else None for value, here in zip(values, goes, strict=True)]
+
+
+def _tags(tags: Mapping[str, str] | None) -> str | None:
     return None if tags is None else ", ".join(f"{key}={value}" for key, value in tags.items())
 
 
-def _old_enough_at(decision: Decision, rule: "_RuleTruths | None") -> datetime | None:
-    """When a too young image is old enough, where the plan holds the time that its rule goes by."""
-    older = rule.rule.older_than if rule and decision.reason is Reason.TOO_YOUNG else None
-    moment = decision.image.updated_at
-    if older is None or older.clock is not Clock.UPDATE_AT or moment is None:
-        return None
-    return moment + older.age
+def _truths(
+    decided: Sequence[Decided],
+    goes: Sequence[bool],
+    images: ImageFields,
+    rules: "Mapping[str, _RuleTruths]",
+) -> list[str | None]:
+    """A sign for each line of the rule's match; of what a rule decides alike all at once."""
+    alike = defaultdict[tuple[str | None, Reason | None], list[int]](list)
+    for number, (one, going) in enumerate(zip(decided, goes, strict=True)):
+        alike[one.rule, None if going else one.reason].append(number)
+    found: list[str | None] = [None] * len(decided)
+    for (name, reason), numbers in alike.items():
+        if rule := rules.get(name or ""):
+            for number, signs in zip(numbers, rule.signs(images, numbers, reason), strict=True):
+                found[number] = signs
+    return found
 
 
-@dataclass(frozen=True, slots=True)
+class _Truths(dict[object, Truth]):
+    """What a condition says of a value; of not too many of them that is remembered."""
+
+    def __init__(self, leaf: Leaf) -> None:
+        super().__init__()
+        self._judge = leaf.judge
+
+    def __missing__(self, value: object) -> Truth:
+        truth = self.of(value)
+        if len(self) < _MOST_REMEMBERED:
+            self[value] = truth
+        return truth
+
+    def of(self, value: object) -> Truth:
+        """The same of a value that has no hash."""
+        return None if value is None else self._judge(composed(value))
+
+
 class _RuleTruths:
     """The truths of a rule's conditions, of very many images: what has been asked once is remembered."""
 
-    rule: Rule
-    leaves: list[Leaf] = field(init=False)
-    judges: list[Callable[[Image], Truth]] = field(init=False)
-    of_keeps: list[Callable[[Image], Truth]] = field(init=False)
-    told: dict[tuple[Truth, ...], str] = field(init=False, default_factory=dict)
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+        self._leaves = {leaf: _Truths(leaf) for leaf in leaves_of(rule.match)}
+        self._told: dict[tuple[Truth, ...], str] = {}
 
-    def __post_init__(self) -> None:
-        leaves = list(leaves_of(self.rule.match))
-        judges = [_remembering(leaf) for leaf in leaves]
-        of_keeps = [
-            judge if leaf.attribute in _KEPT else _unknown for leaf, judge in zip(leaves, judges, strict=True)
+    def signs(self, images: ImageFields, numbers: Sequence[int], kept: Reason | None) -> Iterator[str]:
+        """A sign for each line of the match, of the images of these numbers.
+
+        It follows from the truths of the conditions on single fields. Where they are `kept` those are asked that a
+        plan file holds of a kept image, and the reason says something of the match, too.
+        """
+        held = None if kept is None else kept in _HELD or None
+        columns = [
+            self._asked(leaf, images, numbers) if kept is None or leaf.attribute in _KEPT else repeat(None)
+            for leaf in self._leaves
         ]
-        for name, value in (("leaves", leaves), ("judges", judges), ("of_keeps", of_keeps)):
-            object.__setattr__(self, name, value)
+        return (self._signs(truths, held) for _, *truths in zip(numbers, *columns, strict=False))
 
-    def of(self, image: Image) -> str:
-        """A sign for each line of the match. It follows from the truths of the conditions on single fields."""
-        return self._signs(tuple([judge(image) for judge in self.judges]), None)
+    def _asked(self, leaf: Leaf, images: ImageFields, numbers: Sequence[int]) -> Iterator[Truth]:
+        truths, column = self._leaves[leaf], images[leaf.attribute]
+        ask = truths.of if isinstance(leaf, ResourceTagCondition) else truths.__getitem__
+        return map(ask, map(column.__getitem__, numbers))
 
-    def of_kept(self, decision: Decision) -> str:
-        """The same by what a plan file holds of a kept image, and by what its reason says of the match."""
-        held = decision.reason in _HELD or None
-        return self._signs(tuple([judge(decision.image) for judge in self.of_keeps]), held)
-
-    def _signs(self, truths: tuple[Truth, ...], held: Truth) -> str:
+    def _signs(self, truths: Sequence[Truth], held: Truth) -> str:
         key = (*truths, held)
-        if (told := self.told.get(key)) is None:
-            known = dict(zip(self.leaves, truths, strict=True))
-            lines = _inferred(self.rule.match, known.__getitem__, held)
-            told = self.told[key] = "".join(_SIGNS[truth] for truth in lines)
+        if (told := self._told.get(key)) is None:
+            known = dict(zip(self._leaves, truths, strict=True))
+            lines = _inferred(self._rule.match, known.__getitem__, held)
+            told = self._told[key] = "".join(_SIGNS[truth] for truth in lines)
         return told
+
+    def old_enough_at(self, reason: Reason, updated_at: datetime | None) -> datetime | None:
+        """When a too young image is old enough, where the plan holds the time that its rule goes by."""
+        older = self._rule.older_than if reason is Reason.TOO_YOUNG else None
+        if older is None or older.clock is not Clock.UPDATE_AT or updated_at is None:
+            return None
+        return updated_at + older.age
 
 
 def _inferred(condition: Condition, ask: Ask, held: Truth) -> Iterator[Truth]:
@@ -201,27 +245,3 @@ def _inferred(condition: Condition, ask: Ask, held: Truth) -> Iterator[Truth]:
         for place, part in enumerate(condition.parts):
             others_say_nothing = all(other is every for other in parts[:place] + parts[place + 1 :])
             yield from _inferred(part, ask, truth if truth is every or others_say_nothing else None)
-
-
-def _unknown(image: Image) -> Truth:
-    return None
-
-
-_MOST_REMEMBERED = 10_000
-
-
-def _remembering(leaf: Leaf) -> Callable[[Image], Truth]:
-    if isinstance(leaf, ResourceTagCondition):
-        return leaf.evaluate
-    attribute, seen = leaf.attribute, dict[object, Truth]()
-
-    def judge(image: Image) -> Truth:
-        value = getattr(image, attribute)
-        if value in seen:
-            return seen[value]
-        truth = leaf.evaluate(image)
-        if len(seen) < _MOST_REMEMBERED:
-            seen[value] = truth
-        return truth
-
-    return judge

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -13,12 +14,14 @@ import msgspec
 from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.durations import format_moment
 from cleanup.plan.figures import Figures, GroupFigures, Share, figures
+from cleanup.plan.lines import Decided
 from cleanup.plan.plan import Header, Plan
+from cleanup.plan.stored_decisions import ImageFields, in_columns
 from cleanup.plan.summary import Summary
 from cleanup.reports.formatting import label, plain, plain_words, size
-from cleanup.reports.plan_evidence import EvidenceRows, PlanEvidence, rule_terms
+from cleanup.reports.plan_evidence import EvidenceRows, PlanEvidence, of_deletes, rule_terms
 from cleanup.reports.plan_verdict import facts, verdict
-from cleanup.reports.view import Body, Column, Report, Section, Tally, more_in, top
+from cleanup.reports.view import Body, Column, ColumnRows, Columns, Report, Section, Tally, more_in, top
 
 _FEW = 20  # so many deletes are all listed
 _PICKED = 10
@@ -67,7 +70,7 @@ class PlanHead(msgspec.Struct, frozen=True, kw_only=True):
     by_rule: dict[str, int]
 
 
-class PlanRow(msgspec.Struct, frozen=True, kw_only=True):
+class PlanRow(msgspec.Struct, frozen=True, gc=False):
     """One image of a plan, as JSON and CSV give it. `size` is in bytes, `age_days` since `updated_at`.
 
     A kept image has no `size`, `visibility` and `swr_path`: a plan file does not hold them, and a
@@ -92,8 +95,8 @@ class PlanRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class PlanRows:
-    """The rows of decisions, each made when it is come to: of very many a table shows few."""
+class PlanRows(ColumnRows):
+    """The rows of decisions, made when they are come to: of very many a table shows few."""
 
     decisions: Sequence[Decision]
     now: datetime
@@ -102,7 +105,12 @@ class PlanRows:
         return len(self.decisions)
 
     def __iter__(self) -> Iterator[PlanRow]:
-        return (_row(decision, self.now) for decision in self.decisions)
+        for columns in self.columns():
+            yield from map(PlanRow, *columns.values())
+
+    def columns(self) -> Iterator[Columns]:
+        for decided, images in in_columns(self.decisions):
+            yield _row_columns(decided, images, self.now)
 
 
 def view(plan: Plan, file: Path | None = None, command: str = "") -> Report:
@@ -120,35 +128,32 @@ def view(plan: Plan, file: Path | None = None, command: str = "") -> Report:
         rows=PlanRows(plan.decisions, now),
         row_type=PlanRow,
         rules=rule_terms(plan.policy),
-        evidence=EvidenceRows(plan, lambda decision: _row(decision, now)),
+        evidence=EvidenceRows(plan, partial(_row_columns, now=now)),
         evidence_type=PlanEvidence,
         explain=" ".join(["image-cleanup explain", *(f"-p {shlex.quote(one)}" for one in head.policy_files)]),
     )
 
 
-def _row(decision: Decision, now: datetime) -> PlanRow:
-    image, goes = decision.image, decision.action is Action.DELETE
-    return PlanRow(
-        action=decision.action,
-        reason=decision.reason,
-        rule=decision.rule,
-        namespace=image.namespace,
-        name=image.name,
-        tag=image.tag,
-        updated_at=image.updated_at,
-        age_days=_age(image.updated_at, now),
-        size=image.size if goes else None,
-        force=decision.force,
-        force_withheld=decision.force_withheld,
-        visibility=image.visibility if goes else None,
-        swr_path=image.swr_path if goes else None,
-        id=image.id,
-        detail=decision.detail,
-    )
-
-
-def _age(updated: datetime | None, now: datetime) -> int | None:
-    return None if updated is None or updated > now else (now - updated).days
+def _row_columns(decided: Sequence[Decided], images: ImageFields, now: datetime) -> Columns:
+    """The fields of PlanRow, in their order."""
+    goes = [one.action is Action.DELETE for one in decided]
+    return {
+        "action": [one.action for one in decided],
+        "reason": [one.reason for one in decided],
+        "rule": [one.rule for one in decided],
+        "namespace": images["namespace"],
+        "name": images["name"],
+        "tag": images["tag"],
+        "updated_at": images["updated_at"],
+        "age_days": [None if one is None or one > now else (now - one).days for one in images["updated_at"]],
+        "size": of_deletes(goes, images["size"]),
+        "force": [one.force for one in decided],
+        "force_withheld": [one.force_withheld for one in decided],
+        "visibility": of_deletes(goes, images["visibility"]),
+        "swr_path": of_deletes(goes, images["swr_path"]),
+        "id": images["id"],
+        "detail": [one.detail for one in decided],
+    }
 
 
 def _head(plan: Plan) -> PlanHead:

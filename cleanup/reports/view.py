@@ -4,10 +4,12 @@
 (table, Markdown). All texts in the latter are safe to print (see formatting.plain).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from itertools import islice
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -19,6 +21,32 @@ class Rows(Protocol):
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Any]: ...
+
+
+Columns: TypeAlias = Mapping[
+    str, Sequence[Any]
+]  # of some rows the values of each field, in the order of the fields
+
+
+class ColumnRows(ABC):
+    """Rows that are had as columns, which very many are asked for by."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+    @abstractmethod
+    def columns(self) -> Iterator[Columns]:
+        """Some hundred rows at a time."""
+
+
+def columns_of(rows: Rows | ColumnRows, row_type: type[msgspec.Struct]) -> Iterator[Columns]:
+    """Rows as columns, some hundred at a time, however they are held."""
+    if isinstance(rows, ColumnRows):
+        yield from rows.columns()
+        return
+    rest = iter(rows)
+    while some := list(islice(rest, 1000)):
+        values = zip(*map(msgspec.structs.astuple, some), strict=True)
+        yield dict(zip(row_type.__struct_fields__, values, strict=True))
 
 
 class Fact(NamedTuple):
@@ -127,7 +155,7 @@ class Report:
     prose: str = ""
     rows_in_head: bool = False
     rules: tuple[RuleTerms, ...] = ()
-    evidence: Rows | None = None
+    evidence: ColumnRows | None = None
     evidence_type: type[msgspec.Struct] | None = None
     explain: str = ""
 

@@ -1,7 +1,8 @@
 """An image record of the API (API.md, The image) as an Image: all of it, or what somebody needs of it."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Final
 
 import msgspec
 
@@ -11,11 +12,15 @@ from cleanup.modelarts.wire.values import (
     LARGEST,
     Unreadable,
     as_count,
+    as_counts,
     as_moment,
+    as_moments,
     as_tags,
     as_text,
+    as_texts,
     clean,
     usable_id,
+    usable_ids,
 )
 
 MOST_TEXTS = 50_000  # that are remembered
@@ -121,6 +126,34 @@ def evidence(fields: Record, **more: Any) -> Image:
         updated_at=created_at if unchanged else as_moment(fields.update_at),
         **more,
     )
+
+
+def record_column(records: Sequence[Record], name: str) -> Sequence[Any]:
+    """One field of the images of very many records, as `evidence` has it. Raises Unreadable."""
+    source, read = _COLUMNS[name]
+    return read(list(map(attrgetter(source), records)))
+
+
+def _texts(values: Iterable[str | None]) -> list[str | None]:
+    return list(map(TEXTS.__getitem__, values))
+
+
+# Of each field of an image that of its record, and what the values there say.
+_COLUMNS: Final[Mapping[str, tuple[str, Callable[[list[Any]], Sequence[Any]]]]] = {
+    "id": ("id", usable_ids),
+    "tag": ("tag", as_texts),
+    "swr_path": ("swr_path", as_texts),
+    "description": ("description", list),
+    "size": ("size", as_counts),
+    "resource_tags": ("tags", lambda values: list(map(as_tags, values))),
+    "created_at": ("create_at", as_moments),
+    "updated_at": ("update_at", as_moments),
+    **{
+        name: (name, _texts)
+        for name in ("namespace", "name", "type", "visibility", "status", "origin", "service_type", "arch")
+    },
+    "workspace_id": ("workspace_id", _texts),
+}
 
 
 def decode_record(raw: msgspec.Raw | bytes) -> tuple[Record, bytes, str | None]:

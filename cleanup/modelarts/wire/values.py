@@ -47,6 +47,11 @@ def as_text(value: object) -> str | None:
     return value if isinstance(value, str) and value.strip() else None
 
 
+def as_texts(values: Iterable[str | None]) -> list[str | None]:
+    """`as_text` of very many."""
+    return [value if value and not value.isspace() else None for value in values]
+
+
 def as_count(value: object) -> int | None:
     """A number of things that can be reckoned with; None for everything else."""
     return value if type(value) is int and 0 <= value <= LARGEST else None
