@@ -85,11 +85,13 @@ class ColumnBuilder:
         """The field's values of the next rows."""
         if self.kind is ColumnKind.TEXT:
             codes = self._codes_of
-            if any(isinstance(one, dict) for one in values):  # it has no hash; there are few such rows
+            if dict in set(map(type, values)):  # it has no hash; there are few such rows
                 values = [_listed(one) if isinstance(one, dict) else one for one in values]
-            for value in dict.fromkeys(values):  # in their order: one report makes one page
-                if value not in codes:
-                    codes[value] = self._texts.setdefault(_text(value), len(self._texts))
+            new = [
+                value for value in dict.fromkeys(values) if value not in codes
+            ]  # one report makes one page
+            for value, text in zip(new, _texts(new), strict=True):
+                codes[value] = self._texts.setdefault(text, len(self._texts))
             self._codes.extend(map(codes.__getitem__, values))
         elif self.kind is ColumnKind.TIME:
             self._numbers.extend(None if one is None else (one - _EPOCH) // _MILLISECOND for one in values)
@@ -138,6 +140,12 @@ def _cut(values: list[Any], nothing: object) -> list[Any]:
     while end and values[end - 1] == nothing:
         end -= 1
     return values[:end]
+
+
+def _texts(values: Sequence[Any]) -> Sequence[str]:
+    if set(map(type, values)) == {str} and "".join(values).isprintable():
+        return values
+    return list(map(_text, values))
 
 
 def _text(value: object) -> str:

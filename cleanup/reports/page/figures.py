@@ -4,7 +4,10 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from functools import cached_property
+from itertools import chain
+from operator import add
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from cleanup.decision.types import Action
 from cleanup.outcome import GONE, Outcome
@@ -41,11 +44,10 @@ class Timeline(NamedTuple):
     throttled: Counter[int]
 
 
-class _Going(NamedTuple):
-    groups: tuple[str | None, ...]
-    force: bool
-    size: int
-    content: int
+_Words: TypeAlias = tuple[str | None, ...]  # of an image in the GROUPS
+_Going: TypeAlias = tuple[
+    _Words, int, int | None
+]  # with its size, and which content it has, where that is known
 
 
 class PageFigures:
@@ -56,8 +58,9 @@ class PageFigures:
         self.ages: Counter[tuple[int, bool]] = Counter()
         self.causes: Counter[FailureCause] = Counter()
         self.timelines: dict[str, Timeline] = defaultdict(lambda: Timeline(Counter(), Counter(), Counter()))
-        self._images: dict[str, Counter[str]] = {name: Counter() for name in GROUPS}
-        self._going: list[_Going] = []
+        self._images: Counter[_Words] = Counter()
+        self._forced: list[_Going] = []
+        self._others: list[_Going] = []
 
     def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
         """Some rows, as the values of each field."""
@@ -78,14 +81,13 @@ class PageFigures:
         groups = zip(*(columns.get(name, nothing) for name in GROUPS), strict=True)
         contents = columns.get("swr_path", nothing)
         sizes = columns.get("size", nothing)
-        for goes, words, force, size, content in zip(
-            status, groups, columns["force"], sizes, contents, strict=True
-        ):
+        rows = zip(status, groups, columns["force"], sizes, contents, strict=True)
+        for goes, words, force, size, content in rows:
             if goes in _GOES:
-                for name, word in zip(GROUPS, words, strict=True):
-                    self._images[name][plain(word or "?")] += 1
-                key = hash(content) if content else len(self._going)
-                self._going.append(_Going(words, force, size or 0, key))
+                self._images[words] += 1
+                (self._forced if force else self._others).append(
+                    (words, size or 0, hash(content) if content else None)
+                )
 
     def _add_causes(self, columns: Mapping[str, Sequence[Any]]) -> None:
         names = ("outcome", "http_status", "error_code", "error_msg")
@@ -112,22 +114,31 @@ class PageFigures:
         Where all records of one content go, at most one of them has `force`: the content goes with it.
         """
         place = GROUPS.index(group)
-        freed, stays = Counter[str](), Counter[str]()
-        seen = set[int]()
-        # What goes with its content comes first: the other records of it then count no more.
-        for going in sorted(self._going, key=lambda one: not one.force):
-            if going.content not in seen:
-                seen.add(going.content)
-                (freed if going.force else stays)[plain(going.groups[place] or "?")] += going.size
-        found = {
-            word: PageShare(count, freed[word], stays[word]) for word, count in self._images[group].items()
-        }
+        found: dict[str, PageShare] = {}
+        for words, images in self._images.items():
+            word = plain(words[place] or "?")
+            before = found.get(word, PageShare(0, 0, 0))
+            more = images, self._freed_and_stays[0][words], self._freed_and_stays[1][words]
+            found[word] = PageShare(*map(add, before, more))
         return dict(sorted(found.items(), key=lambda item: (-item[1].freed - item[1].stays, -item[1].images)))
+
+    @cached_property
+    def _freed_and_stays(self) -> tuple[Counter["_Words"], Counter["_Words"]]:
+        """Bytes, by all the words of an image; asked for when all rows were added."""
+        sums, seen = (Counter[_Words](), Counter[_Words]()), set[int]()
+        # What goes with its content comes first: the other records of it then count no more.
+        for sum_, going in zip(sums, (self._forced, self._others), strict=True):
+            for words, size, content in going:
+                if content is None or content not in seen:
+                    sum_[words] += size
+                    if content is not None:
+                        seen.add(content)
+        return sums
 
     @property
     def has_bytes(self) -> bool:
         """Whether a size of what goes is known."""
-        return any(going.size for going in self._going)
+        return any(size for _, size, _ in chain(self._forced, self._others))
 
 
 def buckets(counted: Iterable[tuple[int, int]], start: int, width: int, number: int) -> list[int]:

@@ -13,7 +13,7 @@ from cleanup.reports.view import Report
 
 MOST_ROWS = 250_000
 _REPORT = "report"  # which of the reports a row is of, where there are several
-_ESCAPES = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"})
+_ESCAPES = tuple((char, f"\\u{ord(char):04x}") for char in "<>&\u2028\u2029")
 
 
 class ImageTable:
@@ -58,7 +58,10 @@ class ImageTable:
 
 def _inert(value: object) -> str:
     """JSON that ends no element and starts none."""
-    return msgspec.json.encode(value).decode().translate(_ESCAPES)
+    text = msgspec.json.encode(value).decode()
+    for char, escape in _ESCAPES:
+        text = text.replace(char, escape)
+    return text
 
 
 def frame() -> Iterator[Element]:
