@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cleanup.simulator import Faults, parse_rate
 from cleanup.simulator.routes import Operation
 from tests.support.builders import events, lines_of
 from tests.support.cloud import Cli, Cloud, Serve
@@ -123,7 +124,31 @@ def test_run_without_apply_is_a_dry_run(cli: Cli, cloud: Cloud, policy: Path, tm
     assert cloud.deleted == {}
     assert {one.method for one in cloud.service.requests if one.operation is not Operation.JOBS} == {"GET"}
     assert not list(tmp_path.glob("*.jsonl"))
-    assert "dry run" in called.stderr
+    assert "this was a dry run: nothing was deleted; --apply deletes" in called.stderr
+
+
+@pytest.mark.parametrize(
+    ("limits", "faults", "why"),
+    [
+        ("max_deletes: 0", [], "over a limit, so this plan cannot be applied"),
+        (
+            "max_deletes: 500",
+            ["workflows:403=1"],
+            "the inventory is not complete, so this plan cannot be applied",
+        ),
+    ],
+    ids=["limit", "users"],
+)
+def test_a_dry_run_promises_no_delete_that_apply_would_refuse(
+    cli: Cli, serve_cloud: Serve, policy: Path, limits: str, faults: list[str], why: str
+) -> None:
+    policy.write_text(POLICY.replace("max_percent: 90", f"max_percent: 90, {limits}"), encoding="utf-8")
+    cloud = serve_cloud(images=200, faults=Faults([parse_rate(one) for one in faults]))
+    called = cli("run", "-p", policy, *cloud.options)
+    assert called.exit_code == 0, called.output
+    assert why in called.stderr
+    assert "nothing was deleted" in called.stderr
+    assert "--apply deletes" not in called.stderr
 
 
 def test_run_apply_writes_its_plan_beside_the_journal(

@@ -42,13 +42,16 @@ def run(asked: RunOptions) -> None:
         return
     dry = _DryRun(settings, targets, policies, destination, asked.journal, asked.strict)
     ended = event_loop.read(dry.all)
-    log().info("this was a dry run: nothing was deleted; --apply deletes")
+    log().info(f"this was a dry run: nothing was deleted{'; --apply deletes' if dry.due else ''}")
     ends.conclude(ended, destination, strict=asked.strict)
 
 
 @dataclass(frozen=True)
 class _DryRun:
-    """`run` without --apply; a `journal` is not written, but one that could not be is refused today, not at night."""
+    """`run` without --apply; a `journal` is not written, but one that could not be is refused today, not at night.
+
+    `due` are the names of the targets of which --apply would delete something.
+    """
 
     settings: Settings
     targets: Sequence[Target]
@@ -56,6 +59,7 @@ class _DryRun:
     destination: Destination
     journal: Path | None
     strict: bool
+    due: set[str] = field(default_factory=set)
 
     async def all(self, stop: Stop) -> list[ends.Ended]:
         return await ends.over(self.targets, lambda target: self._one(target, stop))
@@ -71,6 +75,8 @@ class _DryRun:
         report = show(plan, target, self.destination)
         warnings.tell(what_to_know(plan))
         warnings.require_none()
+        if _can_delete(plan):
+            self.due.add(target.name)
         return ends.Ended(target, 0, f"{plan_line(plan.summary)} (dry run){warnings}", report)
 
 
