@@ -93,11 +93,16 @@ def between_plans(one: Plan, other: Plan, command: str = "") -> Report:
 
 
 def between_policies(
-    old: Policy, new: Policy, before: Sequence[Decision], after: Sequence[Decision], command: str = ""
+    old: Policy,
+    new: Policy,
+    before: Sequence[Decision],
+    after: Sequence[Decision],
+    command: str = "",
+    warnings: Sequence[str] = (),
 ) -> Report:
     """What changes when one policy takes the place of another; the decisions of both are on one inventory.
 
-    `command` is what shows it in another format.
+    `command` is what shows it in another format, `warnings` are about the inventory.
     """
     sides = [
         ComparedSide(
@@ -108,7 +113,7 @@ def between_policies(
         )
         for policy, decisions in ((old, before), (new, after))
     ]
-    return _comparison(changes(before, after), sides, (), command)
+    return _comparison(changes(before, after), sides, warnings, command)
 
 
 def _moment(plan: Plan) -> datetime:

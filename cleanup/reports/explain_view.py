@@ -19,11 +19,13 @@ _SIGNS = {True: "yes", False: "no", None: "unknown"}
 
 
 class ExplanationHead(msgspec.Struct, frozen=True, kw_only=True):
-    """The JSON document: `images` are the explanations, each with the image as the API sent it."""
+    """The JSON document: `images` are the explanations, each with the image as the API sent it; `warnings` say
+    why nothing is deleted on the inventory that was seen."""
 
     report: Literal["explanation"] = "explanation"
     schema: Literal[1] = 1
     now: datetime
+    warnings: tuple[str, ...]
     images: tuple[dict[str, Any], ...]
 
 
@@ -46,19 +48,20 @@ class ExplainedRow(msgspec.Struct, frozen=True, kw_only=True):
     forward: str
 
 
-def explanation(answers: Sequence[Explanation], now: datetime) -> Report:
+def explanation(answers: Sequence[Explanation], now: datetime, warnings: Sequence[str] = ()) -> Report:
     """The report of explanations that were made `now`, of one image or of several of one name."""
-    rows = tuple(map(_row, answers))
+    rows, told = tuple(map(_row, answers)), tuple(map(plain, warnings))
+    texts = [*(f"WARNING: {warning}" for warning in told), *("\n".join(_lines(one, now)) for one in answers)]
     return Report(
         title=f"Explanation of {plain(answers[0].decision.image.label)}",
         verdict="; ".join(f"{row.action} ({row.reason}): {plain(row.detail)}" for row in rows),
-        head=ExplanationHead(now=now, images=tuple(map(_document, answers))),
-        warnings=(),
+        head=ExplanationHead(now=now, warnings=tuple(warnings), images=tuple(map(_document, answers))),
+        warnings=told,
         facts=tuple(fact for one in answers for fact in _facts(one, now)),
         make_body=lambda: Body(tallies=(), sections=tuple(_sections(answers)), listed=0, more=""),
         rows=rows,
         row_type=ExplainedRow,
-        prose="\n\n".join("\n".join(_lines(one, now)) for one in answers) + "\n",
+        prose="\n\n".join(texts) + "\n",
         rows_in_head=True,
     )
 

@@ -15,6 +15,7 @@ from cleanup.image import Image
 from cleanup.in_use import InUse, Use
 from cleanup.policy import load
 from cleanup.policy.language import Policy
+from cleanup.simulator import Faults, parse_rate
 from cleanup.simulator.routes import Operation
 from tests.support.builders import NOW, ROOT, make_image
 from tests.support.cloud import Cli, Cloud, Serve
@@ -45,6 +46,23 @@ def policy(tmp_path: Path) -> Policy:
 
 def ask(image: Image, policy: Policy, *others: Image, in_use: InUse | None = None) -> Explanation:
     return explain(image, [image, *others], policy, in_use or InUse(), NOW)
+
+
+@pytest.mark.parametrize("form", ["table", "json", "markdown"])
+def test_a_result_on_half_an_inventory_says_so_itself(
+    cli: Cli, serve_cloud: Serve, tmp_path: Path, form: str
+) -> None:
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    cloud = serve_cloud(images=20, faults=Faults([parse_rate("workflows:403=1")]))
+    image = next(iter(cloud.image_ids))
+    for words in (
+        ["explain", image, "-p", "policy.yaml"],
+        ["diff", "-p", "policy.yaml", "-p", "policy.yaml"],
+    ):
+        called = cli(*words, "--format", form, *cloud.options)
+        assert called.exit_code == 0, called.output
+        told = json.loads(called.stdout)["warnings"][0] if form == "json" else " ".join(called.stdout.split())
+        assert "the inventory is not complete, so nothing is deleted: the workflows" in told
 
 
 class TestExplain:

@@ -4,7 +4,7 @@ from cleanup.cli import event_loop
 from cleanup.cli.command_line import look_again
 from cleanup.cli.diff import DiffOptions
 from cleanup.cli.output import log, tracer
-from cleanup.cli.work.explain import look
+from cleanup.cli.work.explain import doubts_of, look
 from cleanup.decision.select import select
 from cleanup.errors import UsageError
 from cleanup.policy import load
@@ -31,7 +31,7 @@ def diff(asked: DiffOptions) -> None:
         select(seen.images, one, seen.in_use, now, others=seen.others, unseen=seen.unseen)
         for one in (old, new)
     )
-    destination.show([between_policies(old, new, before, after, look_again())])
+    destination.show([between_policies(old, new, before, after, look_again(), doubts_of(seen))])
 
 
 def _trace_rules(old: Policy, new: Policy) -> None:

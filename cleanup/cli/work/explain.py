@@ -26,7 +26,7 @@ def explain(asked: ExplainOptions) -> None:
         explained(one, seen.images, policy, seen.in_use, now, others=seen.others, unseen=seen.unseen)
         for one in named(asked.image, seen.images)
     ]
-    destination.show([explanation(answers, now)])
+    destination.show([explanation(answers, now, doubts_of(seen))])
 
 
 def look(connecting: Connecting, working: Working, file: Path | None) -> Inventory:
@@ -37,6 +37,11 @@ def look(connecting: Connecting, working: Working, file: Path | None) -> Invento
     else:
         target = fleet.one_target(connecting, working)
         found = event_loop.read(lambda stop: read_only_look(jobs.new_job(target, settings, stop)))
-    for doubt in found.doubts:
-        log().warning(f"the inventory is not complete: {doubt}")
+    for doubt in doubts_of(found):
+        log().warning(doubt)
     return found
+
+
+def doubts_of(seen: Inventory) -> tuple[str, ...]:
+    """Why nothing is deleted on this inventory, whatever is decided on it."""
+    return tuple(f"the inventory is not complete, so nothing is deleted: {doubt}" for doubt in seen.doubts)
