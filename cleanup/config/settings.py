@@ -137,15 +137,16 @@ def make_target(
     from_file = said.get("from_file", False)
     if region is not None:
         require_region(region, "region" if from_file else "--region (HUAWEICLOUD_REGION)")
-    endpoint = _endpoint(endpoint, region)
+    endpoint = _endpoint(endpoint, region, "endpoint" if from_file else "--endpoint (MODELARTS_ENDPOINT)")
     if said.get("auth") is Auth.NONE and not is_loopback(endpoint):
         raise UsageError(f"--auth none is for loopback addresses only, not for {endpoint}")
     iam = iam_endpoint or (f"https://iam.{region}.myhuaweicloud.com" if region else None)
     target = Target(
         endpoint=endpoint,
-        project_id=_project(project_id, "project_id" if from_file else "--project-id"),
-        # OS_AUTH_URL often names the version, which belongs to the path of the call.
-        iam_endpoint=checked_url(iam, "--iam-endpoint").removesuffix("/v3") if iam else None,
+        project_id=_project(
+            project_id, "project_id" if from_file else "--project-id (HUAWEICLOUD_SDK_PROJECT_ID)"
+        ),
+        iam_endpoint=_iam(iam, "iam_endpoint" if from_file else "--iam-endpoint (OS_AUTH_URL)"),
         **said,
     )
     positive(target.rate, "--rate")
@@ -154,12 +155,17 @@ def make_target(
     return target
 
 
-def _endpoint(endpoint: str | None, region: str | None) -> str:
+def _iam(url: str | None, name: str) -> str | None:
+    """IAM's URL; OS_AUTH_URL often names the version, which belongs to the path of the call."""
+    return checked_url(url, name).removesuffix("/v3") if url else None
+
+
+def _endpoint(endpoint: str | None, region: str | None, name: str) -> str:
     if not endpoint and not region:
         raise UsageError(
             "no endpoint: give --endpoint (or set MODELARTS_ENDPOINT), or --region (or set HUAWEICLOUD_REGION)"
         )
-    return checked_url(endpoint or f"https://modelarts.{region}.myhuaweicloud.com", "--endpoint")
+    return checked_url(endpoint or f"https://modelarts.{region}.myhuaweicloud.com", name)
 
 
 def _project(project_id: str | None, name: str) -> str:

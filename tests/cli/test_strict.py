@@ -245,6 +245,31 @@ def test_a_project_and_a_region_that_are_none(
     assert not cloud.service.requests
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("MODELARTS_ENDPOINT", "modelarts.example.com"),
+        ("OS_AUTH_URL", "http://keystone.example.com:5000/v3"),
+        ("HUAWEICLOUD_SDK_PROJECT_ID", "my-project"),
+        ("HUAWEICLOUD_REGION", "North-4"),
+    ],
+)
+def test_a_wrong_variable_is_named(
+    cli: Cli, cloud: Cloud, policy: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    right = {
+        "MODELARTS_ENDPOINT": cloud.url,
+        "HUAWEICLOUD_SDK_PROJECT_ID": "a" * 32,
+        "MODELARTS_AUTH": "none",
+    }
+    for variable, value in {**right, name: text}.items():
+        monkeypatch.setenv(variable, value)
+    called = cli("plan", "-p", policy)
+    assert called.exit_code == 2
+    assert not cloud.service.requests
+    assert f"({name}) '{text}'" in called.stderr
+
+
 @pytest.mark.parametrize("region", REGIONS)
 def test_regions(region: str) -> None:
     assert require_region(region, "--region") == region
