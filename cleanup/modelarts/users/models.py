@@ -86,7 +86,7 @@ def _decode(raw: msgspec.Raw) -> ListedModel:
 
 def _is_of_image(record: Mapping[str, object]) -> bool:
     kind = as_text(record.get("model_type"))
-    return kind is None or kind.casefold() == "image"
+    return kind is None or kind.strip().casefold() == "image"
 
 
 def _needs_image(copied: str | None) -> bool:

@@ -95,7 +95,7 @@ def _named(record: Mapping[str, object], user: str) -> tuple[str, ...]:
     Raises InventoryError.
     """
     try:
-        texts = tuple(_texts(record, 0))
+        texts = tuple(dict.fromkeys(_texts(record, 0)))  # many come again and again
     except RecursionError:
         raise InventoryError(f"{user} cannot be read: it is nested too deeply") from None
     ids = [found[0] for text in texts for found in _UUID.finditer(text)]

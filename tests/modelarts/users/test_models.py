@@ -132,8 +132,10 @@ async def test_a_model_that_does_not_say_may_use_any_image(config: object) -> No
 
 
 async def test_a_model_of_another_type_has_no_image() -> None:
-    found = await Project(model("a", model_type="TensorFlow"), model("b", model_type=None)).read()
-    assert [use.swr_path for use in found.in_use.uses] == ["swr.test/ml/b:1"]
+    found = await Project(
+        model("a", model_type="TensorFlow"), model("b", model_type=None), model("c", model_type=" image")
+    ).read()
+    assert [use.swr_path for use in found.in_use.uses] == ["swr.test/ml/b:1", "swr.test/ml/c:1"]
 
 
 async def test_a_record_without_an_id_is_a_doubt() -> None:
