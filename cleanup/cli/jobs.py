@@ -14,6 +14,7 @@ from cleanup.cli.options import Connecting, Deleting, Telling, Working
 from cleanup.cli.output import (
     STDERR,
     bare_stderr,
+    complain,
     is_plain,
     is_quiet,
     log,
@@ -23,7 +24,7 @@ from cleanup.cli.telling import watch_of
 from cleanup.config.job import Job
 from cleanup.config.settings import Settings, Target
 from cleanup.config.strict import require_plain_environment
-from cleanup.errors import RecordRejected, UsageError
+from cleanup.errors import CleanupError, RecordRejected, UsageError
 from cleanup.files import ELSEWHERE
 from cleanup.journal import RunFinished, read_to_show, require_writable
 from cleanup.journal import read as read_journal
@@ -144,6 +145,12 @@ def new_run(
     return replace(job, journal=path, plan=plan)
 
 
+def require_apart(journal: Path | None, output: Path | None) -> None:
+    """Raise UsageError where the report would take the journal's place: that must not show when all is done."""
+    if journal and output and journal.resolve() == output.resolve():
+        raise UsageError(f"--journal and -o name the same file, {output}: the report wants one of its own")
+
+
 def _require_journal(path: Path, elsewhere: str) -> None:
     """Only a journal is appended to: anything else would be ruined, and could not be read back."""
     try:
@@ -186,11 +193,20 @@ async def finish(
     log().info(f"{line}; journal: {job.journal}", **about(job))
     if finished.stopped:
         log().warning(f"stopped early: {finished.stopped}", **about(job))
-    left = any(finished.counts[outcome] for outcome in TO_RESUME)
+    left = any(finished.counts[outcome] for outcome in TO_RESUME) and job.journal.is_file()
     if left and finished.exit_code != RecordRejected.exit_code:
         _tell_command("finish it with: ", resume_command(job.journal), about(job))
-    report = view(read_to_show(job.journal)) if reported else None
-    return ends.Ended(job.target, finished.exit_code, line, report)
+    ended = ends.Ended(job.target, finished.exit_code, line)
+    return _with_report(ended, job) if reported else ended
+
+
+def _with_report(ended: ends.Ended, job: Job) -> ends.Ended:
+    """With the journal's report. One that was touched cannot be shown: that must not hide how the run ended."""
+    try:
+        return replace(ended, report=view(read_to_show(job.journal)))
+    except CleanupError as error:
+        complain(error, **about(job))
+        return replace(ended, exit_code=ended.exit_code or error.exit_code)
 
 
 def _tell_command(words: str, command: str, about: dict[str, str]) -> None:

@@ -262,6 +262,15 @@ def test_files_are_not_written_to_it_nor_beside_a_device(
     assert len(cloud.service.requests) == requests
 
 
+def test_a_report_does_not_take_the_place_of_its_journal(cli: Cli, cloud: Cloud) -> None:
+    before, requests = in_folder(), len(cloud.service.requests)
+    for words in (("apply", "plan.jsonl"), ("run", "-p", "policy.yaml", "--apply")):
+        called = cli(*words, "--journal", "new.json", "-o", "./new.json", *cloud.options)
+        assert called.exit_code == 2
+        assert "--journal and -o name the same file, new.json" in called.stderr
+    assert (in_folder(), len(cloud.service.requests)) == (before, requests)
+
+
 def test_a_fifo_is_not_waited_for_where_a_file_is_read(cli: Cli, cloud: Cloud) -> None:
     os.mkfifo("fifo")
     for words in (

@@ -217,10 +217,11 @@ def test_no_delete_leaves_when_the_journal_is_touched(
 ) -> None:
     job = prepare(Witness(60), "--concurrency", "1")
     job.service.onlookers.append(nth(Operation.DELETE, 5, lambda: touch(job.journal)))
-    called = cli(*job.apply)
+    called = cli(*job.apply, "--format", "json")
     assert called.exit_code == 7, called.output
     assert len(job.service.asked(Operation.DELETE)) == 5
     assert f"the journal {job.journal} was" in called.stderr
+    assert ("finish it with" in called.stderr) is job.journal.exists()
 
 
 def test_a_plan_that_expires_while_it_is_applied_is_not_gone_on_with(cli: Cli, prepare: Prepare) -> None:

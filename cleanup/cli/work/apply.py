@@ -24,6 +24,7 @@ def apply(asked: ApplyOptions) -> None:
     """Apply the plan of every target, once a person has confirmed where one sits there."""
     applying = _Applying.of(asked)
     destination = asked.showing.destination()
+    jobs.require_apart(asked.journal, asked.showing.output)
     if applying.watched:
         event_loop.read(applying.ask)
     ended = event_loop.change(applying.all, applying.settings)

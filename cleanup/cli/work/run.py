@@ -34,6 +34,7 @@ def run(asked: RunOptions) -> None:
     targets = fleet.targets_of(asked.connecting, asked.working)
     telling.about(targets, settings)
     destination = asked.showing.destination()
+    jobs.require_apart(asked.journal, asked.showing.output)
     jobs.require_folder(targets, asked.journal, "--journal")
     policies = {target.name: load(target.policies or asked.policy) for target in targets}
     if asked.apply:
