@@ -167,7 +167,7 @@ TABLE = (  # the first row that holds counts
         Meaning.NOT_FOUND,
         lambda said: said.not_found,
     ),
-    Row("any other 404", Meaning.FOREIGN, lambda said: said.http == 404),
+    Row("any other 404, and 410", Meaning.FOREIGN, lambda said: said.http in (404, 410)),
     Row("401", Meaning.DENIED, lambda said: said.http == 401),
     Row("409", Meaning.IN_USE, lambda said: said.http == 409),
     Row(

@@ -59,7 +59,13 @@ EXAMPLES: Mapping[str, list[Response | NoResponse]] = {
         *(error(status, code) for status in (400, 404) for code in ("ModelArts.6797", "modelarts.6404")),
         reply(404, b'{"error_code": "ModelArts.6797", "x": NaN}'),
     ],
-    "any other 404": [reply(404), reply(404, b"<html>"), error(404, "APIG.0101", USED), reply(404, b"null")],
+    "any other 404, and 410": [
+        reply(404),
+        reply(410),
+        reply(404, b"<html>"),
+        error(404, "APIG.0101", USED),
+        reply(404, b"null"),
+    ],
     "401": [error(401, "ModelArts.0203", USED)],
     "409": [reply(409), error(409, "ModelArts.0104", "conflict"), reply(409, b"<html>")],
     "any other 4xx whose text says that the image is being used": [
