@@ -56,11 +56,11 @@ def tally(outcomes: Iterable[Outcome]) -> dict[Outcome, int]:
 def exit_code(counts: dict[Outcome, int], cause: Cause | None = None) -> int:
     """The exit code a run's counts lead to (README.md, Exit codes); `cause` is why it was stopped.
 
-    5 when the credentials were refused for good or every delete that was tried was denied, 7 when
+    5 when every delete that was tried was denied, or none could be for the credentials, 7 when
     a signal, the deadline, the plan's expiry or the disk left something to resume, 3 when some ended badly, else 0.
     """
     tried = sum(counts[outcome] for outcome in TRIED)
-    if cause is Cause.DENIED or (counts[Outcome.DENIED] and counts[Outcome.DENIED] == tried):
+    if counts[Outcome.DENIED] == tried and (tried or cause is Cause.DENIED):
         return 5
     left = sum(counts[outcome] for outcome in TO_RESUME)
     if cause is Cause.JOURNAL or (left and cause in (Cause.SIGNAL, Cause.DEADLINE, Cause.EXPIRED)):
