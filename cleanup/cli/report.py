@@ -2,22 +2,19 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from cleanup import journal
-from cleanup.apply.earlier_plan import obstacle_to
-from cleanup.cli import event_loop
 from cleanup.cli.parsing import Argument
 from cleanup.cli.showing import Showing
 from cleanup.errors import UsageError
 from cleanup.files import read_regular
-from cleanup.journal import JournalFile
 from cleanup.kinds import FileKind, require_kind
-from cleanup.plan import file as plan_file
-from cleanup.plan.plan import Plan
 from cleanup.reports import view
-from cleanup.reports.comparison_view import between_plans
 from cleanup.reports.view import Report
+
+if TYPE_CHECKING:
+    from cleanup.journal import JournalFile
+    from cleanup.plan.plan import Plan
 
 
 def report(
@@ -35,30 +32,46 @@ def report(
     if older is None:
         destination.show([_view(file)])
         return
+    from cleanup.reports.comparison_view import between_plans
+
     one, other = (_plan(path) for path in (file, older))
     command = f"image-cleanup report {shlex.quote(str(file))} {shlex.quote(str(older))}"
     destination.show([between_plans(one, other, command)])
 
 
 def _view(file: Path) -> Report:
-    subject = read(file)
-    obstacle = obstacle_to(subject, event_loop.runtime().now()) if isinstance(subject, JournalFile) else None
-    return view(subject, file=file, obstacle=obstacle)
+    if _is_plan(file):
+        return view(_plan(file), file=file)
+    from cleanup.apply.earlier_plan import obstacle_to
+    from cleanup.cli import event_loop
+
+    journal = _journal(file)
+    return view(journal, obstacle=obstacle_to(journal, event_loop.runtime().now()))
 
 
-def _plan(path: Path) -> Plan:
-    """A plan that is compared with another."""
+def _plan(path: Path) -> "Plan":
+    from cleanup.plan import file as plan_file
+
     require_kind(path, FileKind.PLAN)
     return plan_file.read_to_show(path)
 
 
-def read(file: Path) -> Plan | JournalFile:
+def _journal(path: Path) -> "JournalFile":
+    from cleanup import journal
+
+    return journal.read_to_show(path)
+
+
+def read(file: Path) -> "Plan | JournalFile":
     """A plan or a journal, told apart by its first bytes. Raises UsageError, RecordRejected."""
+    return _plan(file) if _is_plan(file) else _journal(file)
+
+
+def _is_plan(file: Path) -> bool:
+    """Whether it is a plan, and no journal. Raises UsageError, RecordRejected for what is neither."""
     try:
         first = read_regular(file, 64)
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
     require_kind(file, FileKind.PLAN, FileKind.JOURNAL)
-    if first.startswith(b'{"kind":'):
-        return plan_file.read_to_show(file)
-    return journal.read_to_show(file)
+    return first.startswith(b'{"kind":')

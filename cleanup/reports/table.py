@@ -1,15 +1,13 @@
 """A report for a terminal, a pipe or a log: 80 columns will do, all of its own characters are ASCII."""
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, zip_longest
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
-from rich.text import Text
 
 from cleanup.reports.formatting import plain, size
+from cleanup.reports.styled import StyledLine, printed
 from cleanup.reports.view import Body, Column, Fact, Report, Section, Tally, left_out
 
 _PROSE = 80  # longer lines are hard to read, however wide the terminal is
@@ -31,36 +29,17 @@ def text(report: Report, width: int, color: bool, height: int | None = None, *, 
     A `short` one is its counts and its verdict. On a screen of that `height` lists are shorter, and what matters
     most comes last, where it stays in sight.
     """
-    return _printed(_lines(report, width, height, short), color)
+    return printed(_lines(report, width, height, short), color)
 
 
-def _printed(lines: Iterable[Text], color: bool) -> str:
-    """Texts as they are printed: rich reads no markup in them, and folds nothing."""
-    if not color:
-        return "".join(f"{line.plain.rstrip()}\n" for line in lines)
-    file = io.StringIO()
-    console = Console(
-        file=file,
-        force_terminal=True,
-        color_system="standard",
-        force_jupyter=False,
-        legacy_windows=False,
-        highlight=False,
-    )
-    for line in lines:
-        line.rstrip()
-        console.print(line, soft_wrap=True)
-    return file.getvalue()
-
-
-def _lines(report: Report, width: int, height: int | None, short: bool) -> Iterator[Text]:
+def _lines(report: Report, width: int, height: int | None, short: bool) -> Iterator[StyledLine]:
     body, prose = report.body, min(width, _PROSE)
     verdict = [*_wrapped(report.verdict, prose, "bold")] if report.verdict else []
     warnings = [line for one in report.warnings for line in _wrapped(f"WARNING: {one}", prose, "bold red")]
     facts = [] if short else [*_facts(report.facts, min(width, _FACTS))]
     tallies = [*_tallies(body.tallies, width)]
     lists = [] if short else [*_lists(body, width, short=height is not None and height < _TALL)]
-    title = Text(plain(report.title), style="bold")
+    title = StyledLine(plain(report.title), style="bold")
     # A blank line between blocks, none where a block is empty.
     blocks = (
         [[title, *facts], lists, tallies, [*warnings, *verdict]]
@@ -69,11 +48,11 @@ def _lines(report: Report, width: int, height: int | None, short: bool) -> Itera
     )
     for number, block in enumerate(block for block in blocks if block):
         if number:
-            yield Text()
+            yield StyledLine()
         yield from block
 
 
-def _wrapped(words: str, width: int, style: str = "") -> list[Text]:
+def _wrapped(words: str, width: int, style: str = "") -> list[StyledLine]:
     """Over several lines, broken between words; a longer word stays whole, since it may be a path to copy."""
     lines: list[str] = []
     for word in plain(words).split(" "):
@@ -81,21 +60,21 @@ def _wrapped(words: str, width: int, style: str = "") -> list[Text]:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
-    return [Text(line, style=style) for line in lines]
+    return [StyledLine(line, style=style) for line in lines]
 
 
-def _facts(facts: Sequence[Fact], width: int) -> Iterator[Text]:
+def _facts(facts: Sequence[Fact], width: int) -> Iterator[StyledLine]:
     label = max((len(fact.label) for fact in facts), default=0) + _GAP
     for fact in facts:
         for number, line in enumerate(_wrapped(fact.text, width - label)):
             head = "" if number else fact.label
-            yield Text.assemble((head.ljust(label), "dim"), line)
+            yield StyledLine(head.ljust(label), "dim").add(line)
 
 
 # ---- counts
 
 
-def _tallies(tallies: Sequence[Tally], width: int) -> Iterator[Text]:
+def _tallies(tallies: Sequence[Tally], width: int) -> Iterator[StyledLine]:
     """The last one beside the others, where there is room for that."""
     counted = [tally for tally in tallies if tally.counts]
     if not counted:
@@ -108,14 +87,14 @@ def _tallies(tallies: Sequence[Tally], width: int) -> Iterator[Text]:
     left = [
         line
         for number, tally in enumerate(first)
-        for line in ([Text()] * bool(number) + _tally(tally, *shape))
+        for line in ([StyledLine()] * bool(number) + _tally(tally, *shape))
     ]
     side = max(map(_length, left), default=0) + 2 * _GAP
     if not left or room == width or side > beside + 2 * _GAP:
-        yield from [*left, *([Text()] if left else []), *right]
+        yield from [*left, *([StyledLine()] if left else []), *right]
         return
-    for one, other in zip_longest(left, right, fillvalue=Text()):
-        yield Text.assemble(one, " " * (side - _length(one)), other)
+    for one, other in zip_longest(left, right, fillvalue=StyledLine()):
+        yield StyledLine().add(one).add(" " * (side - _length(one))).add(other)
 
 
 def _shape(tallies: Sequence[Tally], room: int) -> tuple[int, int]:
@@ -126,7 +105,7 @@ def _shape(tallies: Sequence[Tally], room: int) -> tuple[int, int]:
     return max(min(word, room - number - sized - _BAR - 2 * _GAP), _NARROWEST), number
 
 
-def _tally(tally: Tally, word_room: int, number_room: int) -> list[Text]:
+def _tally(tally: Tally, word_room: int, number_room: int) -> list[StyledLine]:
     """`dev-images  312  ########  1.1 TiB`, a line for each word."""
     gap = " " * _GAP
     most = max(tally.counts.values())
@@ -135,22 +114,22 @@ def _tally(tally: Tally, word_room: int, number_room: int) -> list[Text]:
         if tally.sizes
         else tally.title
     )
-    lines = [Text(title, style="bold")]
+    lines = [StyledLine(title, style="bold")]
     for word, count in tally.counts.items():
         bar = "#" * max(round(count * _BAR / most), 1)
-        line = Text(_padded(_shortened(word, word_room), word_room) + gap)
-        line.append(f"{count:,}".rjust(number_room) + gap)
-        line.append(bar.ljust(_BAR) if tally.sizes else bar, style="cyan")
-        lines.append(line.append(f"{gap}{size(tally.sizes[word])}" if word in tally.sizes else ""))
+        line = StyledLine(_padded(_shortened(word, word_room), word_room) + gap)
+        line.add(f"{count:,}".rjust(number_room) + gap)
+        line.add(bar.ljust(_BAR) if tally.sizes else bar, style="cyan")
+        lines.append(line.add(f"{gap}{size(tally.sizes[word])}" if word in tally.sizes else ""))
     if tally.more:
-        lines.append(Text(f"... and {tally.more:,} more", style="dim"))
+        lines.append(StyledLine(f"... and {tally.more:,} more", style="dim"))
     return lines
 
 
 # ---- lists
 
 
-def _lists(body: Body, width: int, *, short: bool) -> Iterator[Text]:
+def _lists(body: Body, width: int, *, short: bool) -> Iterator[StyledLine]:
     """All lists that are not collapsed, then how many images none of them shows and where they are."""
     shown, urgent = set[Any](), dict[str, int]()
     for number, section in enumerate(one for one in body.sections if len(one.rows) and not one.collapsed):
@@ -159,20 +138,20 @@ def _lists(body: Body, width: int, *, short: bool) -> Iterator[Text]:
         listed = list(islice(section.rows, max(most, min(section.highlighted, _MOST_ROWS))))
         shown.update(listed if section.images else ())
         urgent[section.urgent] = max(section.highlighted - len(listed), 0)
-        yield from ([Text()] if number else []) + _section(section, listed, width)
+        yield from ([StyledLine()] if number else []) + _section(section, listed, width)
     if left := left_out(body, len(shown), urgent):
-        yield Text()
+        yield StyledLine()
         told = f"{left}: {body.more}" if body.more else left
         # The command stays on one line, to be copied.
         lines = [told] if len(told) <= max(width, _PROSE) else [f"{left}:", f"  {body.more}"]
-        yield from (Text(line, style="dim") for line in lines)
+        yield from (StyledLine(line, style="dim") for line in lines)
 
 
-def _section(section: Section, rows: Sequence[Any], width: int) -> list[Text]:
+def _section(section: Section, rows: Sequence[Any], width: int) -> list[StyledLine]:
     columns = _fitting(section.columns, rows, width)
     cells = [[plain(column.of(row)) for column in columns] for row in rows]
     widths = _widths(columns, cells, width)
-    lines = [Text(section.title, style="bold")]
+    lines = [StyledLine(section.title, style="bold")]
     lines.extend(_wrapped(section.legend, width, "dim") if section.legend else ())
     lines.append(_line([column.title for column in columns], columns, widths, "dim"))
     for number, row in enumerate(cells):
@@ -223,18 +202,18 @@ def _cell(value: str, column: Column, room: int) -> list[str]:
     return [_fewer(value, room) if column.listed else _shortened(value, room)]
 
 
-def _line(values: Iterable[str], columns: Sequence[Column], widths: Sequence[int], style: str) -> Text:
+def _line(values: Iterable[str], columns: Sequence[Column], widths: Sequence[int], style: str) -> StyledLine:
     parts = (
         _padded(value, room, right=column.right)
         for value, column, room in zip(values, columns, widths, strict=True)
     )
-    return Text((" " * _GAP).join(parts), style=style)
+    return StyledLine((" " * _GAP).join(parts), style=style)
 
 
 # ---- texts in a room of some columns; some characters take two
 
 
-def _length(line: Text) -> int:
+def _length(line: StyledLine) -> int:
     return cell_len(line.plain)
 
 

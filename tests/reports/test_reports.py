@@ -763,6 +763,7 @@ def test_a_large_plan_comes_in_pieces(form: Format) -> None:
 def test_only_what_draws_on_a_terminal_imports_rich() -> None:
     rooms = Path(cleanup.reports.__file__).parent.glob("*.py")
     assert {room.name for room in rooms if re.search(r"^\s*(from|import) rich", room.read_text(), re.M)} == {
+        "styled.py",
         "table.py",
     }
 

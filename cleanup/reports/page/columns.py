@@ -87,12 +87,11 @@ class ColumnBuilder:
             codes = self._codes_of
             if dict in set(map(type, values)):  # it has no hash; there are few such rows
                 values = [_listed(one) if isinstance(one, dict) else one for one in values]
-            new = [
-                value for value in dict.fromkeys(values) if value not in codes
-            ]  # one report makes one page
+            # In their order: one report makes one page.
+            new = [value for value in dict.fromkeys(values) if value not in codes]
             for value, text in zip(new, _texts(new), strict=True):
                 codes[value] = self._texts.setdefault(text, len(self._texts))
-            self._codes.extend(map(codes.__getitem__, values))
+            self._codes.fromlist(list(map(codes.__getitem__, values)))
         elif self.kind is ColumnKind.TIME:
             self._numbers.extend(None if one is None else (one - _EPOCH) // _MILLISECOND for one in values)
         elif self.kind is ColumnKind.FLAG:
