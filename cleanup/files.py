@@ -3,7 +3,6 @@
 import errno
 import os
 import stat
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -74,6 +73,8 @@ def replacing(path: Path, check: Callable[[], None], *, private: bool = True) ->
     may refuse, by what it raises, when all is written: somebody else may have put a file there meanwhile.
     Raises OSError.
     """
+    import tempfile  # here, for most commands write no such file
+
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".image-cleanup-", suffix=".partial")
     partial = Path(name)
     try:
@@ -98,6 +99,8 @@ def write_new(folder: Path, texts: Mapping[str, str]) -> None:
 
     Raises OSError, FileExistsError where there is one by now; then, and after Ctrl-C, nothing is left.
     """
+    import tempfile
+
     placed: list[Path] = []
     with tempfile.TemporaryDirectory(dir=folder, prefix=".image-cleanup-", suffix=".partial") as hidden:
         for name, text in texts.items():

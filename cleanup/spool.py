@@ -1,7 +1,6 @@
 """Records as the API sent them, out of the way until one of them is asked for again."""
 
 import os
-import tempfile
 import weakref
 from typing import IO, Final
 
@@ -53,6 +52,8 @@ class Spool:
     def _write(self) -> None:
         try:
             if self._file is None:
+                import tempfile  # here, for few lists are so long
+
                 self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed with the spool
                 weakref.finalize(self, self._file.close)
             rest = memoryview(self._pending)

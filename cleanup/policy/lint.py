@@ -20,7 +20,6 @@ from cleanup.policy.language import (
     Protection,
     Rule,
 )
-from cleanup.policy.match import Matcher
 from cleanup.policy.patterns import Either, Exact, Glob, Semver, text_pattern
 from cleanup.policy.versions import parse_version
 from cleanup.strict_yaml.location import Location
@@ -144,6 +143,8 @@ def _unknown_word(field: str, pattern: Exact | Glob) -> str | None:
 def _idle_rules(policy: Policy, images: Sequence[Image], known: Container[str]) -> Iterator[Problem]:
     if all(rule.name in known for rule in policy.rules):
         return
+    from cleanup.policy.match import Matcher  # here, for most validations are about no images
+
     matcher = Matcher(policy, lambda image, match: match, ())
     deciding = {match.rule.name for match, _ in matcher.groups(images) if match.rule}
     for rule in policy.rules:
