@@ -14,7 +14,15 @@ from cleanup.image import Image
 from cleanup.image_columns.table import ImageColumns
 from cleanup.modelarts.users import notebooks
 from cleanup.modelarts.wire.error_bodies import ServiceError, decode_error
-from cleanup.modelarts.wire.image_records import Record, decode_image, decode_part, evidence, shown
+from cleanup.modelarts.wire.image_records import (
+    Record,
+    decode_image,
+    decode_part,
+    decode_record,
+    evidence,
+    record_column,
+    shown,
+)
 from cleanup.modelarts.wire.image_rows import ListedImages
 from cleanup.modelarts.wire.json_bodies import Page, decode_object, decode_page
 from cleanup.modelarts.wire.values import Unreadable
@@ -188,6 +196,10 @@ def test_what_is_read_for_a_plan_is_the_same_image_with_less_of_it(record: bytes
                 decode_part(record, part)
         else:
             some = decode_part(record, part)
+            read = [decode_record(one)[0] for one in (record, b'{"id":"another"}')]
+            assert [record_column(read, name)[0] for name in names.split()] == [
+                getattr(whole, name) for name in names.split()
+            ]
             assert [getattr(some, name) for name in names.split()] == [
                 getattr(whole, name) for name in names.split()
             ]
