@@ -45,30 +45,32 @@ class Ranks:
         self.ungrouped: set[int] = set()
         self._images = images
         self._order = array("I")  # numbers, group after group, the newest first
-        self._groups: list[tuple[int, str]] = []  # how many of them are in each, and its values
+        self._sizes: list[int] = []  # of each group
+        self._values: list[Group] = []
 
-    def put(self, rule: str, newest: int, order: Sequence[int], groups: Iterable[tuple[int, str]]) -> None:
+    def put(self, rule: Rule, newest: int, order: Sequence[int], parts: Coded) -> None:
         """Give the images of these numbers their places by a rule that keeps so many of the newest."""
-        kept, start = self.newest.setdefault(rule, []), 0
-        for group in groups:
-            kept += order[start : start + newest]
-            start += group[0]
-            self._groups.append(group)
+        kept, start = self.newest.setdefault(rule.name, []), 0
+        for group, size in sorted(Counter(parts.codes).items()):
+            kept += order[start : start + min(size, newest)]
+            start += size
+            self._sizes.append(size)
+            self._values.append(parts.values[group])
         self._order.extend(order)
 
     def __getitem__(self, number: int) -> Rank | None:
         places, groups = self._places
         if not (place := places[number]):
             return None
-        size, label = self._groups[groups[number]]
-        return Rank(place, size, label)
+        group = groups[number]
+        return Rank(place, self._sizes[group], _label(self._values[group]))
 
     @cached_property
     def _places(self) -> "tuple[array[int], array[int]]":
         """The place of each image, 0 for none, and the number of its group: few ask for them."""
         places, groups = (array("I", bytes(4 * self._images)) for _ in range(2))
-        within = chain.from_iterable(range(1, size + 1) for size, _ in self._groups)
-        of_group = chain.from_iterable(repeat(group, size) for group, (size, _) in enumerate(self._groups))
+        within = chain.from_iterable(range(1, size + 1) for size in self._sizes)
+        of_group = chain.from_iterable(map(repeat, count(), self._sizes))
         for number, place, group in zip(self._order, within, of_group, strict=True):
             places[number], groups[number] = place, group
         return places, groups
@@ -88,9 +90,7 @@ def rank(rules: Mapping[str, tuple[Rule, Sequence[int]]], times: Times) -> Ranks
             datable = times.sensible("updated_at", numbers)
             parts = grouped(times.images, datable, rule.keep_last)
             found.ungrouped.update(parts.ungrouped)
-            sizes = sorted(Counter(parts.groups.codes).items())
-            told = ((size, _label(parts.groups.values[code])) for code, size in sizes)
-            found.put(rule.name, rule.keep_last.count, order.newest_first(parts), told)
+            found.put(rule, rule.keep_last.count, order.newest_first(parts), parts.groups)
     return found
 
 

@@ -6,7 +6,6 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Final, TypeAlias, final
 
 import msgspec
@@ -82,6 +81,12 @@ class Standing(msgspec.Struct, frozen=True, gc=False, eq=False):
     dated: Ruling | None = None
     ranked: Rule | None = None
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What is the same for standings that say the same."""
+        rulings = ((one.reason, one.detail, one.rule) if one else None for one in (self.ruling, self.dated))
+        return (*rulings, id(self.terms), self.settled, id(self.ranked))
+
 
 Standings: TypeAlias = list[tuple[Standing, list[int]]]
 
@@ -89,7 +94,13 @@ Standings: TypeAlias = list[tuple[Standing, list[int]]]
 def by_fields(images: Sequence[Image], policy: Policy) -> Standings:
     """What the fields alone decide, with the numbers of the images for which they do."""
     terms = {rule.name: Terms(rule) for rule in policy.rules}
-    return Matcher(policy, partial(_by_fields, terms), ("visibility", "unreadable")).groups(images)
+    known: dict[tuple[object, ...], Standing] = {}
+
+    def answer(image: Image, match: RuleMatch) -> Standing:
+        found = _by_fields(terms, image, match)
+        return known.setdefault(found.key, found)
+
+    return Matcher(policy, answer, ("visibility", "unreadable")).groups(images)
 
 
 def ranked(standings: Standings) -> dict[str, tuple[Rule, list[int]]]:

@@ -20,11 +20,15 @@ class _Codes(dict[Any, int]):
         return number
 
 
+def numbered(values: Iterable[Any]) -> tuple[list[int], list[Any]]:
+    """A number for each of the values, and the values that are different, in the order of their numbers."""
+    known = _Codes()
+    return list(map(known.__getitem__, values)), list(known)
+
+
 def coded(values: Iterable[tuple[Any, ...]]) -> Coded:
     """The values of each image, as codes."""
-    known = _Codes()
-    codes = list(map(known.__getitem__, values))
-    return Coded(codes, list(known))
+    return Coded(*numbered(values))
 
 
 def recoded(codes: Sequence[int], values: Sequence[tuple[Any, ...]]) -> Coded:
@@ -50,13 +54,13 @@ def combined(parts: Sequence[Coded], count: int) -> Coded:
     return Coded(found.codes, values)
 
 
-def numbers_by_code(found: Sequence[int], count: int) -> list[list[int]]:
-    """For each code the numbers of the images that have it."""
-    numbers: list[list[int]] = [[] for _ in range(count)]
-    puts = [one.append for one in numbers]
-    for number, put in enumerate(map(puts.__getitem__, found)):
+def numbers_by_code(found: Iterable[int], numbers: Iterable[int], count: int) -> list[list[int]]:
+    """For each code those of the numbers that have it."""
+    by_code: list[list[int]] = [[] for _ in range(count)]
+    puts = [one.append for one in by_code]
+    for number, put in zip(numbers, map(puts.__getitem__, found), strict=False):
         put(number)
-    return numbers
+    return by_code
 
 
 def repeated(values: Iterable[int]) -> set[int]:

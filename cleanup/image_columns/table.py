@@ -270,18 +270,15 @@ class ImageColumns(Sequence[Image]):
         # Fields of one kind are one part, named by the first of them; a part says its fields in the order of names.
         if of_words := [name for name in names if name in WORD_PLACES]:
             values = [tuple(words[WORD_PLACES[name]] for name in of_words) for words in self._words]
-            parts[" ".join(of_words)] = recoded(self._word, values)
+            parts[" ".join(of_words)] = recoded(_of(self._word, numbers), values)
         if of_both := [name for name in names if name in _REPOSITORY_FIELDS]:
             values = list(zip(*(map(attrgetter(name), self._repositories) for name in of_both), strict=True))
-            both = Coded(self._repository, values)
-            parts[" ".join(of_both)] = both if len(of_both) == 2 else recoded(*both)
+            own = _of(self._repository, numbers)
+            parts[" ".join(of_both)] = Coded(own, values) if len(of_both) == 2 else recoded(own, values)
         for name in names:
             if name not in of_words and name not in of_both and (name != "unreadable" or self._unreadable):
-                parts[name] = coded((value,) for value in self.column(name))
-        chosen = list(parts.values())
-        if numbers is not None:
-            chosen = [Coded(list(map(one.codes.__getitem__, numbers)), one.values) for one in chosen]
-        together = combined(chosen, len(self) if numbers is None else len(numbers))
+                parts[name] = coded((value,) for value in _of(self.column(name), numbers))
+        together = combined(list(parts.values()), len(self) if numbers is None else len(numbers))
         if (order := " ".join(parts).split()) == list(names):
             return together
         places = [order.index(name) if name in order else None for name in names]
@@ -291,3 +288,8 @@ class ImageColumns(Sequence[Image]):
     def moments(self, name: str) -> "array[int]":
         """Microseconds since 1970, 0 where the time is not known."""
         return self._created if name == "created_at" else self._updated
+
+
+def _of(values: Sequence[Any], numbers: Sequence[int] | None) -> Sequence[Any]:
+    """The values, or those at some places."""
+    return values if numbers is None else list(map(values.__getitem__, numbers))

@@ -40,7 +40,7 @@ def composed(value: Any) -> Any:
     return nfc(value) if value.__class__ is str else value
 
 
-def _judged(judge: Judge, value: Any) -> Truth:
+def judged(judge: Judge, value: Any) -> Truth:
     """What a condition on one field says of its value; None where there is none."""
     return None if value is None else judge(composed(value))
 
@@ -61,7 +61,7 @@ class FieldCondition:
         return ask(self)
 
     def evaluate(self, image: Image) -> Truth:
-        return _judged(self.judge, getattr(image, self.attribute))
+        return judged(self.judge, getattr(image, self.attribute))
 
     def trace(self, image: Image, depth: int = 0) -> tuple[Finding, ...]:
         return (Finding(self.text, getattr(image, self.attribute), self.evaluate(image), depth),)
@@ -97,7 +97,7 @@ class ResourceTagCondition:
         return ask(self)
 
     def evaluate(self, image: Image) -> Truth:
-        return _judged(self.judge, image.resource_tags)
+        return judged(self.judge, image.resource_tags)
 
     def trace(self, image: Image, depth: int = 0) -> tuple[Finding, ...]:
         tags = image.resource_tags
@@ -121,7 +121,7 @@ class SizeCondition:
         return ask(self)
 
     def evaluate(self, image: Image) -> Truth:
-        return _judged(self.judge, image.size)
+        return judged(self.judge, image.size)
 
     def trace(self, image: Image, depth: int = 0) -> tuple[Finding, ...]:
         value = None if image.size is None else f"{image.size} bytes"

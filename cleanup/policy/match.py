@@ -1,15 +1,16 @@
 """What a policy alone says about images: protections and the rule that decides; very many images at a time. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, compress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, compress, count
 from operator import attrgetter, not_
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 from cleanup.image import Image
-from cleanup.image_columns.coded import numbers_by_code
+from cleanup.image_columns.coded import Coded, combined, numbers_by_code
 from cleanup.image_columns.fields import codes, column
+from cleanup.policy.classes import FieldClasses, are_worth_it, as_judged
 from cleanup.policy.language import (
     Ask,
     Condition,
@@ -28,7 +29,6 @@ T = TypeVar("T")
 
 # Fields with so many values that what is said of each is not worth remembering.
 _MANY: Final = frozenset({"id", "name", "tag", "swr_path", "description", "size", "resource_tags"})
-_NO_TEXTS: Final = frozenset({"size", "resource_tags"})
 
 
 class RuleMatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +98,8 @@ class Matcher(Generic[T]):
         self._names = (*told, *few)
         self._told = len(told)  # so many of the names may be read by the answer
         self._few = [leaf for leaf in leaves if leaf.attribute not in _MANY]
+        many = {leaf.attribute: [one for one in leaves if one.attribute == leaf.attribute] for leaf in leaves}
+        self._fields = [FieldClasses(*one) for one in many.items() if one[0] in _MANY and are_worth_it(*one)]
         self._values_of = attrgetter(*self._names)
         self._by_values = _Remembered(self._first)
         self._by_truths: dict[tuple[Any, ...], _Question[T] | T] = {}
@@ -118,9 +120,12 @@ class Matcher(Generic[T]):
     def groups(self, images: Sequence[Image]) -> list[tuple[T, list[int]]]:
         """Each answer with the numbers of the images that it is given for; each image is in one of them."""
         coded = codes(images, self._names)
-        members = numbers_by_code(coded.codes, len(coded.values))
+        first = [self._by_values[values] for values in coded.values]
+        if self._fields:
+            to_ask = self._at_once(images, coded.codes, first)
+        else:
+            to_ask = list(zip(first, numbers_by_code(coded.codes, count(), len(first)), strict=True))
         found: dict[int, tuple[Any, list[int]]] = {}
-        to_ask = [(self._by_values[values], some) for values, some in zip(coded.values, members, strict=True)]
         columns: dict[str, _Column] = {}
         while to_ask:
             one, numbers = to_ask.pop()
@@ -134,6 +139,39 @@ class Matcher(Generic[T]):
                 (self._follow(one, truth), some) for truth, some in asked.parted(one.judge, numbers) if some
             )
         return list(found.values())
+
+    def _at_once(
+        self, images: Sequence[Image], found: Sequence[int], first: "Sequence[_Question[T] | T]"
+    ) -> "list[tuple[Any, list[int]]]":
+        """What follows from all that can be told of many values at once, with the numbers of the images.
+
+        `first` is what follows from the fields with few values, by the codes that were `found`.
+        """
+        open_ = {id(one): one for one in first if isinstance(one, _Question)}
+        places = {key: place for place, key in enumerate(open_, 1)}  # 0 for what is answered
+        asked = list(map([places.get(id(one), 0) for one in first].__getitem__, found))
+        numbers = list(compress(count(), asked))
+        parts = [Coded(list(filter(None, asked)), [(None,), *((one,) for one in open_.values())])]
+        leaves: list[Leaf] = []
+        for field in self._fields if numbers else ():
+            if classes := field.of(images, numbers):
+                parts.append(classes)
+                leaves += field.leaves
+        together = combined(parts, len(numbers))
+        then = [self._then(one, zip(leaves, truths, strict=True)) for one, *truths in together.values]
+        answered = list(map(not_, asked))
+        settled = numbers_by_code(compress(found, answered), compress(count(), answered), len(first))
+        rest = numbers_by_code(together.codes, numbers, len(then))
+        return [
+            (one, some)
+            for one, some in (*zip(first, settled, strict=True), *zip(then, rest, strict=True))
+            if some
+        ]
+
+    def _then(self, one: Any, told: Iterable[tuple[Leaf, Any]]) -> Any:
+        """What follows a question when more is known; `...` is not."""
+        known = {id(leaf): truth for leaf, truth in told if truth is not ...}
+        return self._question({**one.known, **known}, one.alike) if known else one
 
     def _follow(self, question: "_Question[T]", truth: Truth) -> "_Question[T] | T":
         try:
@@ -192,10 +230,7 @@ class _Column:
     """One field of all images, as it is judged."""
 
     def __init__(self, images: Sequence[Image], field: str) -> None:
-        values = column(images, field)
-        if field not in _NO_TEXTS and not all(map(str.isascii, filter(None, values))):
-            values = list(map(composed, values))
-        self._values = values
+        self._values = values = as_judged(field, column(images, field))
         self._all_there = None not in values
 
     def parted(self, judge: Judge, numbers: Sequence[int]) -> Iterator[tuple[Truth, list[int]]]:

@@ -18,7 +18,7 @@ _VERSION = re.compile(VERSION_SYNTAX)
 _BOUND_SYNTAX = rf" *(?:<=|<|>=|>|!=|=) *{re.sub(r'[(](?![?])', '(?:', VERSION_SYNTAX)} *"
 RANGE_SYNTAX: Final = f"^{_BOUND_SYNTAX}(?:,{_BOUND_SYNTAX})*$"
 _BOUND = re.compile(r"(<=|<|>=|>|!=|=) *(\S+)")
-_FIRST: Final = "v0123456789"
+FIRST: Final = "v0123456789"  # how a version can begin
 _LONGEST: Final = 256  # registries stop at 128; beyond it digits would be costly to compare
 
 # One identifier of a pre-release: (0, number, "") sorts before (1, 0, text), as SemVer 11.4 wants.
@@ -30,7 +30,7 @@ Version = tuple[int, int, int, bool, tuple[Identifier, ...]]
 @lru_cache(maxsize=100_000)  # the same few versions are the tags of very many images
 def parse_version(text: str) -> Version | None:
     """The sort key of a version, a leading `v` allowed; None where the text is no SemVer version."""
-    if text[:1] not in _FIRST or len(text) > _LONGEST:
+    if text[:1] not in FIRST or len(text) > _LONGEST:
         return None
     found = _VERSION.fullmatch(text)
     if found is None:
