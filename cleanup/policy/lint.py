@@ -3,7 +3,9 @@
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from cleanup.errors import Problem
 from cleanup.image import Image
@@ -24,6 +26,9 @@ from cleanup.policy.patterns import Either, Exact, Glob, Semver, text_pattern
 from cleanup.policy.versions import parse_version
 from cleanup.strict_yaml.location import Location
 from cleanup.strict_yaml.mappings import suggestion
+
+if TYPE_CHECKING:
+    from cleanup.policy.match import RuleMatch
 
 _FREE_TEXTS: Final = frozenset({"description", "resource_tags"})
 # Signs of a regular expression in a glob that some value can match all the same.
@@ -143,14 +148,12 @@ def _unknown_word(field: str, pattern: Exact | Glob) -> str | None:
 def _idle_rules(policy: Policy, images: Sequence[Image], known: Container[str]) -> Iterator[Problem]:
     if all(rule.name in known for rule in policy.rules):
         return
-    from cleanup.policy.match import Matcher  # here, for most validations are about no images
-
-    matcher = Matcher(policy, lambda image, match: match, ())
-    deciding = {match.rule.name for match, _ in matcher.groups(images) if match.rule}
+    deciding = {match.rule.name for match, _ in _matched(policy, images) if match.rule}
     for rule in policy.rules:
         if rule.name in deciding:
             continue
-        matched = sum(rule.match.evaluate(image) is not False for image in images)
+        alone = msgspec.structs.replace(policy, rules=(rule,), protect=())
+        matched = sum(len(numbers) for _, numbers in _matched(alone, images))
         if not matched:
             yield rule.location.problem(f"the rule '{rule.name}' matches none of the {len(images)} images")
         else:
@@ -158,6 +161,14 @@ def _idle_rules(policy: Policy, images: Sequence[Image], known: Container[str]) 
                 f"the rule '{rule.name}' decides on none of the {matched} images it matches: "
                 "earlier rules take them all"
             )
+
+
+def _matched(policy: Policy, images: Sequence[Image]) -> "list[tuple[RuleMatch, list[int]]]":
+    """The images that are in the scope of a rule, or may be, as numbers."""
+    from cleanup.policy.match import Matcher  # here, for most validations are about no images
+
+    matcher = Matcher(policy, lambda image, match: match, ())
+    return [(match, numbers) for match, numbers in matcher.groups(images) if match.rule]
 
 
 def _unread_tags(protect: Iterable[Protection], images: Sequence[Image]) -> Iterator[Problem]:
