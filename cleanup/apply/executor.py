@@ -123,7 +123,15 @@ class Executor:
             for one in due:
                 if one.image.id not in self.verdicts:
                     self._end(one, self._not_attempted())
+            self._write_out()
         return self.verdicts
+
+    def _write_out(self) -> None:
+        """Have all results in the journal."""
+        try:
+            self._journal.catch_up()
+        except JournalWriteError as error:
+            self._stop.request(Cause.JOURNAL, str(error))
 
     async def _delete(self, one: Due) -> Rest | None:
         """One image from taking it up to its verdict; whatever happens, it gets exactly one.
@@ -273,7 +281,7 @@ class Executor:
         if waited_for := self._settled.get(one.image.id):
             waited_for.set()
         try:
-            self._journal.write(DeleteResult.of(one.image, one.rule, verdict))
+            self._journal.write_behind(DeleteResult.of(one.image, one.rule, verdict))
             self._ended(verdict.outcome)
         except JournalWriteError as error:
             self._stop.request(Cause.JOURNAL, str(error))

@@ -34,6 +34,10 @@ class GroupCommit:
             loop.call_soon(self._begin, loop)  # all who are about to run take part in it
         await done
 
+    def soon(self, work: Callable[[], None]) -> None:
+        """Have this done before the event loop waits again."""
+        asyncio.get_running_loop().call_soon(work)
+
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         together = [(line, done) for line, done in self._waiting if not done.done()]  # others were cancelled
         self._waiting = []

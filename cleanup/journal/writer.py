@@ -5,6 +5,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from io import FileIO
 from pathlib import Path
@@ -38,8 +39,9 @@ _encode = msgspec.json.Encoder().encode
 class Journal:
     """One run's writer. Every method that writes raises JournalWriteError when the disk refuses.
 
-    Written lines reach the file at once; `write_ahead` also waits until they are durable. Waiting
-    workers share one fsync (group commit), so durability costs one disk round trip, not one an image.
+    Written lines reach the file at once, those of `write_behind` all together before the event loop waits
+    again; `write_ahead` also waits until they are durable. Waiting workers share one write and one fsync
+    (group commit), so durability costs one disk round trip, not one an image.
     Each time the file is looked at too: what was removed, replaced, cut short or written over holds no
     intent, however well it was written. A line that broke off must stay the last, and after an fsync that
     failed nobody knows what is on disk: after any failure nothing more is written.
@@ -72,6 +74,7 @@ class Journal:
         self._now = now
         self._broken: JournalWriteError | None = None
         self._commit = GroupCommit(self._write, self.flush, self._watch)
+        self._behind: list[bytes] = []  # lines that are to be written before the loop waits again
         self._last = b""  # the line that was written last
         self._seen = (0, b"")  # where a line stands that was there at the last look, and which
         torn = self._open(read_size)
@@ -135,6 +138,22 @@ class Journal:
         """Write one line; its time, run and target are filled in."""
         self._write([self._spelled(line)])
 
+    def write_behind(self, line: Line) -> None:
+        """Have one line written in a moment, together with others; a failure is told to whoever writes next."""
+        if self._broken:
+            raise self._broken
+        if not self._behind:
+            self._commit.soon(self._catch_up_quietly)
+        self._behind.append(self._spelled(line))
+
+    def catch_up(self) -> None:
+        """Write what is still to be written."""
+        self._write(())
+
+    def _catch_up_quietly(self) -> None:
+        with suppress(JournalWriteError):
+            self.catch_up()
+
     async def write_ahead(self, line: Line) -> None:
         """Write down what is about to be asked of the service, and return once it is on disk."""
         if self._broken:
@@ -147,6 +166,7 @@ class Journal:
     def _write(self, lines: Sequence[bytes]) -> None:
         if self._broken:
             raise self._broken
+        lines, self._behind = [*self._behind, *lines], []
         rest = b"".join(lines)
         try:
             while rest:
@@ -206,6 +226,7 @@ class Journal:
         try:
             self._commit.close()
             if self._broken is None:
+                self.catch_up()
                 self.flush()
                 self._watch()
         finally:

@@ -96,9 +96,12 @@ class Cloud:
             raise JournalWriteError("cannot write the journal: no space left on device")
         self.intended.append(line.image_id)
 
-    def write(self, line: Line) -> None:
+    def write_behind(self, line: Line) -> None:
         assert isinstance(line, DeleteResult)
         self.reported.append(line)
+
+    def catch_up(self) -> None:
+        """All has been written at once."""
 
 
 async def execute(

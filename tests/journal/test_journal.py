@@ -1,5 +1,6 @@
 """The journal: whole lines, written ahead, one result an image, readable after a crash."""
 
+import asyncio
 import errno
 import json
 import os
@@ -83,6 +84,32 @@ async def test_lines_are_whole_dicts_with_the_five_fields_first(tmp_path: Path) 
     assert {outcome.value: finished[outcome.value] for outcome in Outcome} == {
         outcome.value: int(outcome is Outcome.DELETED) for outcome in Outcome
     }
+
+
+async def test_results_of_one_moment_are_one_write(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path, "run-1", "default", clock) as journal:
+        journal.write(run_started())
+        for image_id in "abc":
+            journal.write_behind(result(image_id))
+        assert len(lines(path)) == 1
+        await asyncio.sleep(0)
+        assert len(lines(path)) == 4
+        journal.write_behind(result("d"))
+        journal.write(result("e"))
+        journal.write_behind(result("f"))
+    assert [line["image_id"] for line in lines(path)[1:]] == list("abcdef")
+
+
+async def test_a_result_that_could_not_be_written_is_told_to_whoever_writes_next(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.jsonl", "run-1", "default", clock) as journal:
+        with full_disk():
+            journal.write_behind(result("a"))
+            await asyncio.sleep(0)
+        with pytest.raises(JournalWriteError):
+            journal.write_behind(result("b"))
+        with pytest.raises(JournalWriteError):
+            journal.catch_up()
 
 
 async def test_what_was_written_is_read_back(tmp_path: Path) -> None:

@@ -309,11 +309,15 @@ class FullForAMoment:
         self._file = file
         self._left = line
 
-    def write(self, content: memoryview) -> int:
-        self._left -= 1
-        if self._left == 0:
-            self._file.write(content[: len(content) // 2])
+    def write(self, content: bytes) -> int:
+        """Several lines may come at once."""
+        lines = content.splitlines(keepends=True)
+        if 0 < self._left <= len(lines):
+            *whole, last = lines[: self._left]
+            self._left = 0
+            self._file.write(b"".join(whole) + last[: len(last) // 2])
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._left -= len(lines)
         return int(self._file.write(content))
 
     def __getattr__(self, name: str) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cleanup.modelarts.auth import choose as credentials
-from cleanup.modelarts.http.connection import Connection
+from cleanup.modelarts.http.open_connection import OpenConnection
 from cleanup.simulator import Access, Fault
 from cleanup.simulator import AuthMode as Auth
 from cleanup.simulator import SimulatedLogin as Login
@@ -145,7 +145,7 @@ def break_sending(monkeypatch: pytest.MonkeyPatch) -> None:
     async def send(*_: object, **__: object) -> None:
         raise RuntimeError("provoked")
 
-    monkeypatch.setattr(Connection, "_exchange", send)
+    monkeypatch.setattr(OpenConnection, "ask", send)
 
 
 def break_dressing(monkeypatch: pytest.MonkeyPatch) -> None:

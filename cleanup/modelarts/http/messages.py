@@ -1,5 +1,6 @@
 """What goes over the wire: a request, its response or none, and the result of sending it until it is answered."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 T = TypeVar("T")
+_UNRESERVED = re.compile(r"[0-9A-Za-z._~-]*")  # the same when it is quoted
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +60,7 @@ def passes(status: int) -> bool:
 
 def segment(text: str) -> str:
     """An id as one segment of a path."""
-    return quote(text, safe="")
+    return text if _UNRESERVED.fullmatch(text) else quote(text, safe="")
 
 
 @dataclass(frozen=True)
