@@ -7,6 +7,7 @@ from operator import attrgetter
 import msgspec
 from msgspec.structs import replace
 
+from cleanup.decision.decisions import about
 from cleanup.decision.force import Sharers, sharing_content, with_force
 from cleanup.decision.types import Action, Decision, Reason
 from cleanup.durations import format_moment
@@ -57,7 +58,8 @@ def recheck(
     `all_seen` as in `select`. `force` needs both, and is asked again for what really goes. The clock says
     `now`, whatever the plan was decided as of.
     """
-    decided = {decision.image.key: decision for decision in today}
+    asked = {plan.image.key for plan in planned}
+    decided = {decision.image.key: decision for decision in about(today, asked)}
     due: list[Due] = []
     left_alone: list[tuple[Decision, Verdict]] = []
     for plan in planned:
@@ -66,13 +68,22 @@ def recheck(
             due.append(found)
         else:
             left_alone.append((plan, found))
+    forced = _forced(due, today, policy, others, all_seen=all_seen)
+    return Rechecked(due=_in_order(due, forced), left_alone=tuple(left_alone))
+
+
+def _forced(
+    due: Sequence[Due], today: Sequence[Decision], policy: Policy, others: Iterable[Image], *, all_seen: bool
+) -> set[str]:
+    """The ids of those that take their content along."""
+    if not any(rule.force for rule in policy.rules):
+        return set()
     # What this run does not delete stays, also where the policy of today would let it go.
     going = {one.image.id for one in due if one.listed}
     staying = [
         d if d.action is Action.KEEP or d.image.id in going else replace(d, action=Action.KEEP) for d in today
     ]
-    forced = {d.image.id for d in with_force(staying, policy, others, all_seen=all_seen) if d.force}
-    return Rechecked(due=_in_order(due, forced), left_alone=tuple(left_alone))
+    return {d.image.id for d in with_force(staying, policy, others, all_seen=all_seen) if d.force}
 
 
 def _compared(plan: Decision, current: Decision | None, seen_at: float, now: datetime) -> Due | Verdict:

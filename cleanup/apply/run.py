@@ -15,6 +15,7 @@ from cleanup.apply.settle import settle_earlier
 from cleanup.config.connect import connect
 from cleanup.config.job import Job
 from cleanup.decision import limits
+from cleanup.decision.decisions import about
 from cleanup.decision.select import select
 from cleanup.decision.types import Decision
 from cleanup.errors import InventoryError, JournalWriteError, LimitExceeded, UsageError
@@ -114,8 +115,8 @@ def _decide_again(job: Job, plan: Plan, inventory: Inventory, now: datetime) -> 
 def _require_within_limits(
     plan: Plan, checked: Rechecked, today: Sequence[Decision], inventory: Inventory
 ) -> None:
-    listed = {one.image.id for one in checked.due if one.listed}
-    going = [decision for decision in today if decision.image.id in listed]
+    listed = {one.image.key for one in checked.due if one.listed}
+    going = about(today, listed)
     over = limits.violations(going, inventory.images, limits.RunLimits.of(plan.policy))
     if found := plan.summary.over_limits or over:
         raise LimitExceeded("nothing was deleted: " + "; ".join(found))

@@ -13,7 +13,6 @@ from cleanup.cli.telling import watch_of
 from cleanup.config.settings import Target
 from cleanup.errors import CleanupError, UsageError
 from cleanup.reports.formatting import count
-from cleanup.reports.targets_view import TargetEnd, together
 from cleanup.reports.view import Report
 
 AT_ONCE: Final = 32
@@ -122,6 +121,8 @@ def conclude(ends: Sequence[Ended], destination: Destination | None = None, *, s
 
 def _show(ends: Sequence[Ended], destination: Destination, exit_code: int) -> None:
     if any(end.target.from_file for end in ends):
+        from cleanup.reports.targets_view import TargetEnd, together  # and with it what shows a plan
+
         those = [TargetEnd(end.target.name, end.exit_code, end.line, end.report) for end in ends]
         destination.show(together(those, exit_code), many=True)
         return

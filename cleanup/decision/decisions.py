@@ -1,14 +1,15 @@
 """The decisions about very many images, each made when it is asked for: what is held of one are a few bytes. Pure."""
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple, overload
 
 from cleanup.decision.keep_last import Ranks
 from cleanup.decision.rulings import Ruling
 from cleanup.decision.types import Action, Decision, Withheld
-from cleanup.image import Image
+from cleanup.image import Image, id_key
+from cleanup.image_columns.fields import column
 
 # How `forces` says what became of a rule's `force`.
 NOT_ASKED: Final = 0
@@ -143,6 +144,14 @@ def parts_of(decisions: Iterable[Decision]) -> Parts:
         lambda number: made[number].force_withheld,
         None,
     )
+
+
+def about(decisions: Sequence[Decision], keys: Container[str]) -> Sequence[Decision]:
+    """Those of them that are about the images with these keys; no others are made for it."""
+    if not isinstance(decisions, Decisions):
+        return [decision for decision in decisions if decision.image.key in keys]
+    ids = column(decisions.images, "id")
+    return decisions.in_order(number for number in decisions.order if id_key(ids[number]) in keys)
 
 
 def rules_of(decisions: Iterable[Decision]) -> Iterator[str | None]:
