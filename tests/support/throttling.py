@@ -137,6 +137,7 @@ class Run:
                 self.done.append(now())
                 return
             self.limiter.throttled(released, self.service.retry_after)
-            wait = RetryPolicy().backoff(attempt, self._random.random)
+            by_chance = self.limiter.refused_by_chance
+            wait = RetryPolicy().backoff(attempt, self._random.random, by_chance=by_chance)
             await asyncio.sleep(max(self.service.retry_after or 0.0, wait))
         self.given_up += 1

@@ -6,6 +6,8 @@ from typing import Any
 
 from cleanup.modelarts.http.messages import Result, passes
 
+_AFTER_CHANCE = 1 / 10
+
 
 @dataclass(frozen=True)
 class RetryPolicy:
@@ -22,9 +24,11 @@ class RetryPolicy:
         passing = status is None or passes(status) or result.unreadable
         return passing and (repeatable or not result.doubtful)
 
-    def backoff(self, attempt: int, random: Callable[[], float]) -> float:
+    def backoff(self, attempt: int, random: Callable[[], float], *, by_chance: bool = False) -> float:
         """Seconds to wait after the given attempt (from 1): full jitter over 0.5 s, 1 s, 2 s ... 20 s.
 
-        `random` gives numbers in [0, 1).
+        `random` gives numbers in [0, 1). A tenth of it after a 429 that came `by_chance`: what is sent is paced
+        by the limiter in any case, and a longer wait would make the next attempt no likelier to pass.
         """
-        return random() * min(20.0, 0.5 * 2.0 ** min(attempt - 1, 10))
+        longest = min(20.0, 0.5 * 2.0 ** min(attempt - 1, 10))
+        return random() * longest * (_AFTER_CHANCE if by_chance else 1)

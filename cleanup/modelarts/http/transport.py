@@ -125,7 +125,7 @@ class Transport:
         if await self._ends_before(hold, ignore_stop):
             return False
         self._say(request, result, hold)
-        return await self._back_off(result.attempts, hold, ignore_stop)
+        return await self._back_off(result, hold, ignore_stop)
 
     async def _ends_before(self, hold: float, ignore_stop: bool) -> bool:
         """Whether the deadline comes before the service may be asked again; then there is no need to wait for it."""
@@ -138,9 +138,11 @@ class Transport:
         await anyio.lowlevel.checkpoint()  # reading is cancelled by a stop, and must not fail before that
         return True
 
-    async def _back_off(self, attempt: int, hold: float, ignore_stop: bool) -> bool:
+    async def _back_off(self, result: Result[Any], hold: float, ignore_stop: bool) -> bool:
         """Wait before the next attempt, for `hold` seconds at least; whether there may be one."""
-        seconds = max(hold, self._retry.backoff(attempt, self._runtime.random))
+        by_chance = result.status == 429 and self.limiter is not None and self.limiter.refused_by_chance
+        backoff = self._retry.backoff(result.attempts, self._runtime.random, by_chance=by_chance)
+        seconds = max(hold, backoff)
 
         async def wait() -> bool:
             await self._runtime.sleep(seconds)

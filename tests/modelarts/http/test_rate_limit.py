@@ -231,6 +231,19 @@ def test_refusals_by_chance_cost_less_than_half_the_rate(share: float, seed: int
     assert len(virtually(main).done) >= 0.5 * rate * 15
 
 
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
+def test_a_thousand_deletes_are_enough_to_tell_chance_from_a_limit(share: float) -> None:
+    async def main() -> Run:
+        run = Run(Chance(share, None, seed=31), rate=800, latency=0.02, workers=64)
+        await run.delete(1000)
+        return run
+
+    run = virtually(main)
+    assert max(run.done) <= 1000 / 400
+    assert run.limiter.refused_by_chance
+    assert run.given_up == 0
+
+
 @pytest.mark.no_cover
 @pytest.mark.parametrize("rate", [100, 800])
 def test_refusals_by_chance_that_ask_for_pauses_cost_little_beside_them(rate: float) -> None:
@@ -290,3 +303,4 @@ def test_backoff_is_full_jitter_that_doubles_up_to_twenty_seconds() -> None:
     assert longest == [0.5, 1, 2, 4, 8, 16, 20, 20]
     assert RetryPolicy().backoff(3, lambda: 0.0) == 0
     assert RetryPolicy().backoff(3, lambda: 0.5) == 1
+    assert RetryPolicy().backoff(3, lambda: 0.5, by_chance=True) == pytest.approx(0.1)

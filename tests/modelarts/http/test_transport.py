@@ -9,6 +9,7 @@ import pytest
 from cleanup.errors import AccessDenied
 from cleanup.modelarts.auth.credentials import Credentials, Secret
 from cleanup.modelarts.http.messages import NoResponse, Request, Response, Result
+from cleanup.modelarts.http.rate_limit import RateLimiter
 from cleanup.modelarts.http.transport import as_bytes
 from cleanup.stop import Cause, Stop
 from tests.support.stage import LOST, NOW, REFUSED, Stage, Time, error, make_transport, reply
@@ -75,6 +76,14 @@ async def test_backoff_grows_with_full_jitter() -> None:
     time = Time()
     await sent(*[REFUSED] * 5, time=time)
     assert [pause for pause in time.slept if pause > 0.01] == [0.25, 0.5, 1.0, 2.0]
+
+
+async def test_after_a_429_by_chance_the_backoff_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RateLimiter, "refused_by_chance", True)
+    time = Time()
+    await sent(*[REFUSED] * 2, *[reply(429)] * 2, reply(200), time=time)
+    assert [pause for pause in time.slept if pause > 0.02][:2] == [0.25, 0.5]
+    assert 0.1 in time.slept
 
 
 async def test_what_must_not_be_repeated_is_repeated_only_while_it_cannot_have_had_an_effect() -> None:
