@@ -66,7 +66,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """
         if self.spool is None or isinstance(self.record, msgspec.Raw):
             return cast(msgspec.Raw, self.record)
-        return msgspec.Raw(self.spool.read(self.record))
+        return msgspec.Raw(self.spool.read([self.record])[0])
 
     @property
     def key(self) -> str:

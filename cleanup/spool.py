@@ -2,12 +2,16 @@
 
 import os
 import weakref
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import IO, Final
 
 from cleanup.errors import InventoryError
 
 _ROOM: Final = 4 << 20  # bytes that are kept in memory
-_PIECE: Final = 1 << 10  # bytes that are read back at first: most records are shorter
+_ALONE: Final = 1 << 10  # bytes that are read back for one text: most are shorter
+_NEAR: Final = 1 << 16  # bytes that are written, or read back for several texts, together
+_BEYOND: Final = 1 << 62  # every place
 
 
 class Spool:
@@ -22,32 +26,45 @@ class Spool:
         self._written = 0
         self._pending = bytearray()
 
-    def add(self, line: bytes) -> int:
-        """Keep a text without line breaks, and say at which place."""
-        place = self._written + len(self._pending)
-        self._pending += line
-        self._pending += b"\n"
-        if len(self._pending) >= _ROOM:
+    def add(self, lines: Sequence[bytes]) -> list[int]:
+        """Keep texts without line breaks, and say at which places."""
+        first = self._written + len(self._pending)
+        *places, _ = accumulate((len(line) + 1 for line in lines), initial=first)
+        self._pending += b"\n".join([*lines, b""])
+        if len(self._pending) >= (_NEAR if self._file else _ROOM):
             self._write()
-        return place
+        return places
 
-    def read(self, place: int) -> bytes:
-        """The text that was given this place."""
-        if place >= self._written or self._file is None:
+    def read(self, places: Sequence[int]) -> list[bytes]:
+        """The texts that were given these places. Those that lie near each other are read in one piece."""
+        found: dict[int, bytes] = {}
+        piece, start = b"", 0
+        for place, following in pairwise([*sorted(places), _BEYOND]):
+            end = piece.find(b"\n", place - start)
+            if end < 0:
+                piece, start = self._piece(place, _NEAR if following - place < _NEAR else _ALONE), place
+                end = piece.index(b"\n")
+            found[place] = piece[place - start : end]
+        return [found[place] for place in places]
+
+    def _piece(self, place: int, size: int) -> bytes:
+        """So many bytes from a place on, or more, so that the text which begins there is whole."""
+        while b"\n" not in (found := self._stored(place, size)):
+            if len(found) < size:
+                raise InventoryError(
+                    "what the service sent cannot be read back: the temporary file was cut off"
+                )
+            size *= 8
+        return found
+
+    def _stored(self, place: int, size: int) -> bytes:
+        if self._file is None or place >= self._written:
             start = place - self._written
-            return bytes(self._pending[start : self._pending.index(b"\n", start)])
-        size = _PIECE
+            return bytes(self._pending[start : start + size])
         try:
-            while True:
-                found = os.pread(self._file.fileno(), size, place)
-                if (end := found.find(b"\n")) >= 0:
-                    return found[:end]
-                if len(found) < size:
-                    break
-                size *= 8
+            return os.pread(self._file.fileno(), size, place)
         except OSError as error:
             raise InventoryError(f"what the service sent cannot be read back: {error.strerror}") from error
-        raise InventoryError("what the service sent cannot be read back: the temporary file was cut off")
 
     def _write(self) -> None:
         try:

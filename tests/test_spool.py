@@ -24,21 +24,27 @@ limits: {max_percent: 100}
 @pytest.mark.parametrize("room", [1, 100, 4096, 1 << 20])
 def test_every_line_comes_back_at_any_time(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool_module, "_ROOM", room)
-    spool, places = Spool(), []
-    for line in LINES:
-        places.append(spool.add(line))
-        assert spool.read(places[-1]) == line
-    assert [spool.read(place) for place in reversed(places)] == LINES[::-1]
+    spool = Spool()
+    assert spool.add([]) == []
+    places = spool.add(LINES[:1])
+    assert spool.read(places) == LINES[:1]
+    for line in LINES[1:9]:
+        places += spool.add([line])
+        assert spool.read(places[-1:]) == [line]
+    places += spool.add(LINES[9:])
+    assert spool.read(places) == LINES
+    assert spool.read(places[::-7]) == LINES[::-7]
+    assert spool.read([]) == []
 
 
 def test_a_file_that_is_cut_off_is_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool_module, "_ROOM", 1)
     spool = Spool()
-    place = spool.add(b"record")
+    (place,) = spool.add([b"record"])
     assert spool._file is not None
     spool._file.truncate(3)
     with pytest.raises(InventoryError, match="cut off"):
-        spool.read(place)
+        spool.read([place])
 
 
 def test_a_plan_is_the_same_from_memory_and_from_disk(

@@ -1,6 +1,7 @@
 """The decisions about very many images, each made when it is asked for: what is held of one are a few bytes. Pure."""
 
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple, overload
@@ -10,6 +11,8 @@ from cleanup.decision.rulings import Ruling
 from cleanup.decision.types import Action, Decision, Withheld
 from cleanup.image import Image, id_key
 from cleanup.image_columns.fields import column
+
+_TOGETHER: Final = 500  # decisions that are made together
 
 # How `forces` says what became of a rule's `force`.
 NOT_ASKED: Final = 0
@@ -52,10 +55,13 @@ class Decisions(Sequence[Decision]):
     def __getitem__(self, place: int | slice) -> "Decision | Decisions":
         if isinstance(place, slice):
             return self.in_order(self.order[place])
-        return self._decision(self.order[place])
+        number = self.order[place]
+        return self._decision(number, *self.details([number]))
 
     def __iter__(self) -> Iterator[Decision]:
-        return map(self._decision, self.order)
+        for start in range(0, len(self.order), _TOGETHER):
+            numbers = self.order[start : start + _TOGETHER]
+            yield from map(self._decision, numbers, self.details(numbers))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Decisions | tuple | list) or len(self) != len(other):
@@ -74,18 +80,23 @@ class Decisions(Sequence[Decision]):
         rulings, delete = self.rulings, Action.DELETE
         return (number for number in self.order if rulings[number].action is delete)
 
+    def details(self, numbers: Sequence[int]) -> list[str]:
+        """The sentences about the images of these numbers."""
+        by_ruling: defaultdict[Ruling, list[int]] = defaultdict(list)
+        for ruling, number in zip(map(self.rulings.__getitem__, numbers), numbers, strict=True):
+            by_ruling[ruling].append(number)
+        found: dict[int, str] = {}
+        for ruling, some in by_ruling.items():
+            told = [ruling.detail] * len(some)
+            if terms := ruling.terms:
+                told = terms.details(ruling.reason, self.images, some, self._ranks, self._now)
+            found |= zip(some, told, strict=True)
+        return [found[number] for number in numbers]
+
     def deleted_by(self, number: int) -> str | None:
         """The rule that deletes the image of this number; None where it stays."""
         ruling = self.rulings[number]
         return ruling.rule if ruling.action is Action.DELETE else None
-
-    def detail(self, number: int) -> str:
-        """The sentence about the image of this number."""
-        ruling = self.rulings[number]
-        if (terms := ruling.terms) is None:
-            return ruling.detail
-        place = self._ranks[number] if terms.rule.keep_last else None
-        return terms.detail(ruling.reason, self.images, number, place, self._now)
 
     def withheld(self, number: int) -> Withheld | None:
         """Why the image of this number does not lose its content, where its rule asks for it."""
@@ -95,13 +106,13 @@ class Decisions(Sequence[Decision]):
         """The image of this number loses its content, too."""
         return self.forces[number] == FORCED
 
-    def _decision(self, number: int) -> Decision:
+    def _decision(self, number: int, detail: str) -> Decision:
         ruling = self.rulings[number]
         return Decision(
             image=self.images[number],
             action=ruling.action,
             reason=ruling.reason,
-            detail=self.detail(number),
+            detail=detail,
             rule=ruling.rule,
             force=self.forced(number),
             force_withheld=self.withheld(number),

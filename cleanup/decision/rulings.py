@@ -1,18 +1,24 @@
 """What decides about an image, the same for all of which the same is true, and the sentence about one of them. Pure."""
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple, final
 
 import msgspec
 
-from cleanup.decision.keep_last import Rank, group_label
+from cleanup.decision.keep_last import Ranks, group_label
 from cleanup.decision.types import Action, Reason
 from cleanup.durations import format_duration
 from cleanup.image import Image, makes_sense
-from cleanup.image_columns.fields import moment_of
+from cleanup.image_columns.fields import moments, scaled
+from cleanup.image_columns.row import EPOCH
 from cleanup.policy.language import Clock, KeepLast, Rule
-from cleanup.policy.patterns import MOST_REMEMBERED
+from cleanup.policy.match import Remembered
+
+_SECOND: Final = timedelta(seconds=1)
+_MICROSECONDS: Final = 1_000_000  # in a second
+_HOUR: Final = 3600
+_DAY: Final = 86_400
 
 
 class Gap(NamedTuple):
@@ -45,64 +51,70 @@ class Terms:
         self.too_young = Ruling(Action.KEEP, Reason.TOO_YOUNG, rule=rule.name, terms=self)
         self.newest = Ruling(Action.KEEP, Reason.KEEP_LAST, rule=rule.name, terms=self)
         self.unknown = Ruling(Action.KEEP, Reason.UNKNOWN, rule=rule.name, terms=self)
+        self._older_than = rule.older_than.age // _SECOND if rule.older_than else 0
         # Ages are few when they are said in hours.
-        self._said_expired: dict[tuple[int, int], str] = {}
-        self._said_too_young: dict[tuple[int, int, int], str] = {}
+        self._said_expired = Remembered(self._say_expired)
+        self._said_too_young = Remembered(self._say_too_young)
 
-    def detail(
-        self, reason: Reason, images: Sequence[Image], number: int, place: Rank | None, now: datetime
-    ) -> str:
-        """The sentence about the image of this number, for which this reason was found."""
-        rule = self.rule
+    def details(
+        self, reason: Reason, images: Sequence[Image], numbers: Sequence[int], ranks: Ranks, now: datetime
+    ) -> list[str]:
+        """The sentences about the images of these numbers, for which this reason was found."""
+        newest = self.rule.keep_last
         match reason:
             case Reason.UNKNOWN:
-                gap = undated(images[number], rule, now) or ungrouped(images[number], rule)
-                return gap.detail if gap else ""
+                return [self._gap(images[number], now) for number in numbers]
             case Reason.KEEP_LAST:
-                return _placed(images, number, rule.keep_last, place)
+                return [_placed(images, number, newest, ranks) for number in numbers]
             case Reason.TOO_YOUNG:
-                return self._young(moment_of(images, self.aged_by, number), now)
+                return self._too_young(moments(images, self.aged_by, numbers), now)
+            case _ if newest is None:
+                return self._expired(moments(images, self.aged_by, numbers), now)
             case _:
-                aged = self._aged(moment_of(images, self.aged_by, number), now)
-                placed = _placed(images, number, rule.keep_last, place)
-                told = f"{aged}; {placed}" if aged and placed else aged or placed
-                return told or "everything in the rule's scope is deleted (delete_all)"
+                aged = self._expired(moments(images, self.aged_by, numbers), now)
+                placed = (_placed(images, number, newest, ranks) for number in numbers)
+                return [
+                    f"{age}; {place}" if self._limit else place
+                    for age, place in zip(aged, placed, strict=True)
+                ]
 
-    def _aged(self, moment: datetime | None, now: datetime) -> str:
-        if self.rule.older_than is None or moment is None:
-            return ""
-        age = now - moment
-        days = age.days  # from a day on an age is said in hours, below in seconds
-        key = (days, age.seconds // 3600 if days else age.seconds)
-        if (told := self._said_expired.get(key)) is None:
-            told = f"{self._verb} {format_duration(age)} ago, more than {self._limit}"
-            if len(self._said_expired) < MOST_REMEMBERED:
-                self._said_expired[key] = told
-        return told
+    def _gap(self, image: Image, now: datetime) -> str:
+        gap = undated(image, self.rule, now) or ungrouped(image, self.rule)
+        return gap.detail if gap else ""
 
-    def _young(self, moment: datetime | None, now: datetime) -> str:
-        if self.rule.older_than is None or moment is None:
-            return ""
-        age = now - moment
-        until = (moment + self.rule.older_than.age).toordinal()
-        days = age.days
-        key = (days, age.seconds // 3600 if days else age.seconds, until)
-        if (told := self._said_too_young.get(key)) is None:
-            day = date.fromordinal(until).isoformat()
-            told = f"{self._verb} {format_duration(age)} ago, not more than {self._limit}; until {day}"
-            if len(self._said_too_young) < MOST_REMEMBERED:
-                self._said_too_young[key] = told
-        return told
+    def _expired(self, times: Sequence[int], now: datetime) -> list[str]:
+        if not self._limit:
+            return ["everything in the rule's scope is deleted (delete_all)"] * len(times)
+        return [*map(self._said_expired.__getitem__, _ages(times, now))]
+
+    def _say_expired(self, age: int) -> str:
+        return f"{self._verb} {format_duration(age * _SECOND)} ago, more than {self._limit}"
+
+    def _too_young(self, times: Sequence[int], now: datetime) -> list[str]:
+        until = ((self._older_than + value // _MICROSECONDS) // _DAY for value in times)
+        return [*map(self._said_too_young.__getitem__, zip(_ages(times, now), until, strict=True))]
+
+    def _say_too_young(self, age_and_until: tuple[int, int]) -> str:
+        age, until = age_and_until
+        day = EPOCH.date() + timedelta(days=until)
+        return f"{self._verb} {format_duration(age * _SECOND)} ago, not more than {self._limit}; until {day}"
+
+
+def _ages(times: Sequence[int], now: datetime) -> Iterator[int]:
+    """Ages in seconds as exact as they are said: from a day on in whole hours."""
+    until = scaled(now)
+    ages = ((until - value) // _MICROSECONDS for value in times)
+    return (age if age < _DAY else age - age % _HOUR for age in ages)
 
 
 _TIMES: Final = {Clock.UPDATE_AT: ("updated_at", "updated"), Clock.CREATE_AT: ("created_at", "created")}
 
 
-def _placed(images: Sequence[Image], number: int, newest: KeepLast | None, place: Rank | None) -> str:
+def _placed(images: Sequence[Image], number: int, newest: KeepLast | None, ranks: Ranks) -> str:
     """What is said of an image's place among the newest of its group."""
     if newest is None:
         return ""
-    if place is None:  # who has none is not ACTIVE, so not kept for it
+    if (place := ranks[number]) is None:  # who has none is not ACTIVE, so not kept for it
         image = images[number]
         label = group_label(image, newest)
         return f"not ACTIVE ({image.status}) in {label}, not one of the newest {newest.count}"

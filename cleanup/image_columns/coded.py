@@ -12,7 +12,7 @@ class Coded(NamedTuple):
     values: list[tuple[Any, ...]]
 
 
-class _Codes(dict[Any, int]):
+class Codes(dict[Any, int]):
     """A number for each value, counted from 0 in the order in which they are met."""
 
     def __missing__(self, value: Any) -> int:
@@ -22,7 +22,7 @@ class _Codes(dict[Any, int]):
 
 def numbered(values: Iterable[Any]) -> tuple[list[int], list[Any]]:
     """A number for each of the values, and the values that are different, in the order of their numbers."""
-    known = _Codes()
+    known = Codes()
     return list(map(known.__getitem__, values)), list(known)
 
 
@@ -33,7 +33,7 @@ def coded(values: Iterable[tuple[Any, ...]]) -> Coded:
 
 def recoded(codes: Sequence[int], values: Sequence[tuple[Any, ...]]) -> Coded:
     """The same where several codes may stand for equal values."""
-    known = _Codes()
+    known = Codes()
     new = [known[value] for value in values]
     if len(known) == len(values):
         return Coded(codes, list(known))

@@ -6,11 +6,9 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final
 
-import msgspec
-
 from cleanup.image import Image
 from cleanup.image_columns.coded import Coded, coded
-from cleanup.image_columns.row import EPOCH, moment_at
+from cleanup.image_columns.row import EPOCH
 from cleanup.image_columns.table import ImageColumns
 from cleanup.reference import NO_KEY, common_keys, key_number
 
@@ -32,11 +30,14 @@ def codes(images: Sequence[Image], names: Sequence[str], numbers: Sequence[int] 
     return coded(((value,) for value in values) if len(names) == 1 else values)
 
 
-def moments(images: Sequence[Image], name: str) -> Sequence[int]:
-    """`updated_at` or `created_at` of all images, `scaled`; one that is not known comes before all that make sense."""
+def moments(images: Sequence[Image], name: str, numbers: Sequence[int] | None = None) -> Sequence[int]:
+    """`updated_at` or `created_at` of the images, or of those of the numbers, `scaled`; one that is not known comes
+    before all that make sense."""
     if isinstance(images, ImageColumns):
-        return images.moments(name)
-    return [scaled(moment or _NEVER) for moment in map(attrgetter(name), images)]
+        held = images.moments(name)
+        return held if numbers is None else [held[number] for number in numbers]
+    some = images if numbers is None else map(images.__getitem__, numbers)
+    return [scaled(moment or _NEVER) for moment in map(attrgetter(name), some)]
 
 
 def scaled(moment: datetime) -> int:
@@ -44,17 +45,11 @@ def scaled(moment: datetime) -> int:
     return (moment - EPOCH) // _MICROSECOND
 
 
-def moment_of(images: Sequence[Image], name: str, number: int) -> datetime | None:
-    """`updated_at` or `created_at` of one of the images."""
+def records_of(images: Sequence[Image], numbers: Sequence[int]) -> Sequence[bytes]:
+    """The records of those of the images, as the API sent them."""
     if isinstance(images, ImageColumns):
-        return moment_at(images.moments(name)[number])
-    found: datetime | None = getattr(images[number], name)
-    return found
-
-
-def record_of(images: Sequence[Image], number: int) -> msgspec.Raw:
-    """The record of one of the images, as the API sent it."""
-    return images.raw(number) if isinstance(images, ImageColumns) else images[number].raw
+        return images.raws(numbers)
+    return [bytes(images[number].raw) for number in numbers]
 
 
 def key_numbers(images: Sequence[Image]) -> "array[int]":

@@ -2,7 +2,6 @@
 
 from typing import Final, NamedTuple
 
-from cleanup.image_columns.row import ImageRow
 from cleanup.reference import common_key
 
 _ANY_TAG: Final = "x"
@@ -22,8 +21,7 @@ class PathStart(NamedTuple):
         return key.removesuffix(_ANY_TAG)
 
 
-def path_start_of(row: ImageRow) -> PathStart:
-    """How the paths of a repository begin, by the first of its images."""
-    path, tag = row.swr_path, row.tag
+def path_start_of(namespace: str | None, name: str | None, tag: str | None, path: str | None) -> PathStart:
+    """How the paths of a repository begin, by the tag and path of the first of its images."""
     prefix = path[: -len(tag)] if path and tag and path.endswith(f":{tag}") else ""
-    return PathStart(row.namespace, row.name, prefix)
+    return PathStart(namespace, name, prefix)

@@ -1,7 +1,9 @@
-"""An image on its way into a table, or out of it into another."""
+"""Images on their way into a table, or out of it into another: one of them, or many."""
 
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 import msgspec
 
@@ -42,6 +44,35 @@ class ImageRow(msgspec.Struct, gc=False):
     updated: int
     record: int
     unreadable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRows:
+    """Many images on their way into a table: a column for each field of ImageRow, in the same order."""
+
+    ids: Sequence[str] = ()
+    namespaces: Sequence[str | None] = ()
+    names: Sequence[str | None] = ()
+    tags: Sequence[str | None] = ()
+    swr_paths: Sequence[str | None] = ()
+    words: Sequence[Words] = ()
+    descriptions: Sequence[str | None] = ()
+    sizes: Sequence[int] = ()
+    resource_tags: Sequence[dict[str, str] | None] = ()
+    created: Sequence[int] = ()
+    updated: Sequence[int] = ()
+    records: Sequence[int] = ()
+    unreadable: Sequence[str | None] = ()
+
+    @classmethod
+    def of(cls, rows: Iterable[ImageRow]) -> Self:
+        return cls(*zip(*map(msgspec.structs.astuple, rows), strict=True))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[ImageRow]:
+        return map(ImageRow, *(getattr(self, name) for name in self.__slots__))
 
 
 def moment_at(microseconds: int) -> datetime | None:

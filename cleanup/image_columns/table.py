@@ -1,20 +1,21 @@
 """A table of very many images: rows are put in, columns and images come out."""
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import compress, count
+from itertools import compress, count, islice
 from operator import attrgetter, itemgetter
 from typing import Any, Final, overload
 
-import msgspec
-
 from cleanup.image import Image
-from cleanup.image_columns.coded import Coded, coded, combined, recoded
+from cleanup.image_columns.coded import Coded, Codes, coded, combined, recoded
 from cleanup.image_columns.path_start import PathStart, path_start_of
-from cleanup.image_columns.row import WORD_PLACES, ImageRow, Words, moment_at
+from cleanup.image_columns.row import WORD_PLACES, ImageRow, ImageRows, Words, moment_at
 from cleanup.reference import common_key, key_number, odd_tags
+from cleanup.spool import Spool
 
 _MOST_TEXTS: Final = 50_000  # that are remembered, of those that may repeat
+_AT_ONCE: Final = 500  # rows that are put in together
 _REPOSITORY_FIELDS: Final = ("namespace", "name")
 
 
@@ -36,11 +37,10 @@ class ImageColumns(Sequence[Image]):
         self._records = array("q")
         self._odd_paths: dict[int, str | None] = {}  # those that their repository does not tell
         self._unreadable: dict[int, str] = {}
-        self._known_words: dict[Words, int] = {}
-        self._known_repositories: dict[tuple[str | None, str | None], int] = {}
+        self._known_words = Codes()
+        self._known_repositories = Codes()
         self._known_texts: dict[Any, Any] = {}
-        for row in rows:
-            self.append(row)
+        self.extend(rows)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -86,10 +86,15 @@ class ImageColumns(Sequence[Image]):
             spool=spool,
         )
 
-    def raw(self, number: int) -> msgspec.Raw:
-        """The record of one image as the API sent it. Raises InventoryError where it is not there any more."""
-        spool = self._words[self._word[number]][-1]
-        return msgspec.Raw(spool.read(self._records[number])) if spool else self[number].raw
+    def raws(self, numbers: Sequence[int]) -> list[bytes]:
+        """The records of images as the API sent them. Raises InventoryError where they are not there any more."""
+        words, found = self._words, dict[int, bytes]()
+        by_spool: defaultdict[Spool, list[int]] = defaultdict(list)
+        for number, word in zip(numbers, map(self._word.__getitem__, numbers), strict=True):
+            by_spool[words[word][-1]].append(number)
+        for spool, some in by_spool.items():
+            found |= zip(some, spool.read([self._records[number] for number in some]), strict=True)
+        return [found[number] for number in numbers]
 
     def __iter__(self) -> Iterator[Image]:
         return map(self.__getitem__, range(len(self)))
@@ -103,31 +108,40 @@ class ImageColumns(Sequence[Image]):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def append(self, row: ImageRow) -> None:
-        """Put one image at the end."""
-        number = len(self._ids)
-        self._ids.append(row.id)
-        self._tags.append(row.tag)
-        self._repository.append(self._repository_of(row, number))
-        self._word.append(self._word_of(row.words))
-        self._descriptions.append(self._shared(row.description))
-        self._resource_tags.append(self._shared_tags(row.resource_tags))
-        self._sizes.append(row.size)
-        self._created.append(row.created)
-        self._updated.append(row.updated)
-        self._records.append(row.record)
-        if row.unreadable is not None:
-            self._unreadable[number] = row.unreadable
+    def extend(self, rows: Iterable[ImageRow]) -> None:
+        """Put images at the end."""
+        if isinstance(rows, ImageRows):
+            self._put(rows)
+            return
+        rest = iter(rows)
+        while some := list(islice(rest, _AT_ONCE)):
+            self._put(ImageRows.of(some))
+
+    def _put(self, rows: ImageRows) -> None:
+        first = len(self._ids)
+        self._ids += rows.ids
+        self._tags += rows.tags
+        self._repository.extend(self._repositories_of(rows, first))
+        self._word.extend(self._words_of(rows))
+        self._descriptions += self._shared(rows.descriptions)
+        self._resource_tags += map(self._shared_tags, rows.resource_tags)
+        self._sizes.extend(rows.sizes)
+        self._created.extend(rows.created)
+        self._updated.extend(rows.updated)
+        self._records.extend(rows.records)
+        if any(rows.unreadable):
+            self._unreadable |= {first + n: why for n, why in enumerate(rows.unreadable) if why is not None}
 
     def __setitem__(self, number: int, row: ImageRow) -> None:
         """Put one image in the place of another."""
+        rows = ImageRows.of([row])
         self._odd_paths.pop(number, None)
         self._unreadable.pop(number, None)
         self._ids[number] = row.id
         self._tags[number] = row.tag
-        self._repository[number] = self._repository_of(row, number)
-        self._word[number] = self._word_of(row.words)
-        self._descriptions[number] = self._shared(row.description)
+        (self._repository[number],) = self._repositories_of(rows, number)
+        (self._word[number],) = self._words_of(rows)
+        (self._descriptions[number],) = self._shared(rows.descriptions)
         self._resource_tags[number] = self._shared_tags(row.resource_tags)
         self._sizes[number], self._records[number] = row.size, row.record
         self._created[number], self._updated[number] = row.created, row.updated
@@ -157,61 +171,51 @@ class ImageColumns(Sequence[Image]):
     def rows(self) -> Iterator[ImageRow]:
         return map(self.row, range(len(self)))
 
-    def extend(self, others: "ImageColumns") -> None:
-        """Put other images at the end."""
-        for row in others.rows():
-            self.append(row)
-
     def merged(self, others: "ImageColumns") -> "ImageColumns":
         """These images and others; one that is in both stays in its place, as the others have it."""
         if not self:
             return others
         numbers = {id_: number for number, id_ in enumerate(self._ids)}
+        new = []
         for row in others.rows():
             if (number := numbers.get(row.id)) is None:
-                numbers[row.id] = len(self)
-                self.append(row)
+                new.append(row)
             else:
                 self[number] = row
+        self.extend(new)
         return self
 
-    def _repository_of(self, row: ImageRow, number: int) -> int:
-        """The number of the row's repository; its path is kept beside where that does not tell it."""
-        key = (row.namespace, row.name)
-        known = self._known_repositories.get(key)
-        if known is None:
-            self._known_repositories[key] = known = len(self._repositories)
-            self._repositories.append(path_start_of(row))
-        path, prefix = row.swr_path, self._repositories[known].prefix
-        if not prefix or row.tag is None or path != f"{prefix}{row.tag}":
-            self._odd_paths[number] = path
-        return known
-
-    def _word_of(self, words: Words) -> int:
-        known = self._known_words.get(words)
-        if known is None:
-            self._known_words[words] = known = len(self._words)
-            self._words.append(words)
-        return known
-
-    def _shared(self, text: str | None) -> str | None:
-        """The same text, one object for all that are equal as long as they are not too many."""
-        found: str | None = self._known_texts.get(text)
-        if found is None and text is not None:
-            found = text
-            if len(self._known_texts) < _MOST_TEXTS:
-                self._known_texts[text] = text
+    def _repositories_of(self, rows: ImageRows, first: int) -> list[int]:
+        """The numbers of the rows' repositories; paths that these do not tell are kept, by the image's number."""
+        known, starts = self._known_repositories, self._repositories
+        found = list(map(known.__getitem__, zip(rows.namespaces, rows.names, strict=True)))
+        if len(known) > len(starts):
+            for code, row in zip(
+                found, zip(rows.namespaces, rows.names, rows.tags, rows.swr_paths, strict=True), strict=True
+            ):
+                if code == len(starts):
+                    starts.append(path_start_of(*row))
+        told = [f"{starts[code].prefix}{tag}" for code, tag in zip(found, rows.tags, strict=True)]
+        if told != rows.swr_paths:
+            both = enumerate(zip(told, rows.swr_paths, strict=True), first)
+            self._odd_paths |= {number: path for number, (one, path) in both if path != one}
         return found
+
+    def _words_of(self, rows: ImageRows) -> list[int]:
+        found = list(map(self._known_words.__getitem__, rows.words))
+        self._words += islice(self._known_words, len(self._words), None)
+        return found
+
+    def _shared(self, texts: Sequence[str | None]) -> Iterator[str | None]:
+        """The same texts, one object for all that are equal as long as they are not too many."""
+        known = self._known_texts
+        return map(known.setdefault if len(known) < _MOST_TEXTS else known.get, texts, texts)
 
     def _shared_tags(self, tags: dict[str, str] | None) -> dict[str, str] | None:
         if tags is None:
             return None
-        key = tuple(tags.items())
-        found: dict[str, str] | None = self._known_texts.get(key)
-        if found is None:
-            found = tags
-            if len(self._known_texts) < _MOST_TEXTS:
-                self._known_texts[key] = tags
+        known, key = self._known_texts, tuple(tags.items())
+        found: dict[str, str] = (known.setdefault if len(known) < _MOST_TEXTS else known.get)(key, tags)
         return found
 
     def column(self, name: str) -> Sequence[Any]:

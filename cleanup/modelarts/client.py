@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import anyio
@@ -11,12 +12,13 @@ import msgspec
 
 from cleanup.errors import AccessDenied, CleanupError, CredentialsLost, InventoryError
 from cleanup.image import Image, Status, known_status
+from cleanup.image_columns.row import ImageRows
 from cleanup.image_columns.table import ImageColumns
 from cleanup.modelarts.details import Details
 from cleanup.modelarts.http.messages import Request, Response, Result, segment
 from cleanup.modelarts.http.rate_limit import RateLimiter
 from cleanup.modelarts.http.transport import Transport, as_bytes
-from cleanup.modelarts.paging import READINGS, Listing, PageItems, Paging, read_all
+from cleanup.modelarts.paging import READINGS, Items, Listing, PageItems, Paging, read_all
 from cleanup.modelarts.wire.error_bodies import decode_error
 from cleanup.modelarts.wire.groups import Group, decode_group, decode_read_me
 from cleanup.modelarts.wire.image_records import decode_image
@@ -69,7 +71,7 @@ class ListCall(Generic[T]):
 
     `what` is one record for people, `items` the name of the list in a page, `total` the claim of how many
     there are. Offsets count records, or pages where it is `numbered`; a `posted` query is a JSON body. `into` is
-    as in Paging.
+    as in Paging. `together` decodes all records of a page, or None where each must be decoded by itself.
     """
 
     path: str
@@ -86,6 +88,7 @@ class ListCall(Generic[T]):
     readings: int = READINGS
     listed: Callable[[int, int | None], None] = lambda _, __: None
     into: Callable[[], Any] = list
+    together: Callable[[Sequence[msgspec.Raw]], Items[T] | None] = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,7 @@ class Client:
             key=lambda row: row.id,
             listed=listed,
             into=ImageColumns,
+            together=records.rows,
         )
         found: Any = await self.list_records(call)
         return FoundImages(_without_deleted(found.items), found.doubts)
@@ -189,11 +193,12 @@ class Client:
             page = await self.read(
                 call.path, query, decode=decode, version=call.version, posted=call.posted, what="page"
             )
-            return PageItems(_decoded(page, offset, call.decode, call.what), call.total(page))
+            items = call.together(page.records) or _decoded(page, offset, call.decode, call.what)
+            return PageItems(items, call.total(page))
 
         paging = Paging(
             fetch=fetch,
-            key=call.key,
+            keys=partial(_keys, call.key),
             limit=call.limit,
             at_once=self._at_once,
             listed=call.listed,
@@ -350,6 +355,10 @@ def _decoded(page: Page, offset: int, decode: Callable[[msgspec.Raw], T], what: 
             place = f"{what} {number + 1} of the page at offset {offset}"
             raise InventoryError(f"{place} cannot be used: {error}") from None
     return tuple(items)
+
+
+def _keys(key: Callable[[Any], str], items: Items[Any]) -> Sequence[str]:
+    return items.ids if isinstance(items, ImageRows) else [*map(key, items)]
 
 
 def _without_deleted(images: ImageColumns) -> ImageColumns:

@@ -214,7 +214,7 @@ async def _with_workspace(client: Client, rest: OtherWorkspaces, workspace: str)
     except InventoryError as error:
         trouble = str(error)
     else:
-        rest.images.extend(listing.items)
+        rest.images.extend(listing.items.rows())
         rest = replace(rest, workspaces=(*rest.workspaces, workspace))
         if not listing.doubts:
             return rest

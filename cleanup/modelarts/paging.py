@@ -1,23 +1,31 @@
 """Complete lists over pages that may shift: read to a proven end, compare, and read again when in doubt."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from cleanup.modelarts.gather import hand_over
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 READINGS = 4  # of a list that changes meanwhile
 _MOST_PAGES = 20_000
 _WINDOW = 10_000  # records: where a search ends that looks no further (API.md, trap 30)
+
+
+class Items(Protocol[T_co]):
+    """What was on a page, however it is held."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[T_co]: ...
 
 
 @dataclass(frozen=True)
 class PageItems(Generic[T]):
     """One page: what was on it, and the total the service claims (a hint; None when it does not say)."""
 
-    items: tuple[T, ...]
+    items: Items[T]
     total: int | None
 
 
@@ -33,13 +41,13 @@ class Listing(Generic[T]):
 class Paging(Generic[T]):
     """How to read one list: `fetch(offset)` gets a page and raises a CleanupError when it cannot.
 
-    `key` makes an item one, `limit` is the page size asked for, `at_once` bounds the pages under way.
+    `keys` say which one each item is, `limit` is the page size asked for, `at_once` bounds the pages under way.
     Offsets count records, or pages where the list is `numbered` (API.md, trap 15). So many `readings`
     are made at most. `into` makes what one of them is put into, a list of the items or what holds them in less room.
     """
 
     fetch: Callable[[int], Awaitable[PageItems[T]]]
-    key: Callable[[T], str]
+    keys: Callable[[Items[T]], Sequence[str]]
     limit: int
     at_once: int
     listed: Callable[[int, int | None], None] = lambda _, __: None
@@ -137,15 +145,22 @@ class _Reading(Generic[T]):
         self._endless |= repeated or self._pages >= _MOST_PAGES
         self._paging.listed(len(self._items), self._total)
 
-    def _put(self, items: tuple[T, ...]) -> None:
+    def _put(self, items: Items[T]) -> None:
         """Take items; one that came before gives its place to what it is now."""
-        found, numbers, key = self._items, self._numbers, self._paging.key
-        for item in items:
-            last = len(found)
-            if (number := numbers.setdefault(key(item), last)) == last:
-                found.append(item)
+        numbers, keys, known = self._numbers, self._paging.keys(items), len(self._items)
+        if len(set(keys)) == len(keys) and numbers.keys().isdisjoint(keys):  # nearly always
+            numbers.update(zip(keys, range(known, known + len(keys)), strict=True))
+            self._items.extend(items)
+            return
+        new: list[T] = []
+        for key, item in zip(keys, items, strict=True):
+            if (number := numbers.setdefault(key, known + len(new))) == known + len(new):
+                new.append(item)
+            elif number < known:
+                self._items[number] = item
             else:
-                found[number] = item
+                new[number - known] = item
+        self._items.extend(new)
 
     def _judge(self) -> tuple[str, ...]:
         doubts, found = list(self._doubts), len(self._items)

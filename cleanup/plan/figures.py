@@ -16,7 +16,7 @@ from cleanup.modelarts.wire.image_records import TEXTS
 from cleanup.modelarts.wire.values import as_counts
 from cleanup.plan.lines import ReadLine, read_lines
 from cleanup.plan.plan import Plan
-from cleanup.plan.sealed import BATCH
+from cleanup.plan.sealed import TOGETHER
 from cleanup.plan.stored_decisions import StoredDecisions
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -143,8 +143,8 @@ def _columns(decisions: Sequence[Decision]) -> Iterator[_Columns]:
         return
     parts = parts_of(decisions)
     namespaces, names, sizes = (column(parts.images, name) for name in ("namespace", "name", "size"))
-    for start in range(0, len(parts.numbers), BATCH):
-        some = parts.numbers[start : start + BATCH]
+    for start in range(0, len(parts.numbers), TOGETHER):
+        some = parts.numbers[start : start + TOGETHER]
         yield _Columns(
             rules=[parts.rulings[one].rule for one in some],
             groups=[(namespaces[one], names[one]) for one in some],

@@ -19,10 +19,10 @@ from cleanup.decision.types import Decision
 from cleanup.errors import PolicyError, RecordRejected, UsageError
 from cleanup.files import ELSEWHERE, open_regular
 from cleanup.kinds import UNDECODABLE, FileKind, require_kind
-from cleanup.plan.lines import DecisionLine, held_line_of, line_of, read_lines, whole_decision
+from cleanup.plan.lines import held_lines, line_of, read_lines, whole_decision
 from cleanup.plan.plan import Header, Moment, Plan
 from cleanup.plan.proof import Proof
-from cleanup.plan.sealed import BATCH, Over, SealedFile, require_version, write_sealed
+from cleanup.plan.sealed import TOGETHER, Over, SealedFile, encoded, require_version, write_sealed
 from cleanup.plan.stored_decisions import StoredDecisions
 from cleanup.plan.summary import Summary
 from cleanup.policy.language import Policy
@@ -48,7 +48,7 @@ def write(
             summary = msgspec.structs.replace(summary, hmac_sha256=_hmac(summary, key))
         return summary
 
-    write_sealed(path, "plan", _lines(plan), last, elsewhere=elsewhere, over=over)
+    write_sealed(path, "plan", _texts(plan), last, elsewhere=elsewhere, over=over)
     return msgspec.structs.replace(plan, summary=summary)
 
 
@@ -58,13 +58,10 @@ def _hmac(summary: Summary, key: str) -> str:
     return hmac.new(key.encode(), unsealed, hashlib.sha256).hexdigest()
 
 
-def _lines(plan: Plan) -> Iterator[Header | DecisionLine]:
-    yield plan.header
+def _texts(plan: Plan) -> Iterator[bytes]:
+    yield from encoded([plan.header])
     decisions = plan.decisions
-    if isinstance(decisions, Decisions):
-        yield from (held_line_of(decisions, number) for number in decisions.order)
-    else:
-        yield from map(line_of, decisions)
+    yield from held_lines(decisions) if isinstance(decisions, Decisions) else encoded(map(line_of, decisions))
 
 
 def shown_from(path: Path, plan: Plan) -> Plan:
@@ -140,7 +137,7 @@ def _contents(file: SealedFile, lines: Iterator[bytes], to_show: bool) -> _Unsea
     carried = header.policy
     policy = from_document(carried.document, carried.files, carried.sha256)
     proof, whole = Proof(file.path, header.target), list[Decision]()
-    while batch := list(islice(lines, BATCH)):
+    while batch := list(islice(lines, TOGETHER)):
         if to_show:
             proof.look(read_lines(batch))
         else:

@@ -4,8 +4,9 @@ JSON Lines: a header, a line for each image of the workspaces to clean, for each
 workspaces, and for each user of an image; a summary whose sha256 covers every byte before it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from cleanup.kinds import UNDECODABLE, FileKind, require_kind
 from cleanup.modelarts.inventory import Inventory
 from cleanup.modelarts.users.kinds import AskedUsers, Scope, UserKind
 from cleanup.modelarts.wire.image_rows import ListedImages
-from cleanup.plan.sealed import SCHEMA, Over, SealedFile, require_version, write_sealed
+from cleanup.plan.sealed import SCHEMA, TOGETHER, Over, SealedFile, encoded, require_version, write_sealed
 
 
 class InventoryHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="inventory"):
@@ -103,7 +104,9 @@ def write_inventory(inventory: Inventory, job: Job, path: Path, over: Over) -> N
     def last(digest: str) -> InventorySummary:
         return msgspec.structs.replace(summary, sha256=digest)
 
-    write_sealed(path, "inventory", _lines(header, inventory), last, elsewhere=job.elsewhere, over=over)
+    write_sealed(
+        path, "inventory", encoded(_lines(header, inventory)), last, elsewhere=job.elsewhere, over=over
+    )
 
 
 def _lines(header: InventoryHeader, inventory: Inventory) -> Iterator[InventoryHeader | ImageLine | UserLine]:
@@ -202,9 +205,21 @@ def _read(path: Path, lines: Iterator[bytes]) -> _Lines:
         raise RecordRejected(f"{path} is no inventory: read it again")
     images, others, uses = ImageColumns(), ImageColumns(), list[Use]()
     records = ListedImages()
-    for line in map(_decoder.decode, lines):
-        if isinstance(line, ImageLine):
-            (images if line.cleaned else others).append(line.row(records))
-        elif isinstance(line, UserLine):
-            uses.append(Use(user=line.user, image_id=line.image_id, swr_path=line.swr_path, name=line.name))
+    while some := [*map(_decoder.decode, islice(lines, TOGETHER))]:
+        told = [line for line in some if isinstance(line, ImageLine)]
+        for cleaned, table in ((True, images), (False, others)):
+            table.extend(_rows(records, [line for line in told if line.cleaned is cleaned]))
+        uses += (
+            Use(user=line.user, image_id=line.image_id, swr_path=line.swr_path, name=line.name)
+            for line in some
+            if isinstance(line, UserLine)
+        )
     return _Lines(header, images, others, uses)
+
+
+def _rows(records: ListedImages, lines: Sequence[ImageLine]) -> Iterable[ImageRow]:
+    """The rows of many lines: together, where nothing was unreadable in them."""
+    rows = None
+    if not any(line.unreadable for line in lines):
+        rows = records.rows([line.image for line in lines])
+    return rows or [line.row(records) for line in lines]

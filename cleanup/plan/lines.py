@@ -3,17 +3,20 @@
 A delete carries the whole record, a keep a part of it; a record that is not as documented is read field by field.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
 import msgspec
 
 from cleanup.decision.decisions import Decisions
+from cleanup.decision.rulings import Ruling
 from cleanup.decision.types import Action, Decision, Reason, Withheld
 from cleanup.image import Image
-from cleanup.image_columns.fields import record_of
+from cleanup.image_columns.fields import records_of
 from cleanup.modelarts.wire.image_records import Record, decode_image, decode_record, shown
+from cleanup.plan.sealed import TOGETHER
+from cleanup.policy.patterns import MOST_REMEMBERED
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -38,6 +41,7 @@ class ReadLine(_Decided, frozen=True, kw_only=True, gc=False, tag_field="kind", 
     image: Record
 
 
+_NO_IMAGE: Final = msgspec.Raw(b"null")
 Decided: TypeAlias = Decision | ReadLine
 _decode_line = msgspec.json.Decoder(ReadLine).decode
 _decode_raw_line = msgspec.json.Decoder(DecisionLine).decode
@@ -66,19 +70,50 @@ def line_of(decision: Decision) -> DecisionLine:
     )
 
 
-def held_line_of(decisions: Decisions, number: int) -> DecisionLine:
-    """The same of a decision that need not be made for it: of a delete all that is written lies in the spool."""
-    ruling, images = decisions.rulings[number], decisions.images
-    keep = ruling.action is Action.KEEP
-    return DecisionLine(
+def held_lines(decisions: Decisions) -> Iterator[bytes]:
+    """The lines of decisions that need not be made for it, many together.
+
+    Of a delete all that is written lies in the spool; and what stands before it is the same in many lines.
+    """
+    begun: dict[tuple[Ruling, int, str], bytes] = {}
+    for start in range(0, len(decisions.order), TOGETHER):
+        numbers = decisions.order[start : start + TOGETHER]
+        contents = _contents(decisions, numbers)
+        parts: list[bytes] = []
+        for number, detail in zip(numbers, decisions.details(numbers), strict=True):
+            key = decisions.rulings[number], decisions.forces[number], detail
+            if (beginning := begun.get(key)) is None:
+                beginning = _beginning(decisions, number, detail)
+                if len(begun) < MOST_REMEMBERED:
+                    begun[key] = beginning
+            parts += beginning, contents[number], b"}\n"
+        yield b"".join(parts)
+
+
+def _contents(decisions: Decisions, numbers: Sequence[int]) -> dict[int, bytes]:
+    """What the lines say of the images of these numbers."""
+    images, rulings, delete = decisions.images, decisions.rulings, Action.DELETE
+    gone = [number for number in numbers if rulings[number].action is delete]
+    found: dict[int, bytes] = dict(zip(gone, records_of(images, gone), strict=True))
+    for number in numbers if len(gone) < len(numbers) else ():
+        if number not in found:
+            found[number] = _kept(images[number])
+    return found
+
+
+def _beginning(decisions: Decisions, number: int, detail: str) -> bytes:
+    """A decision's line up to the image."""
+    ruling = decisions.rulings[number]
+    line = DecisionLine(
         action=ruling.action,
         reason=ruling.reason,
         rule=ruling.rule,
         force=decisions.forced(number),
         force_withheld=decisions.withheld(number),
-        detail=decisions.detail(number),
-        image=_kept(images[number]) if keep else record_of(images, number),
+        detail=detail,
+        image=_NO_IMAGE,
     )
+    return msgspec.json.encode(line).removesuffix(b"%b}" % _NO_IMAGE)
 
 
 def _kept(image: Image) -> msgspec.Raw:

@@ -17,7 +17,7 @@ from cleanup.files import obstacle, open_regular, read_regular, replacing
 from cleanup.kinds import UNDECODABLE
 
 SCHEMA: Final = 1
-BATCH: Final = 500  # lines that are written, or read, together
+TOGETHER: Final = 500  # lines that are encoded and written, or read, together
 _PIECE: Final = 1 << 18  # bytes that are read at once
 
 
@@ -107,28 +107,33 @@ def _is_intact(path: Path, kind: str) -> bool:
         return False
 
 
+def encoded(lines: Iterable[msgspec.Struct]) -> Iterator[bytes]:
+    """The lines as texts, many of them together."""
+    encode, rest = msgspec.json.Encoder().encode_lines, iter(lines)
+    while some := list(islice(rest, TOGETHER)):
+        yield encode(some)
+
+
 def write_sealed(
     path: Path,
     kind: str,
-    lines: Iterable[msgspec.Struct],
+    texts: Iterable[bytes],
     last: Callable[[str], msgspec.Struct],
     *,
     elsewhere: str,
     over: Over = Over.NOTHING,
 ) -> None:
-    """Write the lines and the last one, which is made of their SHA-256; whole or not at all.
+    """Write the texts, which are whole lines, and the last line, which is made of their SHA-256; whole or not at all.
 
     Raises UsageError as `require_replaceable` does, and when the file cannot be written.
     """
-    digest, encode = hashlib.sha256(), msgspec.json.Encoder().encode_lines
+    digest = hashlib.sha256()
     try:
         with replacing(path, lambda: require_replaceable(path, kind, elsewhere, over)) as file:
-            rest = iter(lines)
-            while batch := list(islice(rest, BATCH)):
-                text = encode(batch)
+            for text in texts:
                 digest.update(text)
                 file.write(text)
-            file.write(encode([last(digest.hexdigest())]))
+            file.write(msgspec.json.encode(last(digest.hexdigest())) + b"\n")
     except OSError as error:
         raise UsageError(f"cannot write the {kind} {path}: {error.strerror}; {elsewhere}") from error
 

@@ -9,7 +9,7 @@ from cleanup.decision.types import Decision
 from cleanup.image_columns.fields import column
 from cleanup.modelarts.wire.image_records import record_column
 from cleanup.plan.lines import Decided, ReadLine, read_lines, shown_decision
-from cleanup.plan.sealed import BATCH, SealedFile
+from cleanup.plan.sealed import TOGETHER, SealedFile
 
 
 class StoredDecisions(Sequence[Decision]):
@@ -45,7 +45,7 @@ class StoredDecisions(Sequence[Decision]):
     def lines(self) -> Iterator[list[bytes]]:
         """Their lines as they stand in the file, some hundred at a time."""
         lines = self._file.again(self._places.start, self._places.stop)
-        while batch := list(islice(lines, BATCH)):
+        while batch := list(islice(lines, TOGETHER)):
             yield batch
 
     @staticmethod
@@ -76,5 +76,5 @@ def in_columns(decisions: Sequence[Decision]) -> Iterator[tuple[Sequence[Decided
             yield told, ImageFields(partial(record_column, [one.image for one in told]))
         return
     rest = iter(decisions)
-    while some := list(islice(rest, BATCH)):
+    while some := list(islice(rest, TOGETHER)):
         yield some, ImageFields(partial(column, [one.image for one in some]))

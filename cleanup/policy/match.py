@@ -101,7 +101,7 @@ class Matcher(Generic[T]):
         many = {leaf.attribute: [one for one in leaves if one.attribute == leaf.attribute] for leaf in leaves}
         self._fields = [FieldClasses(*one) for one in many.items() if one[0] in _MANY and are_worth_it(*one)]
         self._values_of = attrgetter(*self._names)
-        self._by_values = _Remembered(self._first)
+        self._by_values = Remembered(self._first)
         self._by_truths: dict[tuple[Any, ...], _Question[T] | T] = {}
         self._questions = 0
 
@@ -244,7 +244,7 @@ class _Column:
         yield False, list(compress(numbers, map(not_, truths)))
 
 
-class _Remembered(dict[Any, Any]):
+class Remembered(dict[Any, Any]):
     """What a function says of a value, asked once a value, for not too many of them."""
 
     def __init__(self, ask: Callable[[Any], Any]) -> None:

@@ -13,12 +13,16 @@ from cleanup.errors import AccessDenied, CleanupError, InventoryError
 from cleanup.image import Image
 from cleanup.modelarts.http.messages import NoResponse, Request, Response
 from cleanup.modelarts.inventory import read_images, read_other_workspaces
-from cleanup.modelarts.paging import Listing, PageItems, Paging, read_all
+from cleanup.modelarts.paging import Items, Listing, PageItems, Paging, read_all
 from cleanup.modelarts.wire.image_records import decode_image
 from cleanup.stop import Cause, Stop
 from tests.support.stage import LOST, REFUSED, Shelf, Stage, error, make_client, reply
 
 Answering = Callable[[Request], Response | NoResponse]
+
+
+def _texts(items: Items[Any]) -> list[str]:
+    return [*map(str, items)]
 
 
 def images(count: int, start: int = 0) -> list[dict[str, object]]:
@@ -316,7 +320,7 @@ def test_a_list_without_doubts_is_the_whole_list(
         return PageItems(tuple(records[offset : offset + min(limit, cap)]), total)
 
     async def main() -> Listing[str]:
-        return await read_all(Paging(fetch=fetch, key=str, limit=limit, at_once=at_once))
+        return await read_all(Paging(fetch=fetch, keys=_texts, limit=limit, at_once=at_once))
 
     found = anyio.run(main)
     assert found.doubts or always <= set(found.items)
@@ -351,7 +355,7 @@ def test_newest_first_no_older_one_is_lost_where_one_goes_and_one_comes(
         return PageItems(tuple(records[offset : offset + limit]), len(records))
 
     async def main() -> Listing[str]:
-        return await read_all(Paging(fetch=fetch, key=str, limit=limit, at_once=at_once, readings=1))
+        return await read_all(Paging(fetch=fetch, keys=_texts, limit=limit, at_once=at_once, readings=1))
 
     found = anyio.run(main)
     assert found.doubts or always <= set(found.items)
@@ -369,7 +373,7 @@ async def test_a_slow_page_holds_no_other_back_and_the_order_stays() -> None:
         return PageItems(tuple(range(offset, min(offset + 5, 98))), 98)
 
     with anyio.fail_after(5):
-        found = await read_all(Paging(fetch=fetch, key=str, limit=5, at_once=2))
+        found = await read_all(Paging(fetch=fetch, keys=_texts, limit=5, at_once=2))
     assert found == Listing(tuple(range(98)), ())
 
 
@@ -381,7 +385,7 @@ async def test_a_total_beyond_all_bounds_is_not_asked_for_to_its_end(page: tuple
         asked.append(offset)
         return PageItems(page if offset else (0, 1), 10**12)
 
-    found = await read_all(Paging(fetch=fetch, key=str, limit=2, at_once=4, readings=1))
+    found = await read_all(Paging(fetch=fetch, keys=_texts, limit=2, at_once=4, readings=1))
     assert found.doubts
     assert len(asked) <= 1 + 4
 

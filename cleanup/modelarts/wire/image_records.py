@@ -28,26 +28,26 @@ _NUMBERS = ("size", "create_at", "update_at")
 
 
 class Record(msgspec.Struct, gc=False):
-    """What is read of an image record, nearly always of these very kinds."""
+    """What is read of an image record, nearly always of these very kinds, and in this order: so it is found fastest."""
 
-    id: str | None = None
-    namespace: str | None = None
+    arch: str | None = None
+    create_at: int | None = None
+    description: str | None = None
     name: str | None = None
-    tag: str | None = None
-    swr_path: str | None = None
-    swr_instance_id: str | None = None
-    type: str | None = None
-    visibility: str | None = None
-    status: str | None = None
+    namespace: str | None = None
     origin: str | None = None
     service_type: str | None = None
-    arch: str | None = None
-    workspace_id: str | None = None
-    description: str | None = None
     size: int | None = None
+    status: str | None = None
+    swr_instance_id: str | None = None
+    swr_path: str | None = None
+    tag: str | None = None
     tags: object = None
-    create_at: int | None = None
+    type: str | None = None
     update_at: int | None = None
+    visibility: str | None = None
+    workspace_id: str | None = None
+    id: str | None = None
 
 
 class _Texts(dict[str | None, str | None]):

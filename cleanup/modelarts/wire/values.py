@@ -4,14 +4,16 @@ What is missing or of a wrong kind becomes None, for unknown is never "no", neve
 """
 
 import re
+import string
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import TypeGuard
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MOMENT = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 MOST_TEXT = 500
-ORDINARY_ID = re.compile(r"[0-9A-Za-z-]+")
+_ORDINARY_ID = re.compile(r"[0-9A-Za-z-]+")
+_ORDINARY = f"{string.digits}{string.ascii_letters}-".encode()
 _NOT_IN_URLS = re.compile(r"[/\\?#]")
 LARGEST = 1 << 50  # bytes or things: more is no number to reckon with, and a sum of many stays in 64 bits
 
@@ -22,7 +24,7 @@ class Unreadable(ValueError):
 
 def usable_id(value: object) -> str:
     """An id that may stand in a URL. Raises Unreadable."""
-    if isinstance(value, str) and ORDINARY_ID.fullmatch(value):
+    if isinstance(value, str) and _ORDINARY_ID.fullmatch(value):
         return value
     text = as_text(value)
     if text is None:
@@ -32,14 +34,15 @@ def usable_id(value: object) -> str:
     return text
 
 
+def are_usable_ids(values: Sequence[str | None]) -> TypeGuard[Sequence[str]]:
+    """Whether each is a `usable_id` without anything odd, as nearly all are; asked of many together."""
+    texts = [value for value in values if value]
+    return len(texts) == len(values) and not "".join(texts).encode().translate(None, _ORDINARY)
+
+
 def usable_ids(values: Sequence[str | None]) -> Sequence[str]:
-    """The same of very many. Raises Unreadable."""
-    if all(values):
-        texts = cast(Sequence[str], values)
-        together = "".join(texts)
-        if together.isascii() and together.replace("-", "").isalnum():  # each of them is an ORDINARY_ID
-            return texts
-    return list(map(usable_id, values))
+    """`usable_id` of very many. Raises Unreadable."""
+    return values if are_usable_ids(values) else list(map(usable_id, values))
 
 
 def as_text(value: object) -> str | None:
@@ -80,9 +83,9 @@ def as_moments(values: Iterable[int | None]) -> list[datetime | None]:
     ]
 
 
-def as_microseconds(value: object) -> int:
-    """The same time in microseconds since 1970, 0 where it is not known."""
-    return value * 1000 if type(value) is int and 0 < value <= _LAST_MOMENT else 0
+def as_microseconds(values: Iterable[int | None]) -> list[int]:
+    """The same times in microseconds since 1970, 0 where one is not known."""
+    return [value * 1000 if value and 0 < value <= _LAST_MOMENT else 0 for value in values]
 
 
 def as_tags(value: object) -> dict[str, str] | None:
