@@ -30,6 +30,7 @@ _TOO_SLOW = (
     "raise --max-staleness or --rate"
 )
 _GRACE = 30.0  # seconds
+_AHEAD = 4  # to so many that ask the service there is another whose intent is written meanwhile
 _MOST_SETTLING = 1000
 
 
@@ -69,7 +70,8 @@ class Executor:
     observation older than `max_staleness` seconds, it is renewed before; with 0 every image is looked at
     first, one at a time, and its DELETE leaves within _GRACE seconds of that look, and before the seconds
     in which the plan may be applied, `valid_for`, are over. What is accepted and not done yet is looked at
-    for `settle_timeout` seconds, beside the other work. After `breaker` bad results in a row the run stops
+    for `settle_timeout` seconds, beside the other work. Of so many workers that some write intents meanwhile, at most
+    `concurrency` ask the service. After `breaker` bad results in a row the run stops
     (0 switches that off). `ended` is told each outcome.
     """
 
@@ -98,7 +100,8 @@ class Executor:
         self._objections = Objections(policy)
         self._clock = clock
         self._sleep = sleep
-        self._concurrency = concurrency
+        self._workers = concurrency + concurrency // _AHEAD
+        self._asking = anyio.Semaphore(concurrency, fast_acquire=True)
         self._max_staleness = max_staleness
         self._longest = max_staleness or _GRACE
         self._valid_for = valid_for
@@ -118,7 +121,7 @@ class Executor:
         self.verdicts = dict(known or {})
         self._settled = {image_id: anyio.Event() for one in due for image_id in one.after}
         try:
-            await work_off(due, self._delete, self._stop, min(self._concurrency, len(due)))
+            await work_off(due, self._delete, self._stop, min(self._workers, len(due)))
         finally:
             for one in due:
                 if one.image.id not in self.verdicts:
@@ -195,22 +198,19 @@ class Executor:
             return
         work.due, since = known
         latest = min(since + self._longest, self._clock() + left)
-        if work.intent is not work.due.force:
-            try:
-                intent = _intent(work.due)
-            except InventoryError as error:  # its record cannot be read back: restore would not have it
-                work.verdict = self._unseen(error)
+        if not await self._intended(work):
+            return
+        async with self._asking:
+            if self._stop:
                 return
-            await self._journal.write_ahead(intent)
-            work.intent = work.due.force
-        answer = await deletion.delete(
-            self._client,
-            work.due.image.id,
-            force=work.due.force,
-            who_uses=partial(self._users.who_uses, work.due.image),
-            send_before=latest,
-            on_send=work.sent,
-        )
+            answer = await deletion.delete(
+                self._client,
+                work.due.image.id,
+                force=work.due.force,
+                who_uses=partial(self._users.who_uses, work.due.image),
+                send_before=latest,
+                on_send=work.sent,
+            )
         work.returned(answer.attempts)
         if isinstance(answer, Verdict):
             work.verdict = answer
@@ -218,6 +218,18 @@ class Executor:
             work.verdict, work.pending = answer.verdict, answer
         else:  # its time was over before it could leave (again): only a new look can tell what is due
             work.due = msgspec.structs.replace(work.due, seen_at=None)
+
+    async def _intended(self, work: _Deletion) -> bool:
+        """Whether the intent is on disk: else the image has its verdict."""
+        if work.intent is not work.due.force:
+            try:
+                intent = _intent(work.due)
+            except InventoryError as error:  # its record cannot be read back: restore would not have it
+                work.verdict = self._unseen(error)
+                return False
+            await self._journal.write_ahead(intent)
+            work.intent = work.due.force
+        return True
 
     async def _known(self, one: Due) -> tuple[Due, float] | Verdict:
         """What is due by all that is known, and the monotonic second since which that is known.
@@ -228,7 +240,8 @@ class Executor:
         try:
             in_use, since = await self._users.get()
             if stale:
-                return await self._second_look(one, in_use, since)
+                async with self._asking:
+                    return await self._second_look(one, in_use, since)
         except CleanupError as error:
             return self._unseen(error)
         trouble = self._objections.to(one, one.image, in_use)

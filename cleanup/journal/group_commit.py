@@ -1,9 +1,11 @@
 """Lines that are on disk before their writers go on, all who wait sharing one write and one sync (group commit)."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+_SWITCH = 0.0003  # seconds: Python's own 0.005 is how long a sync that is over may wait to say so
 _Together = list[tuple[bytes, asyncio.Future[None]]]
 
 
@@ -23,6 +25,8 @@ class GroupCommit:
         self._thread = ThreadPoolExecutor(1, "journal")
         self._waiting: _Together = []
         self._busy = False
+        self._switch_before = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH)
 
     async def append(self, line: bytes) -> None:
         """Return when the line is on disk."""
@@ -72,3 +76,4 @@ class GroupCommit:
     def close(self) -> None:
         """Wait for the sync that may be under way; no other follows."""
         self._thread.shutdown(cancel_futures=True)
+        sys.setswitchinterval(self._switch_before)
