@@ -157,8 +157,7 @@ def is_plain() -> bool:
 
 @cache
 def _logger(plain: bool, least: Verbosity) -> Any:
-    import structlog  # it costs a tenth of a second, and much of what commands do says nothing
-
+    structlog = _structlog()
     return structlog.wrap_logger(
         structlog.PrintLogger(STDERR),
         wrapper_class=structlog.make_filtering_bound_logger(least),
@@ -172,6 +171,22 @@ def _logger(plain: bool, least: Verbosity) -> Any:
             ),
         ],
     )
+
+
+def _structlog() -> Any:
+    """structlog, and not rich with it: that is for tracebacks in colour, and twice as much as all the rest of it.
+
+    It costs a twentieth of a second without, and much of what commands do says nothing.
+    """
+    absent = "rich" not in sys.modules
+    if absent:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # as for a library that is not there
+    try:
+        import structlog
+    finally:
+        if absent:
+            del sys.modules["rich"]
+    return structlog
 
 
 def _escaped(_: Any, __: str, line: str) -> str:

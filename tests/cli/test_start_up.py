@@ -69,6 +69,15 @@ def test_no_command_imports_what_it_does_not_need(tmp_path: Path) -> None:
     assert {line: names for line, names in wrong.items() if names} == {}
 
 
+def test_what_is_logged_needs_no_colours() -> None:
+    script = "import sys; from cleanup.cli.output import log; log().info('a'); print('rich' in sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert told.stdout == "False\n"
+    assert json.loads(told.stderr)["event"] == "a"
+
+
 def test_every_file_of_work_has_its_command() -> None:
     work = {path.stem for path in (ROOT / "cleanup/cli/work").glob("*.py")} - {"__init__"}
     assert work <= set(PAGES)
