@@ -54,7 +54,7 @@ def test_a_result_on_half_an_inventory_says_so_itself(
 ) -> None:
     (tmp_path / "policy.yaml").write_text(POLICY)
     cloud = serve_cloud(images=20, faults=Faults([parse_rate("workflows:403=1")]))
-    image = next(iter(cloud.image_ids))
+    image = next(one["id"] for one in cloud.service.images if one.get("workspace_id", "0") == "0")
     for words in (
         ["explain", image, "-p", "policy.yaml"],
         ["diff", "-p", "policy.yaml", "-p", "policy.yaml"],

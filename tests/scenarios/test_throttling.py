@@ -50,7 +50,8 @@ class TestThrottle:
         assert run.finished is not None
         refused = [request for request in job.service.requests if request.status == 429]
         assert run.finished["throttled"] == len(refused) > 0
-        assert len(refused) < len(job.planned)  # at the rate that was asked ten are refused for each that is let in
+        # At the rate that was asked ten are refused for each that is let in.
+        assert len(refused) < len(job.planned)
 
     def test_our_own_rate_is_kept(self, cli: Cli, prepare: Prepare) -> None:
         job = prepare(Witness(140), "--rate", "40", "--concurrency", "2")
