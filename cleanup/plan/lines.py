@@ -145,15 +145,7 @@ def _read_line(line: bytes) -> ReadLine:
     except (ValueError, RecursionError):
         told = _decode_raw_line(line)
         record, _, _ = decode_record(told.image)
-        return ReadLine(
-            action=told.action,
-            reason=told.reason,
-            rule=told.rule,
-            force=told.force,
-            force_withheld=told.force_withheld,
-            detail=told.detail,
-            image=record,
-        )
+        return ReadLine(image=record, **{name: getattr(told, name) for name in _Decided.__struct_fields__})
 
 
 def shown_decision(told: ReadLine) -> Decision:

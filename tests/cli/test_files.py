@@ -269,6 +269,10 @@ def test_a_report_does_not_take_the_place_of_its_journal(cli: Cli, cloud: Cloud)
         assert called.exit_code == 2
         assert "--journal and -o name the same file, new.json" in called.stderr
     assert (in_folder(), len(cloud.service.requests)) == (before, requests)
+    assert cli("apply", "plan.jsonl", "--journal", "done.jsonl", *cloud.options).exit_code == 0
+    before, requests = in_folder(), len(cloud.service.requests)
+    assert cli("resume", "done.jsonl", "-o", "./done.jsonl", *cloud.options).exit_code == 2
+    assert (in_folder(), len(cloud.service.requests)) == (before, requests)
 
 
 def test_a_fifo_is_not_waited_for_where_a_file_is_read(cli: Cli, cloud: Cloud) -> None:

@@ -96,6 +96,22 @@ def _told_alike(leaves: list[Leaf], values: "list[str | None] | list[int | None]
             assert told is ... or told == (None if value is None else leaf.judge(value))
 
 
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        (text_pattern("ab*", ignores_case=False, location=HERE), [False, True, False, None]),
+        (text_pattern("ab", ignores_case=False, location=HERE), [False, False, False, None]),
+        (text_pattern("a*b", ignores_case=False, location=HERE), [..., ..., False, None]),
+        (Except(text_pattern("ab*", ignores_case=False, location=HERE)), [True, False, True, None]),
+        (Semver("< 2", parse_range("< 2.0.0"), HERE), [False, False, False, None]),
+    ],
+    ids=["beginning", "whole", "both ends", "except", "version"],
+)
+def test_most_need_not_be_asked_for_themselves(condition: Pattern, told: list[object]) -> None:
+    spans = Spans([FieldCondition("tag", condition, "")])
+    assert [spans.truths[code][0] for code in spans.codes(["a", "abc", "b", None])] == told
+
+
 @given(st.sampled_from([text for text in TEXTS if "?" not in text and "[" not in text]), VALUES)
 def test_a_glob_without_sets_is_found_by_comparing(text: str, value: str) -> None:
     wanted = re.fullmatch(".*".join(map(re.escape, text.split("*"))), value, re.DOTALL) is not None
