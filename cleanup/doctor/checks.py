@@ -7,7 +7,7 @@ import msgspec
 
 from cleanup.config.configuration import Setting
 from cleanup.errors import AccessDenied, InventoryError
-from cleanup.modelarts.client import describe
+from cleanup.modelarts.failures import describe
 from cleanup.modelarts.http.messages import Result
 
 DENIED, UNREADABLE = AccessDenied.exit_code, InventoryError.exit_code

@@ -34,7 +34,7 @@ from cleanup.doctor.grants import ALL_NOTEBOOKS, GET_IMAGE, LIST_IMAGES, OWN_NOT
 from cleanup.errors import AccessDenied, InventoryError
 from cleanup.modelarts.auth.credentials import Credentials
 from cleanup.modelarts.auth.names import Auth
-from cleanup.modelarts.client import describe
+from cleanup.modelarts.failures import describe
 from cleanup.modelarts.http.messages import Request, Result, segment
 from cleanup.modelarts.http.proxies import route
 from cleanup.modelarts.http.transport import HARMFUL_SKEW, Transport, as_bytes

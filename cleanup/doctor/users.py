@@ -14,7 +14,7 @@ from cleanup.doctor.checks import (
     unasked,
     warning,
 )
-from cleanup.modelarts.client import describe
+from cleanup.modelarts.failures import describe
 from cleanup.modelarts.http.messages import Result, segment
 from cleanup.modelarts.users.kinds import PERMISSIONS, UserKind
 from cleanup.modelarts.wire.json_bodies import Page, decode_json, decode_page

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cleanup.image import Image, Status, same_word
-from cleanup.modelarts.client import describe
+from cleanup.modelarts.failures import describe
 from cleanup.modelarts.http.messages import Result, passes
 from cleanup.modelarts.wire.error_bodies import ServiceError, decode_error
 from cleanup.modelarts.wire.json_bodies import decode_json

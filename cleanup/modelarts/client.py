@@ -10,11 +10,12 @@ from typing import Any, Generic, TypeVar
 import anyio
 import msgspec
 
-from cleanup.errors import AccessDenied, CleanupError, CredentialsLost, InventoryError
+from cleanup.errors import CredentialsLost, InventoryError
 from cleanup.image import Image, Status, known_status
 from cleanup.image_columns.row import ImageRows
 from cleanup.image_columns.table import ImageColumns
 from cleanup.modelarts.details import Details
+from cleanup.modelarts.failures import ListingFailed, describe
 from cleanup.modelarts.http.messages import Request, Response, Result, segment
 from cleanup.modelarts.http.rate_limit import RateLimiter
 from cleanup.modelarts.http.transport import Transport, as_bytes
@@ -31,38 +32,6 @@ T = TypeVar("T")
 _IMAGES = 200  # the page size the API documents as its default
 _SHOWN_PAUSE = 0.5  # seconds
 _MAX_PAGE_BYTES = 64 << 20
-
-
-class ListingFailed(InventoryError):
-    """What could not be read for good; `status` is the HTTP status, None without an answer, `code` the service's.
-
-    `detail`: it was one record of a list. `by_clock`: a wrong clock of ours may be the reason, and is named.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        status: int | None,
-        code: str | None = None,
-        *,
-        detail: bool = False,
-        by_clock: bool = False,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.detail = detail
-        self.by_clock = by_clock
-
-    @property
-    def is_absent(self) -> bool:
-        """The gateway itself says that it knows no such API: the region does not have it."""
-        return self.status == 404 and (self.code or "").upper().startswith("APIG.")
-
-    @property
-    def is_own_404(self) -> bool:
-        """A 404 of the service or of its gateway, none of a proxy, which proves nothing."""
-        return self.is_absent or (self.status == 404 and (self.code or "").upper().startswith("MODELARTS."))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -374,36 +343,3 @@ def _repository(image: Image) -> dict[str, str]:
     told = parse_reference(image.swr_path or "", namespace=image.namespace)
     found = {"namespace": (image.namespace, told.namespace), "name": (image.name, told.name)}
     return {key: own for key, (own, path) in found.items() if own and own.lower() == path}
-
-
-def describe(result: Result[Any]) -> str:
-    """What the service said, or why it said nothing, for people: one line, and the id support asks for."""
-    if result.stopped and not result.attempts:
-        return "was not sent: the run is being stopped"
-    if result.status is None:
-        return f"has no answer: {result.trouble} (attempts: {result.attempts})"
-    if result.redirect:
-        return f"answered {result.status} and points to {result.redirect}: is the endpoint right?"
-    told = decode_error(result.body)
-    said = (
-        ": ".join(part for part in (told.code, result.trouble or told.message) if part) or "without a reason"
-    )
-    clock = f"{result.clock}; " if result.clock else ""
-    request_id = f", request id {result.request_id}" if result.request_id else ""
-    return f"answered {result.status} ({clock}{said}{request_id})"
-
-
-def explained(error: ListingFailed, client: Client, permission: str) -> CleanupError:
-    """The same failure with what to do about it; AccessDenied when nothing at all could be read."""
-    match error.status:
-        case _ if error.by_clock:
-            advice = ""
-        case 401:
-            advice = "; the credentials were refused: check them (`doctor` says which were found)"
-        case 403:
-            advice = f"; is the project id right, and is {permission} granted?"
-        case _:
-            advice = ""
-    kind: type[CleanupError] = CredentialsLost if error.status == 401 else InventoryError
-    refused = error.status in (401, 403) and not client.has_read
-    return (AccessDenied if refused else kind)(f"{error}{advice}")

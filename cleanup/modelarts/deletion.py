@@ -24,7 +24,8 @@ from cleanup.modelarts.answers import (
     read_answer,
     says_not_found,
 )
-from cleanup.modelarts.client import Client, describe
+from cleanup.modelarts.client import Client
+from cleanup.modelarts.failures import describe
 from cleanup.modelarts.http.messages import Result
 from cleanup.modelarts.wire.error_bodies import decode_error, explanation
 from cleanup.modelarts.wire.values import clean

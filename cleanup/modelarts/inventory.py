@@ -10,7 +10,8 @@ from cleanup.errors import InventoryError
 from cleanup.image import Image
 from cleanup.image_columns.table import ImageColumns
 from cleanup.in_use import InUse
-from cleanup.modelarts.client import Client, ListCall, ListingFailed, explained
+from cleanup.modelarts.client import Client, ListCall
+from cleanup.modelarts.failures import ListingFailed, explained
 from cleanup.modelarts.users.kinds import AskedUsers, UserKind
 from cleanup.modelarts.users.listing import Reading
 from cleanup.modelarts.users.reading import read_users
@@ -143,7 +144,7 @@ async def read_images(
         try:
             found = await client.list_images(workspace, listed=further)
         except ListingFailed as error:
-            raise explained(error, client, "modelarts:image:list") from None
+            raise explained(error, "modelarts:image:list", has_read=client.has_read) from None
         images = images.merged(found.items)
         doubts += (f"workspace {workspace}: {doubt}" for doubt in found.doubts)
     return ImageListing(images=images, doubts=tuple(doubts))
@@ -162,7 +163,7 @@ async def read_other_workspaces(
         found = await list_workspaces(client)
     except ListingFailed as error:
         if error.status == 401:
-            raise explained(error, client, "modelarts:workspace:list") from None
+            raise explained(error, "modelarts:workspace:list", has_read=client.has_read) from None
         why = f"only {', '.join(cleaned)} could be looked at, so force is withheld: {_NOT_LISTED} ({error})"
         return OtherWorkspaces(unseen=(_NOT_LISTED,), notes=(why,))
     except InventoryError as error:
@@ -209,7 +210,7 @@ async def _with_workspace(client: Client, rest: OtherWorkspaces, workspace: str)
         listing = await client.list_images(workspace)
     except ListingFailed as error:
         if error.status == 401:
-            raise explained(error, client, "modelarts:image:list") from None
+            raise explained(error, "modelarts:image:list", has_read=client.has_read) from None
         trouble = str(error)
     except InventoryError as error:
         trouble = str(error)

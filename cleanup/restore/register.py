@@ -15,7 +15,8 @@ from cleanup.image import Image
 from cleanup.journal import Journal, require_writable
 from cleanup.journal.reader import LinesFile
 from cleanup.journal.records import Level
-from cleanup.modelarts.client import Client, describe
+from cleanup.modelarts.client import Client
+from cleanup.modelarts.failures import describe
 from cleanup.modelarts.http.messages import Result
 from cleanup.modelarts.inventory import list_workspaces, read_images
 from cleanup.modelarts.users.listing import Reading

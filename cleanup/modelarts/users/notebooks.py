@@ -9,7 +9,8 @@ import msgspec
 from cleanup.errors import InventoryError
 from cleanup.image import Image
 from cleanup.in_use import InUse, Use
-from cleanup.modelarts.client import Client, ListCall, ListingFailed
+from cleanup.modelarts.client import Client, ListCall
+from cleanup.modelarts.failures import ListingFailed
 from cleanup.modelarts.gather import gather
 from cleanup.modelarts.users.kinds import Scope
 from cleanup.modelarts.users.listing import Reading, UserListing

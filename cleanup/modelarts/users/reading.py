@@ -6,7 +6,7 @@ from functools import partial
 
 from cleanup.errors import InventoryError
 from cleanup.in_use import InUse, Use
-from cleanup.modelarts.client import ListingFailed, explained
+from cleanup.modelarts.failures import ListingFailed, explained
 from cleanup.modelarts.gather import gather
 from cleanup.modelarts.users import algorithms, jobs, models, notebooks, services, workflows
 from cleanup.modelarts.users.kinds import PERMISSIONS, UserKind
@@ -98,7 +98,7 @@ async def _read(reading: Reading, kind: UserKind, workspace: str) -> _Found:
             return _Found(kind, workspace, await _READERS[kind](reading, workspace))
         except ListingFailed as error:
             if error.status == 401:
-                raise explained(error, reading.client, PERMISSIONS[kind][0]) from None
+                raise explained(error, PERMISSIONS[kind][0], has_read=reading.client.has_read) from None
             if is_last or not (error.detail and error.status == 404):
                 return _Found(kind, workspace, error)
         except InventoryError as error:

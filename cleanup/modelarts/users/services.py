@@ -8,7 +8,8 @@ import msgspec
 
 from cleanup.errors import InventoryError
 from cleanup.in_use import Use
-from cleanup.modelarts.client import Client, ListCall, ListingFailed
+from cleanup.modelarts.client import Client, ListCall
+from cleanup.modelarts.failures import ListingFailed
 from cleanup.modelarts.gather import gather
 from cleanup.modelarts.http.messages import segment
 from cleanup.modelarts.users.listing import Reading, UserListing

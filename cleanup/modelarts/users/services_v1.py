@@ -8,7 +8,8 @@ from functools import partial
 import msgspec
 
 from cleanup.errors import InventoryError
-from cleanup.modelarts.client import Client, ListCall, ListingFailed
+from cleanup.modelarts.client import Client, ListCall
+from cleanup.modelarts.failures import ListingFailed
 from cleanup.modelarts.gather import gather
 from cleanup.modelarts.http.messages import segment
 from cleanup.modelarts.wire.json_bodies import decode_object
